@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+set(DAMOCLES_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor)
+
+# damocles_module(NAME DEPS modules... SOURCES files... PACKAGES targets...)
+#
+# One module: a folder of lib/ and of include/damocles/, a namespace, a CMake target damocles_NAME.
+# Its objects also become part of the one installed library.  DEPS are the arrows: what the module
+# may include (tests/tidy reads them from modules.txt).
+file(WRITE ${PROJECT_BINARY_DIR}/modules.txt "")
+function(damocles_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;SOURCES;PACKAGES")
+  list(TRANSFORM arg_DEPS PREPEND damocles_ OUTPUT_VARIABLE deps)
+  if(arg_SOURCES)
+    add_library(damocles_${name} STATIC ${arg_SOURCES})
+    target_include_directories(damocles_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include
+                               PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(damocles_${name} PUBLIC ${deps} ${arg_PACKAGES})
+    target_compile_options(damocles_${name} PRIVATE ${DAMOCLES_WARNINGS})
+    # The objects, not the archives: those would have to be exported too.
+    target_sources(damocles PRIVATE $<TARGET_OBJECTS:damocles_${name}>)
+  else()
+    add_library(damocles_${name} INTERFACE)
+    target_include_directories(damocles_${name} INTERFACE ${PROJECT_SOURCE_DIR}/include)
+    target_link_libraries(damocles_${name} INTERFACE ${deps} ${arg_PACKAGES})
+  endif()
+  target_link_libraries(damocles PUBLIC ${arg_PACKAGES})
+  string(REPLACE ";" " " line "${name}: ${arg_DEPS}")
+  file(APPEND ${PROJECT_BINARY_DIR}/modules.txt "${line}\n")
+endfunction()

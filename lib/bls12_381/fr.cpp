@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/bls12_381/fr.h"
+
+#include <vector>
+
+#include "absl/strings/str_format.h"
+
+namespace damocles::bls12_381 {
+
+Bytes32 ToBytesLe(const Fr& value) {
+  const Fr::Limbs plain = value.Canonical();
+  Bytes32 out;
+  for (std::size_t i = 0; i < plain.size(); ++i) StoreLe64(plain[i], out.data() + 8 * i);
+  return out;
+}
+
+absl::StatusOr<Fr> FrFromBytesLe(ByteSpan bytes) {
+  if (bytes.size() != 32) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("a field element is %d bytes long, want 32", bytes.size()));
+  }
+  Fr::Limbs plain;
+  std::uint64_t borrow = 0;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    plain[i] = LoadLe64(bytes.data() + 8 * i);
+    internal::SubBorrow(plain[i], FrParams::kModulus[i], borrow);
+  }
+  if (borrow == 0) {
+    return absl::InvalidArgumentError("a field element is not canonical: it is not below r");
+  }
+  return Fr::FromCanonical(plain);
+}
+
+Fr RandomFr(Random& random) {
+  while (true) {
+    Bytes32 bytes;
+    random.Fill(bytes);
+    bytes[31] &= 0x7f;  // r has 255 bits: every second try or better is accepted
+    if (const auto value = FrFromBytesLe(bytes); value.ok()) return *value;
+  }
+}
+
+void BatchInverse(std::span<Fr> values) {
+  // before[i] = product of the non-zero values[0, i).
+  std::vector<Fr> before(values.size());
+  Fr product = Fr::One();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    before[i] = product;
+    if (!values[i].IsZero()) product *= values[i];
+  }
+  // Invariant: inverse = 1 / product of the non-zero values[0, i).
+  Fr inverse = product.Inverse();
+  for (std::size_t i = values.size(); i-- > 0;) {
+    if (values[i].IsZero()) continue;
+    const Fr value = values[i];
+    values[i] = inverse * before[i];
+    inverse *= value;
+  }
+}
+
+}  // namespace damocles::bls12_381
