@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+@0xe86d0a4fb3c1d527;
+
+using Cxx = import "/capnp/c++.capnp";
+using Common = import "common.capnp";
+using Job = import "job.capnp";
+$Cxx.namespace("damocles::schema");
+
+struct WorkerInfo {
+  name @0 :Text;
+  connected @1 :Bool;
+  lastSeenUnixMs @2 :Int64;
+  address @3 :Text;
+  offer @4 :Job.Offer;
+  running @5 :List(Text);     # job ids
+}
+
+struct Store {
+  name @0 :Text;
+  path @1 :Text;
+  readOnly @2 :Bool;
+  totalBytes @3 :UInt64;      # 0 with a status other than OK
+  freeBytes @4 :UInt64;
+  sectors @5 :UInt64;         # rows of the index that name it
+  status @6 :Common.Status;
+}
+
+struct SectorPlace {
+  found @0 :Bool;
+  sealedStore @1 :Text;
+  cacheStore @2 :Text;
+}
+
+struct BatchRecord {
+  partitions @0 :List(UInt64);
+  state @1 :Text;
+  jobId @2 :Text;
+  messageCid @3 :Text;
+  skipped @4 :List(Common.Fault);
+  error @5 :Text;
+  proofs @6 :UInt32;
+}
+
+struct DeadlineRecord {
+  miner @0 :UInt64;
+  deadlineIndex @1 :UInt64;
+  periodStart @2 :Int64;
+  openEpoch @3 :Int64;
+  closeEpoch @4 :Int64;
+  state @5 :Text;
+  reason @6 :Text;
+  batches @7 :List(BatchRecord);
+  provenEpoch @8 :Int64;      # when the last batch was proven; -1: not yet, as below
+  confirmedEpoch @9 :Int64;
+}
+
+struct AttachReport {
+  store @0 :Text;
+  added @1 :UInt64;
+  known @2 :UInt64;
+  problems @3 :List(Text);
+}
+
+interface Progress {
+  step @0 (done :UInt64, total :UInt64, what :Text) -> ();
+  # `total` 0: not known.
+}
+
+interface Reader {
+  # What anybody who may look may do.
+  jobs @0 (all :Bool) -> (status :Common.Status, jobs :List(Job.Job));
+  workers @1 () -> (status :Common.Status, workers :List(WorkerInfo));
+  stores @2 () -> (status :Common.Status, stores :List(Store));
+  findSector @3 (miner :UInt64, number :UInt64) -> (status :Common.Status, sector :SectorPlace, upgrade :SectorPlace);
+  deadlines @4 () -> (status :Common.Status, deadlines :List(DeadlineRecord));
+}
+
+interface Admin extends(Reader) {
+  resetJobs @0 (ids :List(Text)) -> (status :Common.Status, results :List(Common.Status));
+  removeJobs @1 (ids :List(Text)) -> (status :Common.Status, results :List(Common.Status));
+  removeAllJobs @2 () -> (status :Common.Status, removed :UInt64);
+  attach @3 (path :Text, name :Text, readOnly :Bool, progress :Progress) -> (status :Common.Status, report :AttachReport);
+}
+
+interface Gate {
+  # The first object a connection gets.  It gives out what the token's role may use, and nothing
+  # else: there is no method to refuse because there is no object to call it on.
+  open @0 (token :Text, protocolVersion :UInt32, software :Text)
+      -> (status :Common.Status, role :Text, reader :Reader, admin :Admin, workerHub :Job.WorkerHub);
+  # No token: what the manager grants on loopback.  Objects beyond the role are null.
+}
