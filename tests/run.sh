@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'EOF'
+Usage: tests/run.sh [--ci | --full] [-- CTEST_ARGUMENT...]
+
+Installs what the build needs, builds (preset dev) and runs all tests.
+
+  --ci     also the library and its unit tests under AddressSanitizer and
+           UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer
+  --full   all of --ci, ThreadSanitizer for everything, clang-format, clang-tidy, and a minute
+           of every fuzz target
+
+Example: tests/run.sh -- -R poster
+EOF
+}
+
+mode=dev
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --ci) mode=ci ;;
+    --full) mode=full ;;
+    --help|-h) usage; exit 0 ;;
+    --) shift; break ;;
+    *) echo "tests/run.sh: unknown argument '$1'; see tests/run.sh --help" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+jobs=$(nproc)
+times=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+stage() {  # name, command...: runs it and notes the time
+  local name=$1 start=$SECONDS
+  shift
+  echo "==== $name" >&2
+  "$@"
+  times+=("$(printf '%-28s %3d min %02d s' "$name" $(((SECONDS - start) / 60)) $(((SECONDS - start) % 60)))")
+}
+
+build() {  # preset, target...
+  local preset=$1
+  shift
+  cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  grep 'not registered' "$log" || true
+  if [[ $# -gt 0 ]]; then
+    cmake --build --preset "$preset" -j "$jobs" --target "$@"
+  else
+    cmake --build --preset "$preset" -j "$jobs"
+  fi
+}
+
+run_tests() {  # preset, ctest arguments...
+  local preset=$1
+  shift
+  ctest --preset "$preset" -j "$jobs" --timeout 600 --no-tests=error "$@" | tee "$log"
+  # A test that skips itself checks nothing: only those that need a GPU may.
+  if grep -E '\*\*\*(Skipped|Not Run)' "$log" | grep -qv gpu; then
+    echo "tests/run.sh: tests were skipped, see above" >&2
+    return 1
+  fi
+}
+
+fuzz_a_minute() {
+  local target
+  for target in build/fuzz/tests/*_fuzz; do
+    local name
+    name=$(basename "$target")
+    mkdir -p "build/fuzz/corpus/$name"
+    "$target" -max_total_time=60 -print_final_stats=0 "build/fuzz/corpus/$name" \
+      "tests/fuzz/corpus/$name" >"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
+    echo "$name: $(grep -c . "$log") lines, $(tail -n 1 "$log")"
+  done
+}
+
+check_format() {
+  git ls-files '*.h' '*.cpp' | xargs clang-format --dry-run --Werror
+}
+
+check_tidy() {
+  git ls-files 'lib/*.cpp' 'apps/*.cpp' | xargs -P "$jobs" -n 1 clang-tidy --quiet -p build/dev
+}
+
+if [[ $mode == full ]]; then
+  stage "install" ./scripts/install-dependencies.sh --full
+else
+  stage "install" ./scripts/install-dependencies.sh
+fi
+if [[ $mode != dev ]]; then
+  stage "asan build" build asan damocles_unit_tests
+  stage "asan tests" run_tests asan -L unit -LE slow
+  if [[ $mode == full ]]; then
+    stage "tsan build" build tsan damocles_unit_tests
+    stage "tsan tests" run_tests tsan -L unit -LE slow
+  else
+    stage "tsan build" build tsan damocles_thread_tests
+    stage "tsan tests" run_tests tsan -L threads -LE slow
+  fi
+fi
+stage "dev build" build dev
+if [[ $mode == full ]]; then
+  stage "clang-format" check_format
+  stage "clang-tidy" check_tidy
+  stage "fuzz build" build fuzz
+  stage "fuzz" fuzz_a_minute
+fi
+echo "==== dev tests" >&2
+if [[ ${#times[@]} -gt 1 ]]; then
+  printf '%s\n' "${times[@]}"
+fi
+run_tests dev "$@"
