@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "apps/common/cli.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/status.h"
+
+namespace damocles::cli {
+namespace {
+
+constexpr char kUsagePayload[] = "damocles/usage";
+
+absl::StatusOr<std::uint64_t> ParseU64(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
+    return UsageError(absl::StrFormat("\"%s\" is not a number", std::string(text)));
+  }
+  return value;
+}
+
+// CLI11 reports several lines for some errors; ours are one.
+std::string OneLine(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+absl::Status UsageError(std::string_view message) {
+  absl::Status status = absl::InvalidArgumentError(std::string(message));
+  status.SetPayload(kUsagePayload, absl::Cord("1"));
+  return status;
+}
+
+bool IsUsageError(const absl::Status& status) {
+  return status.GetPayload(kUsagePayload).has_value();
+}
+
+Program::Program(const std::string& name, const std::string& description)
+    : app_(description, name) {
+  app_.require_subcommand(1);
+}
+
+void Program::SetAction(CLI::App& command, Action action, std::string_view example) {
+  command.footer("Example:\n  " + std::string(example));
+  command.callback([this, action = std::move(action)] { chosen_ = action; });
+}
+
+int Program::Run(int argc, char** argv) {
+  const std::string name = app_.get_name();
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    return app_.exit(help_or_version);
+  } catch (const CLI::Error& error) {
+    std::fprintf(stderr, "%s: %s; see %s --help\n", name.c_str(), OneLine(error.what()).c_str(),
+                 name.c_str());
+    return kExitUsage;
+  }
+  const absl::StatusOr<int> result = chosen_ ? chosen_() : kExitDone;
+  if (result.ok()) return *result;
+  std::fprintf(stderr, "%s: %s\n", name.c_str(),
+               OneLine(std::string(result.status().message())).c_str());
+  return IsUsageError(result.status()) ? kExitUsage : kExitFailed;
+}
+
+CLI::Option* AddPath(CLI::App& command, const std::string& flag, std::string& path,
+                     const std::string& description) {
+  path = ExpandHome(path);
+  return command.add_option_function<std::string>(
+      flag, [&path](const std::string& text) { path = ExpandHome(text); }, description);
+}
+
+CLI::Option* AddSize(CLI::App& command, const std::string& flag, std::uint64_t& bytes,
+                     const std::string& description) {
+  return command.add_option_function<std::string>(
+      flag,
+      [&bytes, flag](const std::string& text) {
+        const auto parsed = ParseSize(text);
+        if (!parsed.ok()) {
+          throw CLI::ValidationError(flag, std::string(parsed.status().message()));
+        }
+        bytes = *parsed;
+      },
+      description);
+}
+
+absl::StatusOr<std::uint64_t> ParseSize(std::string_view text) {
+  static constexpr std::pair<std::string_view, unsigned> kUnits[] = {
+      {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+  std::string_view digits = text;
+  unsigned shift = 0;
+  for (const auto& [unit, unit_shift] : kUnits) {
+    if (text.ends_with(unit)) {
+      digits.remove_suffix(unit.size());
+      shift = unit_shift;
+    }
+  }
+  const auto number = ParseU64(digits);
+  if (!number.ok() || *number == 0 || *number > (~std::uint64_t{0} >> shift)) {
+    return UsageError(
+        absl::StrFormat("\"%s\" is not a size; write 2KiB, 512MiB or 32GiB", std::string(text)));
+  }
+  return *number << shift;
+}
+
+std::string FormatSize(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < std::size(kUnits)) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return absl::StrFormat("%d%s", bytes, kUnits[unit]);
+}
+
+absl::StatusOr<std::vector<std::uint64_t>> ParseNumbers(std::string_view text,
+                                                        std::size_t count_max) {
+  std::vector<std::uint64_t> numbers;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    const std::string_view part = text.substr(0, comma);
+    const std::size_t dash = part.find('-');
+    DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t first, ParseU64(part.substr(0, dash)));
+    std::uint64_t last = first;
+    if (dash != std::string_view::npos) {
+      DAMOCLES_ASSIGN_OR_RETURN(last, ParseU64(part.substr(dash + 1)));
+    }
+    if (last < first || last - first >= count_max - std::min(count_max, numbers.size())) {
+      return UsageError(absl::StrFormat("\"%s\" is not an ascending range of at most %d numbers",
+                                        std::string(part), count_max));
+    }
+    for (std::uint64_t number = first;; ++number) {
+      numbers.push_back(number);
+      if (number == last) break;
+    }
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  return numbers;
+}
+
+void PrintJson(const nlohmann::json& value) {
+  PrintLine(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void PrintLine(std::string_view line) {
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+void PrintNote(std::string_view line) {
+  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+}
+
+absl::StatusOr<nlohmann::json> ReadJsonFile(const std::string& path) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: is not JSON", path));
+  }
+  return value;
+}
+
+}  // namespace damocles::cli
