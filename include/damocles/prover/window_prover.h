@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// WindowPoSt as a service: what the worker and the manager need, whoever computes it.
+
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "damocles/base/bytes.h"
+#include "damocles/filecoin/proof_type.h"
+#include "damocles/filecoin/sector.h"
+
+namespace damocles::prover {
+
+struct SectorToProve {
+  filecoin::SectorNumber number;
+  Bytes32 comm_r{};         // the Fr of the sealed CID, little-endian
+  std::string sealed_path;  // the replica; of an upgraded sector the file under update/
+  std::string cache_dir;    // with p_aux and the tree files; of an upgraded sector update-cache/
+};
+
+struct WindowPostTask {
+  filecoin::PoStProofType proof_type;
+  filecoin::ActorId miner;
+  Bytes32 randomness{};  // as the chain gives it: the prover clears the two top bits of byte 31
+  std::vector<SectorToProve> sectors;  // ascending by number, each once, at least one
+};
+
+struct SectorFault {
+  filecoin::SectorNumber number;
+  std::string reason;
+};
+
+struct WindowPostOutcome {
+  Bytes proof;                      // 192 bytes a partition; empty if there are faults
+  std::vector<SectorFault> faults;  // ascending: sectors that cannot be proven
+};
+
+// Safe to call from any thread.
+class WindowProver {
+ public:
+  virtual ~WindowProver() = default;
+
+  // Blocks until the proof is made and verified, or one sector or more cannot be proven (then
+  // nothing is proven and the outcome says which and why).  Statuses: INVALID_ARGUMENT for a wrong
+  // task, CANCELLED soon after `cancelled` became true, FAILED_PRECONDITION if parameters are
+  // missing (names the file), DATA_LOSS if they are damaged, INTERNAL if the proof made does not
+  // verify.
+  virtual absl::StatusOr<WindowPostOutcome> Prove(const WindowPostTask& task,
+                                                  const std::atomic<bool>& cancelled) = 0;
+};
+
+struct SectorStatement {
+  filecoin::SectorNumber number;
+  Bytes32 comm_r{};
+};
+
+// What a proof claims.
+struct WindowPostStatement {
+  filecoin::PoStProofType proof_type;
+  filecoin::ActorId miner;
+  Bytes32 randomness{};                  // as in WindowPostTask
+  std::vector<SectorStatement> sectors;  // ascending by number, each once, at least one
+};
+
+// Safe to call from any thread.
+class WindowVerifier {
+ public:
+  virtual ~WindowVerifier() = default;
+
+  // Blocks.  Whether `proof` (192 bytes a partition) shows the statement.  INVALID_ARGUMENT: the
+  // proof or the statement is malformed; FAILED_PRECONDITION: the .vk is missing (names the file);
+  // DATA_LOSS: it is damaged.
+  virtual absl::StatusOr<bool> Verify(const WindowPostStatement& statement, ByteSpan proof) = 0;
+
+  // SHA-256 of the .vk file, hexadecimal: two machines that agree on it accept the same proofs.
+  virtual absl::StatusOr<std::string> VkDigest(filecoin::PoStProofType proof_type) = 0;
+};
+
+}  // namespace damocles::prover
