@@ -68,6 +68,7 @@ struct Offer {
   slots @4 :UInt32;                 # proofs at one time
   verifyingKeys @5 :List(VerifyingKey);
   software @6 :Text;
+  instance @7 :Text;                # one process of the worker: random, new at every start
 }
 
 enum Verdict {

@@ -89,14 +89,15 @@ absl::StatusOr<std::uint64_t> FileSize(const std::string& path) {
 absl::Status ReadAt(const File& file, std::uint64_t offset, std::span<std::uint8_t> out,
                     std::string_view path) {
   while (!out.empty()) {
-    const ssize_t got = pread(file.Descriptor(), out.data(), out.size(), static_cast<off_t>(offset));
+    const ssize_t got =
+        pread(file.Descriptor(), out.data(), out.size(), static_cast<off_t>(offset));
     if (got < 0) {
       if (errno == EINTR) continue;
       return ErrnoStatus(errno, "read", path);
     }
     if (got == 0) {
-      return absl::OutOfRangeError(
-          absl::StrFormat("%s: ends at byte %d, %d more bytes were wanted", path, offset, out.size()));
+      return absl::OutOfRangeError(absl::StrFormat("%s: ends at byte %d, %d more bytes were wanted",
+                                                   path, offset, out.size()));
     }
     offset += static_cast<std::uint64_t>(got);
     out = out.subspan(static_cast<std::size_t>(got));

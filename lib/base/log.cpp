@@ -18,8 +18,8 @@ struct Output {
   LogSink sink ABSL_GUARDED_BY(mutex);
   std::atomic<Severity> threshold{Severity::kInfo};
   std::shared_ptr<spdlog::logger> logger = [] {
-    auto made = std::make_shared<spdlog::logger>(
-        "damocles", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("damocles",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%Y-%m-%d %H:%M:%S.%e %v");
     made->set_level(spdlog::level::trace);
     return made;
@@ -85,7 +85,9 @@ void Log(Severity severity, std::string_view module, std::string_view event,
   output.logger->flush();
 }
 
-void SetLogThreshold(Severity severity) { TheOutput().threshold = severity; }
+void SetLogThreshold(Severity severity) {
+  TheOutput().threshold = severity;
+}
 
 void SetLogSink(LogSink sink) {
   Output& output = TheOutput();

@@ -22,8 +22,8 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   if (size == 0) return MappedFile(path, nullptr, 0);
   void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.Descriptor(), 0);
   if (data == MAP_FAILED) {
-    return absl::ResourceExhaustedError(absl::StrFormat(
-        "%s: cannot map %d bytes: %s", path, size, std::generic_category().message(errno)));
+    return absl::ResourceExhaustedError(absl::StrFormat("%s: cannot map %d bytes: %s", path, size,
+                                                        std::generic_category().message(errno)));
   }
   return MappedFile(path, static_cast<const std::uint8_t*>(data), size);
 }

@@ -95,9 +95,8 @@ void ThreadPool::ParallelFor(std::size_t count, const std::function<void(std::si
 void ThreadPool::ParallelRanges(std::size_t count, std::size_t grain,
                                 const std::function<void(std::size_t, std::size_t)>& body) {
   DAMOCLES_CHECK(grain > 0);
-  ParallelFor((count + grain - 1) / grain, [&](std::size_t i) {
-    body(i * grain, std::min(count, (i + 1) * grain));
-  });
+  ParallelFor((count + grain - 1) / grain,
+              [&](std::size_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
 }
 
 std::size_t ProcessorCount() {

@@ -15,7 +15,8 @@ namespace damocles::testing_support {
 class TempDir {
  public:
   TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "damocles-test-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "damocles-test-XXXXXX").string();
     DAMOCLES_CHECK(mkdtemp(pattern.data()) != nullptr);
     path_ = pattern;
   }

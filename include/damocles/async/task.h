@@ -43,8 +43,8 @@ kj::Exception CurrentException();
 
 class TaskPromiseBase {
  public:
-  std::suspend_never initial_suspend() noexcept { return {}; }   // NOLINT: names of the language
-  std::suspend_always final_suspend() noexcept { return {}; }    // NOLINT
+  std::suspend_never initial_suspend() noexcept { return {}; }  // NOLINT: names of the language
+  std::suspend_always final_suspend() noexcept { return {}; }   // NOLINT
 
   // Two slots take turns: the promise node that is firing must outlive the resumption it causes.
   kj::Promise<void>& NextSlot() {
@@ -67,26 +67,30 @@ class Awaiter {
   // KJ's destructors may throw; the compiler needs one that does not.
   ~Awaiter() noexcept { delete promise_; }
 
-  bool await_ready() noexcept { return false; }  // NOLINT
+  bool await_ready() noexcept { return false; }         // NOLINT
   void await_suspend(std::coroutine_handle<> handle) {  // NOLINT
     auto on_error = [this, handle](kj::Exception&& exception) {
       error_.emplace(kj::mv(exception));
       handle.resume();
     };
     if constexpr (std::is_void_v<T>) {
-      owner_.NextSlot() = promise_->then(
-          [this, handle]() {
-            value_.emplace();
-            handle.resume();
-          },
-          kj::mv(on_error)).eagerlyEvaluate(nullptr);
+      owner_.NextSlot() = promise_
+                              ->then(
+                                  [this, handle]() {
+                                    value_.emplace();
+                                    handle.resume();
+                                  },
+                                  kj::mv(on_error))
+                              .eagerlyEvaluate(nullptr);
     } else {
-      owner_.NextSlot() = promise_->then(
-          [this, handle](T&& value) {
-            value_.emplace(kj::mv(value));
-            handle.resume();
-          },
-          kj::mv(on_error)).eagerlyEvaluate(nullptr);
+      owner_.NextSlot() = promise_
+                              ->then(
+                                  [this, handle](T&& value) {
+                                    value_.emplace(kj::mv(value));
+                                    handle.resume();
+                                  },
+                                  kj::mv(on_error))
+                              .eagerlyEvaluate(nullptr);
     }
   }
   T await_resume() {  // NOLINT
@@ -113,7 +117,7 @@ class TaskPromiseCommon : public TaskPromiseBase {
     result_ = kj::mv(pair.promise);
   }
 
-  Task<T> get_return_object();  // NOLINT
+  Task<T> get_return_object();                                            // NOLINT
   void unhandled_exception() { fulfiller_->reject(CurrentException()); }  // NOLINT
 
   template <typename U>
@@ -191,8 +195,8 @@ class [[nodiscard]] Task {
 
 template <typename T>
 Task<T> internal::TaskPromiseCommon<T>::get_return_object() {
-  return Task<T>(std::coroutine_handle<TaskPromise<T>>::from_promise(
-      static_cast<TaskPromise<T>&>(*this)));
+  return Task<T>(
+      std::coroutine_handle<TaskPromise<T>>::from_promise(static_cast<TaskPromise<T>&>(*this)));
 }
 
 }  // namespace damocles::async

@@ -17,11 +17,11 @@ namespace damocles::internal {
 }  // namespace damocles::internal
 
 // Aborts if `condition` is false, in every build.
-#define DAMOCLES_CHECK(condition)                                            \
-  do {                                                                       \
-    if (!(condition)) [[unlikely]] {                                         \
-      ::damocles::internal::CheckFailed(__FILE__, __LINE__, #condition);     \
-    }                                                                        \
+#define DAMOCLES_CHECK(condition)                                        \
+  do {                                                                   \
+    if (!(condition)) [[unlikely]] {                                     \
+      ::damocles::internal::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                                    \
   } while (false)
 
 // The same, for inner loops: absent where NDEBUG is defined.

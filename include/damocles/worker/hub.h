@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <kj/async.h>
+#include <kj/timer.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/async/offload.h"
+#include "damocles/base/clock.h"
+#include "damocles/job/queue.h"
+#include "damocles/prover/window_prover.h"
+#include "damocles/worker/session.h"
+
+namespace damocles::worker {
+
+// The manager's side: who is registered, and what each may take from the queue.  A proof is
+// verified here before the queue hears of it.
+//
+// Use from the queue's event loop.  What is handed in must outlive the hub and all its sessions.
+class Hub {
+ public:
+  struct WorkerInfo {
+    Capabilities capabilities;
+    std::string address;
+    bool connected = false;
+    absl::Time last_seen;
+    std::vector<AttemptId> running;  // as its last heartbeat said
+  };
+
+  // `own_keys`: the verifying keys this manager verifies with, by proof type.
+  Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
+      async::Executor& executor, kj::Timer& timer, const Clock& clock,
+      std::map<filecoin::PoStProofType, std::string> own_keys);
+  ~Hub() noexcept;
+
+  // FAILED_PRECONDITION if a verifying key differs; the message names both.  `all_stores`: the
+  // worker of local mode, which reaches whatever the manager reaches.  Several sessions of one name
+  // may be open at a time while an old connection is dying.
+  absl::StatusOr<std::shared_ptr<Session>> Register(Capabilities capabilities, std::string address,
+                                                    bool all_stores = false);
+
+  // Everybody who has registered since the start, by name.
+  std::vector<WorkerInfo> Workers() const;
+
+ private:
+  class HubSession;
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// In the same process: the manager of local mode's worker.
+class LocalManager final : public Manager {
+ public:
+  // The hub must outlive it.
+  explicit LocalManager(Hub& hub) : hub_(hub) {}
+  const std::string& Name() const override { return name_; }
+  async::Task<absl::StatusOr<std::shared_ptr<Session>>> Connect(Capabilities capabilities) override;
+
+ private:
+  Hub& hub_;
+  std::string name_ = "local";
+};
+
+}  // namespace damocles::worker

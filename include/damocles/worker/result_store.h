@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/base/bytes.h"
+#include "damocles/worker/session.h"
+
+namespace damocles::worker {
+
+// A finished proof that its manager has not taken yet.
+struct StoredResult {
+  std::string manager;
+  AttemptId attempt;
+  absl::Time close_time;  // of its deadline; worthless afterwards
+  Bytes proof;
+};
+
+// Finished proofs on disk, one file each (docs/formats/result.md), so that neither a dead manager
+// nor a dead worker costs one.  One process and one thread at a time.
+class ResultStore {
+ public:
+  // Makes the folder if it is absent.
+  static absl::StatusOr<ResultStore> Open(std::string folder);
+
+  // On disk when this returns OK.
+  absl::Status Save(const StoredResult& result);
+  absl::Status Remove(const std::string& manager, const AttemptId& attempt);
+
+  // What is there for `manager`.  A file that is not ours or is damaged is set aside under the name
+  // *.corrupt and logged: it never stops the others.
+  absl::StatusOr<std::vector<StoredResult>> List(std::string_view manager);
+
+ private:
+  explicit ResultStore(std::string folder) : folder_(std::move(folder)) {}
+  std::string PathOf(std::string_view manager, const AttemptId& attempt) const;
+  std::string folder_;
+};
+
+// The file's content; DecodeResult gives DATA_LOSS for anything that EncodeResult did not make.
+std::string EncodeResult(const StoredResult& result);
+absl::StatusOr<StoredResult> DecodeResult(std::string_view content);
+
+}  // namespace damocles::worker

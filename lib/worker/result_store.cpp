@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/worker/result_store.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/hex.h"
+#include "damocles/base/log.h"
+#include "damocles/base/status.h"
+#include "damocles/hash/sha256.h"
+
+namespace damocles::worker {
+namespace {
+
+constexpr std::string_view kMagic = "damocles-result-1\n";
+constexpr std::size_t kChecksumBytes = 32;
+// A deadline has at most a few proofs a job; far below this.
+constexpr std::uint64_t kFileBytesMax = 1 << 20;
+
+void AppendField(std::string& out, std::string_view value) {
+  std::uint8_t length[8];
+  StoreLe64(value.size(), length);
+  out.append(AsText(length));
+  out.append(value);
+}
+
+// Takes one field off the front of `in`.
+absl::StatusOr<std::string_view> TakeField(std::string_view& in) {
+  if (in.size() < 8) return absl::DataLossError("a stored result is cut short");
+  const std::uint64_t length = LoadLe64(AsBytes(in).data());
+  in.remove_prefix(8);
+  if (length > in.size()) return absl::DataLossError("a stored result is cut short");
+  const std::string_view value = in.substr(0, length);
+  in.remove_prefix(length);
+  return value;
+}
+
+absl::StatusOr<std::int64_t> TakeNumber(std::string_view& in) {
+  if (in.size() < 8) return absl::DataLossError("a stored result is cut short");
+  const std::uint64_t value = LoadLe64(AsBytes(in).data());
+  in.remove_prefix(8);
+  return static_cast<std::int64_t>(value);
+}
+
+void AppendNumber(std::string& out, std::int64_t value) {
+  std::uint8_t bytes[8];
+  StoreLe64(static_cast<std::uint64_t>(value), bytes);
+  out.append(AsText(bytes));
+}
+
+std::string ManagerKey(std::string_view manager) {
+  const Bytes32 digest = Sha256Of(AsBytes(manager));
+  return ToHex(ByteSpan(digest).first(8));
+}
+
+}  // namespace
+
+std::string EncodeResult(const StoredResult& result) {
+  std::string out(kMagic);
+  AppendField(out, result.manager);
+  AppendField(out, result.attempt.job.ToString());
+  AppendNumber(out, static_cast<std::int64_t>(result.attempt.attempt));
+  AppendNumber(out, absl::ToUnixMillis(result.close_time));
+  AppendField(out, AsText(result.proof));
+  const Bytes32 checksum = Sha256Of(AsBytes(out));
+  out.append(AsText(checksum));
+  return out;
+}
+
+absl::StatusOr<StoredResult> DecodeResult(std::string_view content) {
+  if (!content.starts_with(kMagic) || content.size() < kMagic.size() + kChecksumBytes) {
+    return absl::DataLossError("not a stored result of this version");
+  }
+  const std::string_view covered = content.substr(0, content.size() - kChecksumBytes);
+  const Bytes32 checksum = Sha256Of(AsBytes(covered));
+  if (content.substr(covered.size()) != AsText(checksum)) {
+    return absl::DataLossError("a stored result does not match its checksum");
+  }
+  std::string_view rest = covered.substr(kMagic.size());
+  StoredResult result;
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string_view manager, TakeField(rest));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string_view job, TakeField(rest));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::int64_t attempt, TakeNumber(rest));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::int64_t close_ms, TakeNumber(rest));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string_view proof, TakeField(rest));
+  if (!rest.empty()) return absl::DataLossError("a stored result has bytes after its end");
+  result.manager = std::string(manager);
+  DAMOCLES_ASSIGN_OR_RETURN(job::JobId id, job::JobId::Parse(job));
+  result.attempt = {.job = std::move(id), .attempt = static_cast<std::uint64_t>(attempt)};
+  result.close_time = absl::FromUnixMillis(close_ms);
+  const ByteSpan proof_bytes = AsBytes(proof);
+  result.proof.assign(proof_bytes.begin(), proof_bytes.end());
+  return result;
+}
+
+absl::StatusOr<ResultStore> ResultStore::Open(std::string folder) {
+  DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
+  return ResultStore(std::move(folder));
+}
+
+std::string ResultStore::PathOf(std::string_view manager, const AttemptId& attempt) const {
+  return absl::StrFormat("%s/%s-%s-%d.result", folder_, ManagerKey(manager), attempt.job.ToString(),
+                         attempt.attempt);
+}
+
+absl::Status ResultStore::Save(const StoredResult& result) {
+  return WriteFileAtomically(PathOf(result.manager, result.attempt), EncodeResult(result), 0600);
+}
+
+absl::Status ResultStore::Remove(const std::string& manager, const AttemptId& attempt) {
+  const std::string path = PathOf(manager, attempt);
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return absl::UnavailableError(
+        absl::StrFormat("%s: cannot remove: %s", path, std::generic_category().message(errno)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StoredResult>> ResultStore::List(std::string_view manager) {
+  const std::string prefix = ManagerKey(manager) + "-";
+  std::error_code error;
+  std::filesystem::directory_iterator entries(folder_, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrFormat("%s: cannot list stored results: %s", folder_, error.message()));
+  }
+  std::vector<StoredResult> results;
+  for (const auto end = std::filesystem::directory_iterator(); entries != end;) {
+    const std::string name = entries->path().filename().string();
+    if (name.starts_with(prefix) && name.ends_with(".result")) {
+      const std::string path = entries->path().string();
+      auto content = ReadFile(path, kFileBytesMax);
+      auto result = content.ok() ? DecodeResult(*content) : content.status();
+      if (result.ok()) {
+        results.push_back(*std::move(result));
+      } else {
+        LogError("worker", "stored_result_unreadable",
+                 {{"file", path}, {"error", result.status()}, {"now", "set aside as .corrupt"}});
+        std::filesystem::rename(path, path + ".corrupt", error);
+        error.clear();
+      }
+    }
+    entries.increment(error);
+    if (error) {
+      return absl::UnavailableError(
+          absl::StrFormat("%s: cannot list stored results: %s", folder_, error.message()));
+    }
+  }
+  return results;
+}
+
+}  // namespace damocles::worker
