@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "damocles/base/random.h"
+#include "damocles/chain/api.h"
+#include "damocles/chain/endpoint.h"
+
+namespace damocles::chain {
+
+struct LotusOptions {
+  // Off: HTTP only; the head is then polled.
+  bool use_websocket = true;
+  kj::Duration connect_timeout = 10 * kj::SECONDS;
+  // Of every call but StateWaitMsg, over all nodes that are tried for it.
+  kj::Duration call_timeout = 30 * kj::SECONDS;
+  // StateWaitMsg and other calls that wait by their nature.
+  kj::Duration wait_timeout = 2 * kj::HOURS;
+  // Pause before a connection is tried again: grows by half from the least to the greatest.
+  kj::Duration reconnect_min = 100 * kj::MILLISECONDS;
+  kj::Duration reconnect_max = 5 * kj::SECONDS;
+  // Largest answer: a list of 25,000 sectors takes about 16 MiB.
+  std::size_t answer_bytes_max = std::size_t{256} << 20;
+  // A subscription that says nothing for this long is given up.  Zero: three epochs and a little,
+  // by the epoch length that the node states.
+  kj::Duration silence = 0 * kj::SECONDS;
+  // How often ChainHead is asked while the subscription is quiet.  Zero: by the epoch length.
+  kj::Duration poll_interval = 0 * kj::SECONDS;
+};
+
+// What the client needs of the event loop.  All must outlive the client.
+struct LotusIo {
+  kj::Timer& timer;
+  kj::Network& network;
+  kj::Network* tls_network = nullptr;  // for https and wss endpoints
+  Random& random;                      // masks of WebSocket frames: SystemRandom() in earnest
+};
+
+// A client of Lotus-compatible nodes (chain.md 2).  Calls go over one WebSocket to the node in use,
+// over HTTP while that cannot be had.  When that node cannot be reached the next one is used, and
+// kept until it fails in turn; calls that only read are repeated there at once, pushes are not
+// (see kDeadlineExceeded and kUnavailable in chain/api.h).  Subscriptions come back by themselves.
+//
+// INVALID_ARGUMENT without endpoints, or for a TLS endpoint without `tls_network`.
+absl::StatusOr<std::unique_ptr<Api>> MakeLotusClient(std::vector<Endpoint> endpoints, LotusIo io,
+                                                     const LotusOptions& options = {});
+
+}  // namespace damocles::chain
