@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The jobs of one manager: durable, fenced, handed out by urgency.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/base/clock.h"
+#include "damocles/job/record.h"
+#include "damocles/job/spec.h"
+#include "damocles/job/state_machine.h"
+#include "damocles/store/store.h"
+
+namespace damocles::job {
+
+// What a worker that asks for work can do.  An empty list means no limit.
+struct WorkerOffer {
+  std::string name;
+  std::vector<filecoin::ActorId> miners;
+  std::vector<filecoin::PoStProofType> proof_types;
+  // Names of its attached stores; here empty means none.
+  std::vector<std::string> stores;
+  // Reaches every store (the in-process worker of local mode): `stores` is not looked at.
+  bool all_stores = false;
+};
+
+struct Assignment {
+  JobId id;
+  std::uint64_t attempt = 0;
+  std::shared_ptr<const JobSpec> spec;
+  absl::Time close_time;  // as known now; may differ from the one in the spec
+};
+
+enum class HeartbeatReply {
+  kContinue,
+  kCancel,  // stop: finished by another, removed, reset or closed
+};
+
+// Time one worker takes for one partition of a proof type: a moving average over its proofs.
+struct WorkerSpeed {
+  std::string worker;
+  filecoin::PoStProofType proof_type{};
+  absl::Duration per_partition;
+  std::uint64_t samples = 0;
+};
+
+// One thread only, as are the callbacks.  Every change is on disk when a method returns; a method
+// that returns an error of the store has changed nothing in memory.
+//
+// Method errors: NOT_FOUND no such job; otherwise the store's.
+class Queue {
+ public:
+  // How often Tick wants to be called.
+  static constexpr absl::Duration kTickPeriod = absl::Seconds(1);
+
+  // Reads all jobs.  `store` and `clock` outlive the queue.  DATA_LOSS names a row that cannot be
+  // read.
+  static absl::StatusOr<std::unique_ptr<Queue>> Open(store::Store& store, const Clock& clock,
+                                                     Policy policy);
+
+  // The job for this work: the one there is, whatever its state, or a new one.  A changed
+  // `close_time` is taken over.  INVALID_ARGUMENT: ValidateSpec.
+  absl::StatusOr<JobRecord> Ensure(const JobSpec& spec);
+
+  absl::StatusOr<JobRecord> Get(const JobId& id) const;
+  // By close time, then age.
+  std::vector<JobRecord> List() const;
+
+  // ReadyToRun with tries 0, from any state; a proof that was there is dropped.  What worked on it
+  // is cancelled; who failed at it is still avoided, nobody is excluded any more.
+  absl::StatusOr<JobRecord> Reset(const JobId& id);
+  absl::Status Remove(const JobId& id);
+
+  // The most urgent job that this worker can do; nullopt if there is none.
+  absl::StatusOr<std::optional<Assignment>> Allocate(const WorkerOffer& offer);
+
+  // Not an error for an unknown or finished job: kCancel.
+  absl::StatusOr<HeartbeatReply> Heartbeat(const JobId& id, std::uint64_t attempt,
+                                           std::string_view worker);
+
+  // The caller has verified the proof.  Accepted from any attempt in any state, unless the job has
+  // a proof already (kStale, as when a worker delivers twice).
+  absl::StatusOr<Verdict> FinishProven(const JobId& id, std::uint64_t attempt,
+                                       std::string_view worker, Bytes proof);
+  absl::StatusOr<Verdict> FinishFaults(const JobId& id, std::uint64_t attempt,
+                                       std::string_view worker, std::vector<SectorFault> faults);
+  absl::StatusOr<Verdict> Fail(const JobId& id, std::uint64_t attempt, std::string_view worker,
+                               std::string_view reason, FailureKind kind);
+
+  // A worker's process has started (registered anew).
+  absl::Status WorkerStarted(std::string_view worker);
+  // A worker said good-bye: nobody waits for it any more.  Its attempts run on until time-out.
+  void WorkerLeft(std::string_view worker);
+
+  // Time-outs, retries, clean-up.  To be called every kTickPeriod; a gap longer than
+  // HeartbeatTimeout is taken as a stall of this process, in which no heartbeat could arrive.
+  absl::Status Tick();
+
+  // Heartbeats can be received from now on: what was missed before does not count against workers.
+  // Open does it too.
+  void NoteReceiving() { receiving_since_ = clock_.Now(); }
+
+  const Policy& GetPolicy() const { return policy_; }
+  // Takes effect from the next call on.
+  void SetPolicy(Policy policy) { policy_ = policy; }
+
+  // Measured speeds, by worker and proof type: for plans and forecasts.
+  std::vector<WorkerSpeed> Speeds() const;
+
+  // Called after each change of a job that reached the disk; a removed or deleted job is announced
+  // by OnRemove.  Callbacks may call const methods only; they are called in the order of adding.
+  void OnChange(std::function<void(const JobRecord&)> callback);
+  void OnRemove(std::function<void(const JobId&)> callback);
+  // Work became available: idle workers should call Allocate.
+  void OnAvailable(std::function<void()> callback);
+  // An attempt should stop.
+  void OnCancel(std::function<void(const JobId&, const Attempt&)> callback);
+
+ private:
+  struct KnownWorker {
+    WorkerOffer offer;
+    absl::Time seen_at;
+  };
+  using SpeedKey = std::pair<std::string, filecoin::PoStProofType>;
+
+  Queue(store::Store& store, const Clock& clock, Policy policy)
+      : store_(store),
+        clock_(clock),
+        policy_(policy),
+        receiving_since_(clock.Now()),
+        last_tick_(receiving_since_) {}
+
+  absl::Status Load();
+  absl::StatusOr<Verdict> Apply(const JobId& id, const Event& event, store::Batch batch = {});
+  absl::Status Forget(const JobId& id);
+  void Announce(const JobRecord& record, const std::vector<Action>& actions, bool changed);
+  void RememberSpeed(const JobRecord& before, std::uint64_t attempt, absl::Time now,
+                     store::Batch& batch, std::map<SpeedKey, WorkerSpeed>& speeds) const;
+  std::optional<absl::Duration> Expected(std::string_view worker, const JobSpec& spec) const;
+  bool ShouldLeaveToAnother(const JobRecord& record, std::string_view worker, absl::Time now) const;
+  const JobRecord* Choose(const WorkerOffer& offer, absl::Time now) const;
+  bool AnySpareWanted(const JobRecord& record, absl::Time now) const;
+
+  store::Store& store_;
+  const Clock& clock_;
+  Policy policy_;
+  absl::Time receiving_since_;
+  absl::Time last_tick_;
+  std::uint64_t last_attempt_ = 0;
+  std::map<JobId, JobRecord> jobs_;
+  std::map<Bytes32, JobId> by_work_;
+  std::map<SpeedKey, WorkerSpeed> speeds_;
+  std::map<std::string, KnownWorker, std::less<>> workers_;
+  std::set<JobId> announced_spares_;  // OnAvailable was called for them
+  std::vector<std::function<void(const JobRecord&)>> on_change_;
+  std::vector<std::function<void(const JobId&)>> on_remove_;
+  std::vector<std::function<void()>> on_available_;
+  std::vector<std::function<void(const JobId&, const Attempt&)>> on_cancel_;
+};
+
+}  // namespace damocles::job

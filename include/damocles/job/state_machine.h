@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The life of one job as a pure function: no clock, no store, no randomness.
+//
+//   (none) --create--> ReadyToRun --allocate (tries+1)--> Running --> Succeeded | Faults
+//                         ^  ^                              |
+//                         |  +---- retry while tries < max -+--> Failed
+//                         +------- reset (any state, tries = 0)
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "damocles/job/record.h"
+
+namespace damocles::job {
+
+// Config [Common.Proving.WorkerProver] and its relatives.
+struct Policy {
+  std::uint32_t job_max_try = 2;  // automatic retries stop here; 0 and 1: no retry
+  absl::Duration heartbeat_timeout = absl::Seconds(15);
+  absl::Duration job_lifetime = absl::Hours(25);
+  // A heartbeat this old makes a job ready for a spare; below heartbeat_timeout.
+  absl::Duration heartbeat_late = absl::Milliseconds(7500);
+  // Whether a second worker may get a running job that is at risk.
+  bool redundancy = true;
+  // How much before the close a proof should be there, to verify and submit it.
+  absl::Duration submit_margin = absl::Seconds(30);
+  // How long a job waits for another worker after one failed at it, while one is known.
+  absl::Duration prefer_another_for = absl::Seconds(30);
+};
+
+// Extra attempts for one main attempt; a bound, not a goal.
+inline constexpr std::uint32_t kSparesMax = 4;
+// Silent attempts that are remembered.
+inline constexpr std::size_t kLostMax = 8;
+
+namespace event {
+// A worker takes the job; as a spare if it is running already.  `attempt` is above every number
+// given before.
+struct Allocate {
+  std::string worker;
+  std::uint64_t attempt = 0;
+};
+struct Heartbeat {
+  std::string worker;
+  std::uint64_t attempt = 0;
+};
+// The caller has verified `proof`.
+struct Proven {
+  std::string worker;
+  std::uint64_t attempt = 0;
+  Bytes proof;
+};
+struct FaultsFound {
+  std::string worker;
+  std::uint64_t attempt = 0;
+  std::vector<SectorFault> faults;  // not empty
+};
+struct AttemptFailed {
+  std::string worker;
+  std::uint64_t attempt = 0;
+  FailureKind kind = FailureKind::kAttempt;  // kAttempt, kMapping or kWrongProof
+  std::string reason;
+};
+// The worker's process was started anew: what it had in work is gone, and what it could not reach
+// it may reach now.
+struct WorkerStarted {
+  std::string worker;
+};
+struct Reset {};
+// The chain's close epoch is now expected at another time.
+struct CloseTimeChanged {
+  absl::Time close_time;
+};
+// Time passes.
+struct Tick {
+  // When this process began to receive heartbeats: older silence does not count.
+  absl::Time receiving_since = absl::InfinitePast();
+};
+}  // namespace event
+
+using Event = std::variant<event::Allocate, event::Heartbeat, event::Proven, event::FaultsFound,
+                           event::AttemptFailed, event::WorkerStarted, event::Reset,
+                           event::CloseTimeChanged, event::Tick>;
+
+namespace action {
+// The worker should stop: it hears so with its next heartbeat at the latest.
+struct Cancel {
+  std::string worker;
+  std::uint64_t attempt = 0;
+};
+// Idle workers should ask.
+struct Available {};
+// The row can go.
+struct Delete {};
+}  // namespace action
+
+using Action = std::variant<action::Cancel, action::Available, action::Delete>;
+
+enum class Verdict {
+  kAccepted,  // the event counts
+  kStale,     // from somebody who no longer has the job, or of no use now: nothing happened
+};
+
+struct StepResult {
+  JobRecord record;
+  Verdict verdict = Verdict::kAccepted;
+  bool changed = false;  // `record` must go to disk before anybody hears of it
+  std::vector<Action> actions;
+};
+
+// A fresh job.
+JobRecord NewRecord(JobId id, std::shared_ptr<const JobSpec> spec, absl::Time now);
+
+// One step.  Total: any event is fine in any state; what does not fit is kStale.
+//
+// A heartbeat alone moves heartbeat_at but is not `changed`: after a restart silence is counted
+// from the restart anyway.
+StepResult Step(const JobRecord& record, const Event& event, absl::Time now, const Policy& policy);
+
+// Whether the main attempt may be given to anybody now: waiting, and not closed.
+bool IsReady(const JobRecord& record, absl::Time now);
+
+// Whether a second worker should get the running job: its worker is late with the heartbeat, or
+// would miss the close.  `expected` is how long that worker takes for such a job; nullopt if
+// nothing was measured: then half of the time from start to close must have passed.
+bool WantsSpare(const JobRecord& record, absl::Time now, const Policy& policy,
+                absl::Time receiving_since, std::optional<absl::Duration> expected);
+
+}  // namespace damocles::job

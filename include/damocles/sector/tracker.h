@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// From a sector of the chain to its files, and whether they look fit to prove.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/base/bytes.h"
+#include "damocles/base/thread_pool.h"
+#include "damocles/filecoin/proof_type.h"
+#include "damocles/filecoin/sector.h"
+#include "damocles/sector/index.h"
+#include "damocles/storage/persist_store.h"
+#include "damocles/storage/sector_paths.h"
+
+namespace damocles::sector {
+
+// What the chain says of a sector, as far as its files are concerned.
+struct ProvableSector {
+  filecoin::SectorNumber number{};
+  bool upgraded = false;  // the chain knows a sector key: files in update/ and update-cache/
+  Bytes32 comm_r{};
+};
+
+struct SectorFiles {
+  Location location;
+  std::string sealed_path;  // update/... if upgraded
+  std::string cache_dir;
+};
+
+struct CheckLimits {
+  std::size_t parallel = 128;  // 0: as many as there are threads
+  // A sector whose files do not answer in this time is bad; zero: no limit.
+  absl::Duration single = absl::Minutes(10);
+  // Sectors that are not looked at by then come back as unchecked; zero: no limit.
+  absl::Duration total = absl::Minutes(20);
+};
+
+enum class Health {
+  kGood,
+  kBad,      // files missing or of a wrong length, or the real read failed
+  kUnknown,  // could not be told: the locator failed, or time ran out before its turn
+};
+
+struct SectorHealth {
+  filecoin::SectorNumber number{};
+  Health health = Health::kUnknown;
+  std::string reason;  // empty if good
+};
+
+// One real read of a sector (a vanilla proof of one challenge), for the strict check.  Blocks; safe
+// to call from several threads.
+using StrictCheck = std::function<absl::Status(filecoin::SectorId, const ProvableSector&,
+                                               const SectorFiles&, filecoin::SectorSize)>;
+
+// Safe to call from several threads.
+class Tracker {
+ public:
+  // Both outlive the tracker.
+  Tracker(const Locator& locator, const storage::StoreRegistry& stores)
+      : locator_(locator), stores_(stores) {}
+
+  // Store names only, for a job: the paths are the worker's.  NOT_FOUND: not in the index.
+  absl::StatusOr<Location> Locate(filecoin::SectorId sector, bool upgraded) const;
+
+  // Names and this machine's paths.  NOT_FOUND: not in the index, or its store is not configured.
+  absl::StatusOr<SectorFiles> Resolve(filecoin::SectorId sector, bool upgraded) const;
+
+  // Looks at the files of one sector: presence and lengths.  OK, or the first reason against it.
+  absl::Status CheckFiles(const SectorFiles& files, filecoin::SectorSize size) const;
+
+  // Checks many, in the order given; blocks, at most about `limits.total`.  A file system that
+  // hangs makes its sector bad after `limits.single`, it does not hold up the answer: the reads run
+  // on threads of their own that are left behind in that case.  `strict` may be empty.
+  std::vector<SectorHealth> Check(filecoin::ActorId miner, filecoin::SectorSize size,
+                                  const std::vector<ProvableSector>& sectors,
+                                  const CheckLimits& limits, const StrictCheck& strict) const;
+
+ private:
+  const Locator& locator_;
+  const storage::StoreRegistry& stores_;
+};
+
+}  // namespace damocles::sector

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Folders that hold sealed sectors.  A store is known everywhere by its name (in the index, in
+// jobs, in the [[attached]] list of a worker); each machine maps names to its own paths.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "damocles/filecoin/sector.h"
+
+namespace damocles::storage {
+
+struct PersistStore {
+  std::string name;  // never empty, unique
+  std::string path;  // absolute
+  bool read_only = false;
+  bool strict = false;  // refuse symbolic links and what is not a regular file
+  std::uint64_t weight = 1;
+  std::vector<filecoin::ActorId> allow_miners;
+  std::vector<filecoin::ActorId> deny_miners;
+  std::map<std::string, std::string> meta;
+};
+
+// The name of the file that makes a folder a store when ScanPersistStores looks for it.
+inline constexpr std::string_view kSectorStoreFile = "sectorstore.json";
+
+// The content of a sectorstore.json for `store`; its path is not in it: it is the folder's.
+std::string EncodeSectorStoreJson(const PersistStore& store, std::string_view id);
+
+// Reads the sectorstore.json of `folder`.  Keys as Lotus and damocles write them (ID, Name, Strict,
+// ReadOnly, Weight, AllowMiners, DenyMiners, Meta, in any case); an empty Name means the ID.
+// INVALID_ARGUMENT names the file and what is wrong.
+absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder);
+
+// The stores that the folders matching `patterns` (shell globs, "~" allowed) declare: a folder
+// without a sectorstore.json is passed over; one with a spoiled one is an error.  Sorted by path.
+absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
+    const std::vector<std::string>& patterns);
+
+struct Space {
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;  // for an ordinary user
+};
+
+// Stores by name.  Constant after it is made: safe from several threads.
+class StoreRegistry {
+ public:
+  StoreRegistry() = default;
+
+  // Makes paths absolute and checks that each name is used once and each path is a folder.  Errors
+  // name the store: ALREADY_EXISTS for a name, NOT_FOUND or INVALID_ARGUMENT for a path.
+  static absl::StatusOr<StoreRegistry> Open(std::vector<PersistStore> stores);
+
+  // Null if there is none.
+  const PersistStore* Find(std::string_view name) const;
+  // NOT_FOUND: "persist store X is not configured here (known: a, b)".
+  absl::StatusOr<std::string> PathOf(std::string_view name) const;
+  // The store that lies at `path`, whatever its spelling; null if there is none.
+  const PersistStore* FindByPath(const std::string& path) const;
+
+  // In the order of the configuration.
+  const std::vector<PersistStore>& Stores() const { return stores_; }
+  std::vector<std::string> Names() const;
+
+ private:
+  std::vector<PersistStore> stores_;
+};
+
+// Total and free bytes of the file system under `path`.  May block on a hung network mount: call it
+// off the event loop.
+absl::StatusOr<Space> SpaceAt(const std::string& path);
+
+}  // namespace damocles::storage
