@@ -56,7 +56,7 @@ class Api {
   virtual ~Api() = default;
 
   // ------------------------------------------------------------ node and network
-  virtual Result<ApiVersion> Version() = 0;
+  virtual Result<NodeVersion> Version() = 0;
   virtual Result<std::string> StateNetworkName() = 0;
   virtual Result<std::uint32_t> StateNetworkVersion(filecoin::TipSetKey key) = 0;
   virtual Result<NetworkParams> StateGetNetworkParams() = 0;

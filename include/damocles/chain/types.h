@@ -22,6 +22,7 @@
 #include "damocles/filecoin/deadline.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/message.h"
+#include "damocles/filecoin/miner_params.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
 #include "damocles/filecoin/token_amount.h"
@@ -30,7 +31,7 @@ namespace damocles::chain {
 
 // ---------------------------------------------------------------- the node and its network
 
-struct ApiVersion {
+struct NodeVersion {
   std::string version;            // free text, such as "1.36.0+mainnet"
   std::uint32_t api_version = 0;  // 0x020300 is 2.3.0
   std::uint64_t block_delay_secs = 0;
@@ -312,12 +313,6 @@ struct BlockTemplate {
   filecoin::ChainEpoch epoch{};
   std::uint64_t timestamp = 0;
   std::vector<filecoin::PoStProof> winning_post_proof;
-};
-
-struct BlockMsg {
-  filecoin::BlockHeader header;
-  std::vector<filecoin::Cid> bls_messages;
-  std::vector<filecoin::Cid> secpk_messages;
 };
 
 }  // namespace damocles::chain
