@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The durable record of one deadline of one miner: what the poster knows, from the challenge to the
+// confirmed message.  Written to the store before every action that it allows, so that a manager
+// killed at any instant goes on from it.  Bytes on disk: docs/formats/deadline.md.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/base/bytes.h"
+#include "damocles/chain/types.h"
+#include "damocles/filecoin/address.h"
+#include "damocles/filecoin/cid.h"
+#include "damocles/filecoin/deadline.h"
+#include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/proof_type.h"
+#include "damocles/filecoin/sector.h"
+
+namespace damocles::poster {
+
+// Of a deadline, and of each of its batches (a batch begins at kProving).  The numbers are on disk.
+enum class DeadlineState : std::uint8_t {
+  kWaiting = 0,     // for the challenge
+  kPreparing = 1,   // reads the chain, checks the sectors
+  kProving = 2,     // a job is with the provers
+  kProven = 3,      // the proof is here; waits for the window to open
+  kSubmitting = 4,  // a message was, or is about to be, pushed
+  kOnChain = 5,     // a receipt with exit code 0, not yet deep enough
+  kConfirmed = 6,   // done; also a deadline that had nothing to prove
+  kMissed = 7,      // done; the reason is kept
+};
+inline constexpr std::size_t kDeadlineStates = 8;
+
+// "Waiting", "Preparing", ...
+std::string_view Name(DeadlineState state);
+
+// kConfirmed and kMissed.
+bool IsFinal(DeadlineState state);
+
+struct RecordKey {
+  filecoin::ActorId miner{};
+  filecoin::ChainEpoch open{};
+  friend auto operator<=>(const RecordKey&, const RecordKey&) = default;
+};
+
+// A sector that the chain wants proven in the deadline.
+struct PlannedSector {
+  filecoin::SectorNumber number{};
+  Bytes32 comm_r{};
+  bool upgraded = false;
+  std::string sealed_store;  // names of stores; empty until the sector was looked for
+  std::string cache_store;
+  std::string skip_reason;    // not empty: it is not proven
+  bool prover_fault = false;  // the prover said so: not looked at again in this deadline
+
+  bool Skipped() const { return !skip_reason.empty(); }
+  friend bool operator==(const PlannedSector&, const PlannedSector&) = default;
+};
+
+enum class PartitionStatus : std::uint8_t {
+  kUnchecked = 0,       // its sectors have not been looked for yet
+  kBatched = 1,         // in one of the batches
+  kUnreadable = 2,      // should be posted, but no sector of it can be read; looked at again
+  kNothingToProve = 3,  // no live sector that is not faulty
+};
+
+struct PlannedPartition {
+  std::uint64_t index = 0;
+  PartitionStatus status = PartitionStatus::kUnchecked;
+  bool recovering = false;             // some sector of it is declared recovered
+  bool posted = false;                 // the chain had a proof of it already when it was read
+  std::vector<PlannedSector> sectors;  // to prove, ascending; skipped ones stay in the list
+  friend bool operator==(const PlannedPartition&, const PlannedPartition&) = default;
+};
+
+// Ascending by index.  Large and rarely changed: a row of its own in the store.
+struct DeadlinePlan {
+  std::vector<PlannedPartition> partitions;
+  friend bool operator==(const DeadlinePlan&, const DeadlinePlan&) = default;
+};
+
+struct Receipt {
+  std::int64_t exit_code = 0;
+  filecoin::ChainEpoch height{};  // of the tipset that shows it
+  std::int64_t gas_used = 0;
+  friend bool operator==(const Receipt&, const Receipt&) = default;
+};
+
+// The latest message of a batch.
+struct BatchMessage {
+  std::uint32_t attempt = 0;  // 0: none yet; never decreases
+  chain::Uuid uuid{};
+  std::optional<filecoin::Address> from;
+  Bytes params;                       // of SubmitWindowedPoSt, CBOR
+  Bytes32 commit_randomness{};        // as in params
+  std::int64_t gas_limit = 0;         // asked for; 0: the node estimates
+  filecoin::ChainEpoch sent_at{};     // head when it was recorded
+  std::optional<filecoin::Cid> cid;   // once the node has answered
+  std::int64_t signed_gas_limit = 0;  // in the signed message
+  Bytes signed_message;               // CBOR, to push the same bytes again
+  std::optional<Receipt> receipt;
+  friend bool operator==(const BatchMessage&, const BatchMessage&) = default;
+};
+
+// One or several partitions that go in one message.
+struct PartitionBatch {
+  std::vector<std::uint64_t> partitions;  // ascending
+  DeadlineState state = DeadlineState::kProving;
+  // Grows whenever what is to be proven changes (skipped sectors, randomness, partitions): an
+  // answer that carries an older round is stale.
+  std::uint32_t round = 0;
+  std::string job_id;  // empty until the job queue has the job
+  // The job's proof was refused by the chain: the job must be reset before its result counts.
+  bool reset_job = false;
+  Bytes proof;
+  BatchMessage message;
+  // Proven on chain although no receipt of ours says so (an earlier life, another manager).
+  bool posted_by_other = false;
+  filecoin::ChainEpoch posted_seen_at{};
+  std::uint32_t failed_messages = 0;  // refused by the node's dry run, or with a bad receipt
+  std::string note;                   // latest trouble; of a missed batch, the reason
+  friend bool operator==(const PartitionBatch&, const PartitionBatch&) = default;
+};
+
+// When a state was first entered.
+struct Milestone {
+  filecoin::ChainEpoch epoch{};
+  absl::Time time = absl::InfinitePast();
+  friend bool operator==(const Milestone&, const Milestone&) = default;
+};
+
+struct DeadlineRecord {
+  filecoin::ActorId miner{};
+  filecoin::DeadlineInfo deadline;  // its current_epoch means nothing here
+  DeadlineState state = DeadlineState::kWaiting;
+  std::string reason;  // of kMissed; or a remark, such as "nothing to prove"
+
+  // What was read at the challenge.  Without randomness there is no plan.
+  std::optional<Bytes32> randomness;  // as the chain gives it: byte 31 is not masked
+  filecoin::PoStProofType proof_type{};
+  std::uint64_t partition_sectors = 0;  // a full partition
+  std::shared_ptr<const DeadlinePlan> plan;
+  std::vector<PartitionBatch> batches;
+
+  std::array<Milestone, kDeadlineStates> milestones{};
+
+  RecordKey Key() const { return {miner, deadline.open}; }
+};
+
+struct SkippedSector {
+  std::uint64_t partition = 0;
+  filecoin::SectorNumber number{};
+  std::string reason;
+};
+
+// Every sector of the plan that is not proven, ascending by partition and number.
+std::vector<SkippedSector> SkippedSectors(const DeadlineRecord& record);
+
+// Rows in the store.  A record is two rows: the small one below kRecordPrefix and its plan below
+// kPlanPrefix; keys order by miner, then by epoch.
+inline constexpr std::string_view kRecordPrefix = "deadline/";
+inline constexpr std::string_view kPlanPrefix = "deadline-plan/";
+std::string RecordRowKey(const RecordKey& key);
+std::string PlanRowKey(const RecordKey& key);
+
+// The small row, without the plan.
+std::string EncodeRecord(const DeadlineRecord& record);
+std::string EncodePlan(const DeadlinePlan& plan);
+
+// INVALID_ARGUMENT for bytes that no version of this program wrote; the message says where.
+absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes);
+absl::StatusOr<DeadlinePlan> DecodePlan(std::string_view bytes);
+
+}  // namespace damocles::poster

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The poster: follows the chain, keeps a deadline machine for every window of every miner and does
+// what the machines ask for.
+
+#pragma once
+
+#include <kj/async.h>
+#include <kj/timer.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/async/offload.h"
+#include "damocles/base/clock.h"
+#include "damocles/chain/api.h"
+#include "damocles/poster/deadline_record.h"
+#include "damocles/poster/policy.h"
+#include "damocles/poster/proof_jobs.h"
+#include "damocles/poster/recovery.h"
+#include "damocles/poster/sector_source.h"
+#include "damocles/store/store.h"
+
+namespace damocles::poster {
+
+struct RunnerOptions {
+  // No head change for this long: subscribe anew (half-open connections).
+  absl::Duration notify_silence_max = absl::Seconds(90);
+  // ChainHead is asked this often besides the subscription.
+  absl::Duration poll_interval = absl::Seconds(15);
+  Backoff resubscribe;
+  // Of one question to the node, and of one push.
+  absl::Duration call_timeout = absl::Seconds(30);
+  absl::Duration push_timeout = absl::Seconds(60);
+  // Length of an epoch; zero: ask the node.
+  absl::Duration epoch_duration = absl::ZeroDuration();
+  // Deadline records and recovery records are kept this long after their end.
+  absl::Duration history = absl::Hours(24 * 30);
+};
+
+struct RecordFilter {
+  std::optional<filecoin::ActorId> miner;
+  bool unfinished_only = false;
+  filecoin::ChainEpoch open_from{};  // inclusive
+  std::size_t limit = 0;             // newest first; 0: all
+};
+
+// The records of a store, newest first.  For a program that has no Runner (or as
+// Runner::ListRecords, with what is in memory).
+absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(const store::Store& store,
+                                                        const RecordFilter& filter);
+
+// A window of a miner as the runner's own arithmetic sees it.
+struct MinerWindow {
+  filecoin::ActorId miner{};
+  filecoin::DeadlineInfo current;
+};
+
+// What the poster is used by and works through; all outlive it.
+struct RunnerParts {
+  chain::Api& api;
+  ProofJobs& jobs;
+  SectorSource& sectors;
+  store::Store& store;
+  const Clock& clock;
+  kj::Timer& timer;
+  // For synced writes.  async::InlineExecutor in simulations.
+  async::Executor& executor;
+};
+
+// Event-loop thread only.  Dropping it stops everything at once; nothing is lost by that.
+class Runner {
+ public:
+  // Reads the unfinished records.  DATA_LOSS names a row that cannot be read.
+  static absl::StatusOr<std::unique_ptr<Runner>> Open(RunnerParts parts, RunnerOptions options,
+                                                      std::vector<MinerPolicy> miners);
+  virtual ~Runner() noexcept = default;
+
+  // Starts following the chain; call once.
+  virtual void Start() = 0;
+
+  // New configuration.  A window under way goes on with the new policy; the windows of a miner
+  // that is no longer enabled are only finished where a message is out.
+  virtual void SetMiners(std::vector<MinerPolicy> miners) = 0;
+
+  // The chain's head as last seen; nullopt before the first.
+  virtual std::optional<Now> Head() const = 0;
+  // When a head was last heard of, by subscription or poll.
+  virtual absl::Time LastHeadSeen() const = 0;
+  // Miners whose period is known.
+  virtual std::vector<MinerWindow> Windows() const = 0;
+
+  virtual absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(
+      const RecordFilter& filter) const = 0;
+  virtual absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(
+      std::optional<filecoin::ActorId> miner) const = 0;
+
+  // Called after each change of a record that reached the disk: metrics, dashboard.
+  virtual void OnRecord(std::function<void(const DeadlineRecord&)> callback) = 0;
+};
+
+}  // namespace damocles::poster

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// One deadline of one miner as a pure function: Step takes what is known, something that happened
+// and the time, and says what is known now and what is to be done.  No clock, no store, no chain.
+//
+// Level-triggered: every step first takes in the event, then looks at the record as it now is and
+// asks for whatever is missing and not on its way already.  So a lost answer, a restart and a
+// retry are the same thing, and there is no step that only one event could start.
+//
+// Contract with the runner: the record in the result is on disk BEFORE any of the result's actions
+// begins; every action gets exactly one answer (its event, or event::Failed).
+
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+#include "damocles/base/bytes.h"
+#include "damocles/base/log.h"
+#include "damocles/chain/types.h"
+#include "damocles/filecoin/address.h"
+#include "damocles/filecoin/cid.h"
+#include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/proof_type.h"
+#include "damocles/filecoin/sector.h"
+#include "damocles/job/spec.h"
+#include "damocles/poster/deadline_record.h"
+#include "damocles/poster/policy.h"
+
+namespace damocles::poster {
+
+// Where the chain's head is, and the time.
+struct Now {
+  filecoin::ChainEpoch epoch{};
+  absl::Time epoch_start;  // of that epoch, by the block's timestamp
+  absl::Time time;
+  absl::Duration epoch_duration = absl::Seconds(30);
+
+  // When the chain will be at `epoch`, by the length of an epoch.
+  absl::Time TimeOf(filecoin::ChainEpoch epoch) const;
+};
+
+// ---------------------------------------------------------------- actions and their answers
+
+enum class ActionKind : std::uint8_t {
+  kReadInputs,
+  kReadRandomness,
+  kCheckSectors,
+  kEnsureJob,
+  kGetJob,
+  kResetJob,
+  kSurvey,
+  kSend,
+  kRepublish,
+  kExplain,
+};
+std::string_view Name(ActionKind kind);
+
+// Of actions about the whole deadline.
+inline constexpr std::size_t kNoBatch = static_cast<std::size_t>(-1);
+
+// At most one action of a key is under way.
+struct ActionKey {
+  ActionKind kind{};
+  std::size_t batch = kNoBatch;  // index in DeadlineRecord::batches
+  friend auto operator<=>(const ActionKey&, const ActionKey&) = default;
+};
+
+// Which batch as it was when the question was asked; an answer to an older question is stale.
+struct BatchRef {
+  std::size_t batch = 0;
+  std::uint32_t round = 0;
+  std::uint32_t attempt = 0;
+  friend auto operator<=>(const BatchRef&, const BatchRef&) = default;
+};
+
+namespace action {
+
+// Everything that decides what is to be proven, all at one tipset.  Answer: event::InputsRead.
+struct ReadInputs {
+  std::uint64_t deadline_index = 0;
+  filecoin::ChainEpoch challenge{};
+};
+// The challenge randomness again, after a reorg or a restart.  Answer: event::RandomnessRead.
+struct ReadRandomness {
+  filecoin::ChainEpoch challenge{};
+};
+// Where the sectors' files are and whether they can be read.  Answer: event::SectorsChecked.
+struct CheckSectors {
+  filecoin::PoStProofType proof_type{};
+  std::vector<PlannedSector> sectors;
+  absl::Duration budget;  // what has not been looked at by then counts as good
+};
+// Answer: event::JobChanged.
+struct EnsureJob {
+  BatchRef ref;
+  job::JobSpec spec;
+};
+// Answer: event::JobChanged or event::JobMissing.
+struct GetJob {
+  BatchRef ref;
+  std::string job_id;
+};
+// Answer: event::JobReset.
+struct ResetJob {
+  BatchRef ref;
+  std::string job_id;
+  std::string reason;
+};
+// Where a batch stands on chain, all at one tipset.  Answer: event::Surveyed.
+struct Survey {
+  BatchRef ref;
+  std::uint64_t deadline_index = 0;
+  std::vector<std::uint64_t> partitions;
+  filecoin::ChainEpoch challenge{};
+  filecoin::ChainEpoch close{};
+  bool want_randomness = false;  // both kinds
+  bool want_sender = false;
+  bool want_pending = false;  // look through the mempool, for the CID or for an equal message
+  std::optional<filecoin::Cid> cid;  // look for its receipt
+};
+// MpoolPushMessage of method 5.  Answer: event::Sent, or event::Failed.
+struct Send {
+  BatchRef ref;
+  filecoin::Address from;
+  Bytes params;
+  chain::Uuid uuid{};
+  std::int64_t gas_limit = 0;
+};
+// MpoolPush of the same signed bytes.  Answer: event::Republished, or event::Failed.
+struct Republish {
+  BatchRef ref;
+  Bytes signed_message;
+};
+// Why a message failed on chain.  Answer: event::Explained.
+struct Explain {
+  BatchRef ref;
+  filecoin::Cid cid;
+};
+// No answer.
+struct LogLine {
+  Severity severity = Severity::kInfo;
+  std::string event;
+  std::vector<std::pair<std::string, std::string>> fields;
+};
+
+}  // namespace action
+
+using Action = std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
+                            action::EnsureJob, action::GetJob, action::ResetJob, action::Survey,
+                            action::Send, action::Republish, action::Explain, action::LogLine>;
+
+// The key of an action; LogLine has none.
+std::optional<ActionKey> KeyOf(const Action& action);
+
+// A partition as read from the chain.
+struct PartitionInput {
+  std::uint64_t index = 0;
+  bool recovering = false;
+  bool posted = false;
+  std::vector<PlannedSector> sectors;  // to prove: live - faulty + recovering; ascending
+};
+
+// What was found out about one sector.
+struct SectorVerdict {
+  filecoin::SectorNumber number{};
+  std::string sealed_store;
+  std::string cache_store;
+  std::string reason;  // not empty: it cannot be read
+};
+
+enum class JobOutcome {
+  kWorking,  // waits or runs
+  kSucceeded,
+  kFaults,
+  kExhausted,  // failed, and will not be tried again by itself
+};
+
+// A job of the queue, as far as the poster cares.
+struct JobView {
+  std::string id;
+  JobOutcome outcome = JobOutcome::kWorking;
+  Bytes proof;
+  std::vector<std::pair<filecoin::SectorNumber, std::string>> faults;
+  std::string error;
+};
+
+enum class MessageWhereabouts {
+  kNotFound,  // of what was looked through
+  kPending,
+  kOnChain,
+};
+
+namespace event {
+
+// The head moved on, a timer fired, or the record was just loaded.
+struct Tick {};
+// Tipsets down to this height are no longer on the chain.
+struct Reorg {
+  filecoin::ChainEpoch lowest{};
+};
+struct InputsRead {
+  Bytes32 randomness{};
+  filecoin::PoStProofType proof_type{};
+  std::uint64_t partition_sectors = 0;
+  std::vector<PartitionInput> partitions;  // ascending
+};
+struct RandomnessRead {
+  Bytes32 randomness{};
+};
+struct SectorsChecked {
+  std::vector<SectorVerdict> verdicts;
+};
+// Also without having been asked for: whenever the queue announces a change.
+struct JobChanged {
+  std::optional<BatchRef> ref;  // of the question; none for an announcement
+  JobView job;
+};
+struct JobMissing {
+  std::optional<BatchRef> ref;
+  std::string job_id;
+};
+struct JobReset {
+  BatchRef ref;
+};
+struct Surveyed {
+  BatchRef ref;
+  filecoin::ChainEpoch head{};
+  std::optional<Bytes32> randomness;
+  std::optional<Bytes32> commit_randomness;
+  std::set<std::uint64_t> posted;  // as the chain knew it at the head, or just before the close
+  std::optional<filecoin::Address> sender;
+  std::string sender_trouble;  // why there is no sender
+  bool pending_was_read = false;
+  MessageWhereabouts message = MessageWhereabouts::kNotFound;
+  std::optional<filecoin::Cid> cid;  // of the message found
+  Bytes signed_message;              // if it was found pending
+  std::int64_t signed_gas_limit = 0;
+  Receipt receipt;  // if on chain
+};
+struct Sent {
+  BatchRef ref;
+  filecoin::Cid cid;
+  Bytes signed_message;
+  std::int64_t gas_limit = 0;
+};
+struct Republished {
+  BatchRef ref;
+};
+struct Explained {
+  BatchRef ref;
+  std::string text;  // the chain's words, may be empty
+};
+// An action did not get its answer.
+struct Failed {
+  ActionKey key;
+  BatchRef ref;  // zeros for actions about the whole deadline
+  absl::Status status;
+};
+
+}  // namespace event
+
+using Event =
+    std::variant<event::Tick, event::Reorg, event::InputsRead, event::RandomnessRead,
+                 event::SectorsChecked, event::JobChanged, event::JobMissing, event::JobReset,
+                 event::Surveyed, event::Sent, event::Republished, event::Explained, event::Failed>;
+
+// ---------------------------------------------------------------- the machine
+
+// What a restart may forget.
+struct Flight {
+  bool under_way = false;
+  std::uint32_t failures = 0;                       // in a row
+  absl::Time not_before = absl::InfinitePast();     // back-off
+  std::optional<filecoin::ChainEpoch> answered_at;  // for questions asked once a head
+};
+struct Volatile {
+  std::map<ActionKey, Flight> flights;
+  bool recheck_randomness = true;
+  std::uint32_t check_rounds = 0;  // looks at sectors of unchecked partitions
+  std::map<std::size_t, std::uint32_t> heads_without_message;  // by batch
+};
+
+struct Machine {
+  DeadlineRecord record;
+  Volatile state;
+};
+
+// A record that waits for its challenge.
+Machine NewMachine(filecoin::ActorId miner, const filecoin::DeadlineInfo& deadline, const Now& now);
+// One that was read from the store.
+Machine LoadedMachine(DeadlineRecord record);
+
+struct StepResult {
+  Machine machine;
+  bool changed = false;       // the record's small row must be written
+  bool plan_changed = false;  // and its plan
+  std::vector<Action> actions;
+  // Step again with Tick at this time, if nothing happens before.
+  std::optional<absl::Time> wake_at;
+};
+
+// Total: any event is fine in any state; what does not fit is ignored.
+StepResult Step(Machine machine, const Event& event, const Now& now, const PosterPolicy& policy);
+
+// The job that proves a batch as it is now: the sectors of all its partitions that are not
+// skipped, ascending.
+job::JobSpec SpecOf(const DeadlineRecord& record, const PartitionBatch& batch, const Now& now);
+
+// SubmitWindowedPoSt parameters of a proven batch: partitions ascending, each with its own skipped
+// sectors; commit epoch is the challenge (chain.md 1.4).
+absl::StatusOr<Bytes> SubmitParamsOf(const DeadlineRecord& record, const PartitionBatch& batch,
+                                     const Bytes32& commit_randomness);
+
+// Stable for (miner, period start, deadline, partitions, attempt): a repeated push with it gives
+// the same message.
+chain::Uuid MessageUuid(filecoin::ActorId miner, filecoin::ChainEpoch period_start,
+                        std::uint64_t deadline_index, const std::vector<std::uint64_t>& partitions,
+                        std::uint32_t attempt);
+
+}  // namespace damocles::poster

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/poster/codec.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace damocles::poster::internal {
+namespace {
+
+using filecoin::EpochDelta;
+
+filecoin::cbor::ReaderOptions RowOptions() {
+  filecoin::cbor::ReaderOptions options;
+  options.string_bytes_max = kStringBytesMax;
+  options.array_items_max = kItemsMax;
+  return options;
+}
+
+}  // namespace
+
+void Encoder::Time(absl::Time time) {
+  if (time == absl::InfinitePast()) {
+    writer_.Null();
+  } else {
+    writer_.Int(absl::ToUnixNanos(time));
+  }
+}
+
+void Encoder::Deadline(const filecoin::DeadlineInfo& deadline) {
+  writer_.Array(7);
+  writer_.Int(deadline.shape.proving_period.Count());
+  writer_.Int(deadline.shape.challenge_window.Count());
+  writer_.Uint(deadline.shape.deadlines);
+  writer_.Int(deadline.shape.challenge_lookback.Count());
+  writer_.Int(deadline.shape.fault_declaration_cutoff.Count());
+  writer_.Int(deadline.period_start.Value());
+  writer_.Uint(deadline.index);
+}
+
+void Encoder::Cid(const std::optional<filecoin::Cid>& cid) {
+  if (cid) {
+    writer_.ByteString(cid->ToBytes());
+  } else {
+    writer_.Null();
+  }
+}
+
+void Encoder::Address(const std::optional<filecoin::Address>& address) {
+  if (address) {
+    writer_.ByteString(address->ToBytes());
+  } else {
+    writer_.Null();
+  }
+}
+
+void Encoder::Mark(const Milestone& milestone) {
+  writer_.Array(2);
+  Epoch(milestone.epoch);
+  Time(milestone.time);
+}
+
+Decoder::Decoder(std::string_view bytes) : reader_(AsBytes(bytes), RowOptions()) {}
+
+void Decoder::Struct(std::uint64_t count, std::string_view what) {
+  if (!Ok()) return;
+  status_ = reader_.ExpectArray(count, what);
+}
+
+std::uint64_t Decoder::Array() {
+  return Ok() ? Take(reader_.ReadArray()) : 0;
+}
+std::uint64_t Decoder::Uint() {
+  return Ok() ? Take(reader_.ReadUint()) : 0;
+}
+std::int64_t Decoder::Int() {
+  return Ok() ? Take(reader_.ReadInt()) : 0;
+}
+bool Decoder::Bool() {
+  return Ok() && Take(reader_.ReadBool());
+}
+std::string Decoder::Text() {
+  return Ok() ? Take(reader_.ReadText()) : std::string();
+}
+Bytes Decoder::Raw() {
+  return Ok() ? Take(reader_.ReadByteString()) : Bytes();
+}
+bool Decoder::TryNull() {
+  return Ok() && reader_.TryNull();
+}
+
+std::uint32_t Decoder::Uint32() {
+  const std::uint64_t value = Uint();
+  if (value > std::numeric_limits<std::uint32_t>::max()) {
+    Refuse(absl::StrFormat("%d does not fit 32 bits", value));
+    return 0;
+  }
+  return static_cast<std::uint32_t>(value);
+}
+
+Bytes32 Decoder::Raw32() {
+  const Bytes bytes = Raw();
+  Bytes32 out{};
+  if (bytes.size() != out.size()) {
+    Refuse(absl::StrFormat("%d bytes, want 32", bytes.size()));
+    return out;
+  }
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+  return out;
+}
+
+chain::Uuid Decoder::Uuid() {
+  const Bytes bytes = Raw();
+  chain::Uuid out{};
+  if (bytes.size() != out.size()) {
+    Refuse(absl::StrFormat("%d bytes of uuid, want %d", bytes.size(), out.size()));
+    return out;
+  }
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+  return out;
+}
+
+absl::Time Decoder::Time() {
+  if (TryNull()) return absl::InfinitePast();
+  return absl::FromUnixNanos(Int());
+}
+
+filecoin::DeadlineInfo Decoder::Deadline() {
+  Struct(7, "deadline");
+  filecoin::PeriodShape shape;
+  shape.proving_period = EpochDelta(Int());
+  shape.challenge_window = EpochDelta(Int());
+  shape.deadlines = Uint();
+  shape.challenge_lookback = EpochDelta(Int());
+  shape.fault_declaration_cutoff = EpochDelta(Int());
+  const filecoin::ChainEpoch period_start = Epoch();
+  const std::uint64_t index = Uint();
+  if (!Ok()) return {};
+  if (absl::Status valid = filecoin::Validate(shape); !valid.ok()) {
+    status_ = valid;
+    return {};
+  }
+  if (index >= shape.deadlines) {
+    Refuse(absl::StrFormat("deadline %d of %d", index, shape.deadlines));
+    return {};
+  }
+  return filecoin::MakeDeadlineInfo(shape, period_start, index, period_start);
+}
+
+std::optional<filecoin::Cid> Decoder::Cid() {
+  if (TryNull()) return std::nullopt;
+  const Bytes bytes = Raw();
+  if (!Ok()) return std::nullopt;
+  return Take(filecoin::Cid::FromBytes(bytes));
+}
+
+std::optional<filecoin::Address> Decoder::Address() {
+  if (TryNull()) return std::nullopt;
+  const Bytes bytes = Raw();
+  if (!Ok()) return std::nullopt;
+  return Take(filecoin::Address::FromBytes(bytes));
+}
+
+Milestone Decoder::Mark() {
+  Struct(2, "milestone");
+  Milestone out;
+  out.epoch = Epoch();
+  out.time = Time();
+  return out;
+}
+
+void Decoder::Refuse(std::string_view why) {
+  if (!Ok()) return;
+  status_ = absl::InvalidArgumentError(
+      absl::StrFormat("byte %d: %s", reader_.Position(), std::string(why)));
+}
+
+absl::Status Decoder::Finish() {
+  if (Ok()) status_ = reader_.ExpectEnd();
+  return status_;
+}
+
+std::string RowKey(std::string_view prefix, const RecordKey& key) {
+  return absl::StrFormat("%s%016x/%016x", std::string(prefix), key.miner,
+                         static_cast<std::uint64_t>(key.open.Value()));
+}
+
+}  // namespace damocles::poster::internal

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/poster/deadline_record.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/codec.h"
+
+namespace damocles::poster {
+namespace {
+
+using internal::Decoder;
+using internal::Encoder;
+
+// The first item of each row (docs/formats/deadline.md).
+constexpr std::uint64_t kRecordFormat = 1;
+constexpr std::uint64_t kPlanFormat = 1;
+
+void EncodeMessage(Encoder& out, const BatchMessage& message) {
+  out.Array(11);
+  out.Uint(message.attempt);
+  out.Raw(message.uuid);
+  out.Address(message.from);
+  out.Raw(message.params);
+  out.Raw(message.commit_randomness);
+  out.Int(message.gas_limit);
+  out.Epoch(message.sent_at);
+  out.Cid(message.cid);
+  out.Int(message.signed_gas_limit);
+  out.Raw(message.signed_message);
+  if (message.receipt) {
+    out.Array(3);
+    out.Int(message.receipt->exit_code);
+    out.Epoch(message.receipt->height);
+    out.Int(message.receipt->gas_used);
+  } else {
+    out.Null();
+  }
+}
+
+BatchMessage DecodeMessage(Decoder& in) {
+  in.Struct(11, "message");
+  BatchMessage message;
+  message.attempt = in.Uint32();
+  message.uuid = in.Uuid();
+  message.from = in.Address();
+  message.params = in.Raw();
+  message.commit_randomness = in.Raw32();
+  message.gas_limit = in.Int();
+  message.sent_at = in.Epoch();
+  message.cid = in.Cid();
+  message.signed_gas_limit = in.Int();
+  message.signed_message = in.Raw();
+  if (!in.TryNull()) {
+    in.Struct(3, "receipt");
+    Receipt receipt;
+    receipt.exit_code = in.Int();
+    receipt.height = in.Epoch();
+    receipt.gas_used = in.Int();
+    message.receipt = receipt;
+  }
+  return message;
+}
+
+void EncodeBatch(Encoder& out, const PartitionBatch& batch) {
+  out.Array(11);
+  out.Array(batch.partitions.size());
+  for (const std::uint64_t index : batch.partitions) out.Uint(index);
+  out.Uint(static_cast<std::uint64_t>(batch.state));
+  out.Uint(batch.round);
+  out.Text(batch.job_id);
+  out.Bool(batch.reset_job);
+  out.Raw(batch.proof);
+  EncodeMessage(out, batch.message);
+  out.Bool(batch.posted_by_other);
+  out.Epoch(batch.posted_seen_at);
+  out.Uint(batch.failed_messages);
+  out.Text(batch.note);
+}
+
+PartitionBatch DecodeBatch(Decoder& in) {
+  in.Struct(11, "batch");
+  PartitionBatch batch;
+  for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
+    batch.partitions.push_back(in.Uint());
+  }
+  batch.state = in.Choice<DeadlineState>(kDeadlineStates, "state");
+  batch.round = in.Uint32();
+  batch.job_id = in.Text();
+  batch.reset_job = in.Bool();
+  batch.proof = in.Raw();
+  batch.message = DecodeMessage(in);
+  batch.posted_by_other = in.Bool();
+  batch.posted_seen_at = in.Epoch();
+  batch.failed_messages = in.Uint32();
+  batch.note = in.Text();
+  return batch;
+}
+
+}  // namespace
+
+std::string_view Name(DeadlineState state) {
+  switch (state) {
+    case DeadlineState::kWaiting:
+      return "Waiting";
+    case DeadlineState::kPreparing:
+      return "Preparing";
+    case DeadlineState::kProving:
+      return "Proving";
+    case DeadlineState::kProven:
+      return "Proven";
+    case DeadlineState::kSubmitting:
+      return "Submitting";
+    case DeadlineState::kOnChain:
+      return "OnChain";
+    case DeadlineState::kConfirmed:
+      return "Confirmed";
+    case DeadlineState::kMissed:
+      return "Missed";
+  }
+  return "Unknown";
+}
+
+bool IsFinal(DeadlineState state) {
+  return state == DeadlineState::kConfirmed || state == DeadlineState::kMissed;
+}
+
+std::vector<SkippedSector> SkippedSectors(const DeadlineRecord& record) {
+  std::vector<SkippedSector> out;
+  if (record.plan == nullptr) return out;
+  for (const PlannedPartition& partition : record.plan->partitions) {
+    for (const PlannedSector& sector : partition.sectors) {
+      if (sector.Skipped()) out.push_back({partition.index, sector.number, sector.skip_reason});
+    }
+  }
+  return out;
+}
+
+std::string RecordRowKey(const RecordKey& key) {
+  return internal::RowKey(kRecordPrefix, key);
+}
+std::string PlanRowKey(const RecordKey& key) {
+  return internal::RowKey(kPlanPrefix, key);
+}
+
+std::string EncodeRecord(const DeadlineRecord& record) {
+  Encoder out;
+  out.Array(10);
+  out.Uint(kRecordFormat);
+  out.Uint(record.miner);
+  out.Deadline(record.deadline);
+  out.Uint(static_cast<std::uint64_t>(record.state));
+  out.Text(record.reason);
+  if (record.randomness) {
+    out.Raw(*record.randomness);
+  } else {
+    out.Null();
+  }
+  out.Int(static_cast<std::int64_t>(record.proof_type));
+  out.Uint(record.partition_sectors);
+  out.Array(record.batches.size());
+  for (const PartitionBatch& batch : record.batches) EncodeBatch(out, batch);
+  out.Array(kDeadlineStates);
+  for (const Milestone& milestone : record.milestones) out.Mark(milestone);
+  return std::move(out).Take();
+}
+
+absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes) {
+  Decoder in(bytes);
+  DeadlineRecord record;
+  in.Struct(10, "deadline record");
+  if (const std::uint64_t format = in.Uint(); format != kRecordFormat) {
+    in.Refuse(absl::StrFormat("deadline record of format %d, this program knows %d", format,
+                              kRecordFormat));
+  }
+  record.miner = in.Uint();
+  record.deadline = in.Deadline();
+  record.state = in.Choice<DeadlineState>(kDeadlineStates, "state");
+  record.reason = in.Text();
+  if (!in.TryNull()) record.randomness = in.Raw32();
+  record.proof_type = static_cast<filecoin::PoStProofType>(in.Int());
+  record.partition_sectors = in.Uint();
+  for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
+    record.batches.push_back(DecodeBatch(in));
+  }
+  in.Struct(kDeadlineStates, "milestones");
+  for (Milestone& milestone : record.milestones) milestone = in.Mark();
+  DAMOCLES_RETURN_IF_ERROR(in.Finish());
+  return record;
+}
+
+std::string EncodePlan(const DeadlinePlan& plan) {
+  Encoder out;
+  out.Array(2);
+  out.Uint(kPlanFormat);
+  out.Array(plan.partitions.size());
+  for (const PlannedPartition& partition : plan.partitions) {
+    out.Array(5);
+    out.Uint(partition.index);
+    out.Uint(static_cast<std::uint64_t>(partition.status));
+    out.Bool(partition.recovering);
+    out.Bool(partition.posted);
+    out.Array(partition.sectors.size());
+    for (const PlannedSector& sector : partition.sectors) {
+      out.Array(7);
+      out.Uint(sector.number);
+      out.Raw(sector.comm_r);
+      out.Bool(sector.upgraded);
+      out.Text(sector.sealed_store);
+      out.Text(sector.cache_store);
+      out.Text(sector.skip_reason);
+      out.Bool(sector.prover_fault);
+    }
+  }
+  return std::move(out).Take();
+}
+
+absl::StatusOr<DeadlinePlan> DecodePlan(std::string_view bytes) {
+  Decoder in(bytes);
+  DeadlinePlan plan;
+  in.Struct(2, "deadline plan");
+  if (const std::uint64_t format = in.Uint(); format != kPlanFormat) {
+    in.Refuse(
+        absl::StrFormat("deadline plan of format %d, this program knows %d", format, kPlanFormat));
+  }
+  for (std::uint64_t partitions = in.Array(); partitions > 0 && in.Ok(); --partitions) {
+    PlannedPartition partition;
+    in.Struct(5, "partition");
+    partition.index = in.Uint();
+    partition.status = in.Choice<PartitionStatus>(4, "partition status");
+    partition.recovering = in.Bool();
+    partition.posted = in.Bool();
+    for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
+      PlannedSector sector;
+      in.Struct(7, "sector");
+      sector.number = in.Uint();
+      sector.comm_r = in.Raw32();
+      sector.upgraded = in.Bool();
+      sector.sealed_store = in.Text();
+      sector.cache_store = in.Text();
+      sector.skip_reason = in.Text();
+      sector.prover_fault = in.Bool();
+      partition.sectors.push_back(std::move(sector));
+    }
+    plan.partitions.push_back(std::move(partition));
+  }
+  DAMOCLES_RETURN_IF_ERROR(in.Finish());
+  return plan;
+}
+
+}  // namespace damocles::poster
