@@ -21,7 +21,7 @@ absl::StatusOr<Fr> FrFromBytesLe(ByteSpan bytes) {
         absl::StrFormat("a field element is %d bytes long, want 32", bytes.size()));
   }
   Fr::Limbs plain;
-  std::uint64_t borrow = 0;
+  internal::CarryFlag borrow = 0;
   for (std::size_t i = 0; i < plain.size(); ++i) {
     plain[i] = LoadLe64(bytes.data() + 8 * i);
     internal::SubBorrow(plain[i], FrParams::kModulus[i], borrow);
