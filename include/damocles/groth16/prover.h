@@ -60,8 +60,20 @@ class Prover {
   const ParamsFile& Params() const { return *params_; }
 
  private:
+  // The multi-exponentiations of 8.5.
+  struct QuerySums {
+    bls12_381::G1 h = bls12_381::G1::Infinity();
+    bls12_381::G1 l = bls12_381::G1::Infinity();
+    bls12_381::G1 a = bls12_381::G1::Infinity();
+    bls12_381::G1 b_g1 = bls12_381::G1::Infinity();
+    bls12_381::G2 b_g2 = bls12_381::G2::Infinity();
+  };
+
   Prover(circuit::PostShape shape, std::shared_ptr<const ParamsFile> params, Engine& engine,
          ThreadPool& pool);
+  absl::StatusOr<QuerySums> Sums(std::span<const circuit::SectorPaths> sectors,
+                                 const Blinding& blinding, const std::atomic<bool>& cancelled,
+                                 WitnessDigests* digests) const;
 
   const circuit::PostShape shape_;
   const circuit::Counts counts_;

@@ -40,8 +40,7 @@ class Verifier {
   absl::Status CheckInputCount(std::size_t count) const;
 
   const VerifyingKey key_;
-  const bls12_381::G2Affine minus_gamma_;
-  const bls12_381::G2Affine minus_delta_;
+  const bls12_381::Fp12 minus_alpha_beta_;  // the Miller function of (-alpha, beta)
 };
 
 }  // namespace damocles::groth16
