@@ -135,7 +135,7 @@ class Chain {
   absl::StatusOr<chain::BlockMessages> ChainGetBlockMessages(const filecoin::Cid& block) const;
 
   // ------------------------------------------------------------ node and network
-  chain::ApiVersion Version() const;
+  chain::NodeVersion Version() const;
   std::string StateNetworkName() const;
   chain::NetworkParams StateGetNetworkParams() const;
 
