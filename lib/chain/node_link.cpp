@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/chain/node_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/chain/kj_status.h"
+
+#include "damocles/base/log.h"
+#include "damocles/chain/json_rpc.h"
+
+namespace damocles::chain::internal {
+namespace {
+
+using Fate = LinkAnswer::Fate;
+
+// Drops a call that nobody waits for any more, also when the waiting coroutine was cancelled.
+class CallGuard {
+ public:
+  CallGuard(std::shared_ptr<WsSession> session, std::uint64_t id)
+      : session_(std::move(session)), id_(id) {}
+  CallGuard(const CallGuard&) = delete;
+  CallGuard& operator=(const CallGuard&) = delete;
+  ~CallGuard() {
+    if (active_) session_->Forget(id_);
+  }
+  void Answered() { active_ = false; }
+
+ private:
+  std::shared_ptr<WsSession> session_;
+  std::uint64_t id_;
+  bool active_ = true;
+};
+
+absl::Status Late(const std::string& method, const std::string& node, kj::Duration limit) {
+  return absl::DeadlineExceededError(
+      absl::StrFormat("%s: no answer of %s within %d ms", method, node, limit / kj::MILLISECONDS));
+}
+
+absl::Status FromHttpStatus(unsigned status) {
+  const std::string text = absl::StrFormat("the node answered with HTTP status %d", status);
+  if (status == 401) {
+    return absl::UnauthenticatedError("the node refused the token (HTTP status 401)");
+  }
+  if (status == 403) return absl::PermissionDeniedError(text);
+  if (status == 404) return absl::UnavailableError(text + ": is the path right?");
+  return absl::UnavailableError(text);
+}
+
+}  // namespace
+
+NodeLink::NodeLink(Endpoint endpoint, const LotusOptions& options, kj::Timer& timer,
+                   kj::HttpClient& http, const kj::HttpHeaderTable& header_table)
+    : endpoint_(std::move(endpoint)),
+      options_(options),
+      timer_(timer),
+      http_(http),
+      header_table_(header_table),
+      next_open_(timer.now()),
+      pause_(options.reconnect_min) {}
+
+kj::HttpHeaders NodeLink::Headers() const {
+  kj::HttpHeaders headers(header_table_);
+  if (!endpoint_.token.empty()) {
+    headers.add("Authorization", kj::str("Bearer ", endpoint_.token.c_str()));
+  }
+  return headers;
+}
+
+async::Task<absl::StatusOr<std::shared_ptr<WsSession>>> NodeLink::Session() {
+  if (session_ != nullptr && !session_->Dead()) co_return session_;
+  if (!options_.use_websocket) co_return absl::UnavailableError("WebSocket is switched off");
+  if (opening_ || timer_.now() < next_open_) {
+    co_return last_open_error_.ok() ? absl::UnavailableError("the WebSocket is being opened")
+                                    : last_open_error_;
+  }
+  struct Opening {
+    bool& flag;
+    ~Opening() { flag = false; }
+  } opening{opening_};
+  opening_ = true;
+  next_open_ = timer_.now() + pause_;
+  auto session = co_await Open();
+  if (!session.ok()) {
+    last_open_error_ = session.status();
+    pause_ = std::min(pause_ * 3 / 2, options_.reconnect_max);
+    next_open_ = timer_.now() + pause_;
+    co_return session.status();
+  }
+  last_open_error_ = absl::OkStatus();
+  pause_ = options_.reconnect_min;
+  session_ = *session;
+  co_return session_;
+}
+
+async::Task<absl::StatusOr<std::shared_ptr<WsSession>>> NodeLink::Open() {
+  const std::string url = endpoint_.Url();
+  using Opened = absl::StatusOr<std::shared_ptr<WsSession>>;
+  try {
+    const kj::HttpHeaders headers = Headers();
+    auto opened = http_.openWebSocket(url.c_str(), headers)
+                      .then([this](kj::HttpClient::WebSocketResponse&& response) -> Opened {
+                        if (!response.webSocketOrBody.is<kj::Own<kj::WebSocket>>()) {
+                          return FromHttpStatus(response.statusCode);
+                        }
+                        return std::make_shared<WsSession>(
+                            kj::mv(response.webSocketOrBody.get<kj::Own<kj::WebSocket>>()), timer_,
+                            options_.answer_bytes_max);
+                      });
+    co_return co_await WithDeadline<std::shared_ptr<WsSession>>(
+        timer_, options_.connect_timeout,
+        absl::UnavailableError(
+            absl::StrFormat("%s does not answer the WebSocket handshake", endpoint_.Name())),
+        kj::mv(opened));
+  } catch (const kj::Exception& error) {
+    co_return StatusFromKj(error, "connecting to " + endpoint_.Name());
+  }
+}
+
+async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, kj::Duration limit) {
+  auto session = co_await Session();
+  if (!session.ok()) {
+    if (session.status().code() == absl::StatusCode::kUnauthenticated) {
+      co_return LinkAnswer{Fate::kNotSent, session.status()};
+    }
+    co_return co_await CallOverHttp(std::move(method), std::move(params), limit);
+  }
+  auto id = (*session)->Send(method, std::move(params), false);
+  if (!id.ok()) co_return LinkAnswer{Fate::kNotSent, id.status()};
+
+  CallGuard guard(*session, *id);
+  const kj::TimePoint sent_at = timer_.now();
+  absl::StatusOr<RpcFrame> frame = co_await WithDeadline<RpcFrame>(
+      timer_, limit, Late(method, endpoint_.Name(), limit), (*session)->Answer(*id));
+  if (!frame.ok()) {
+    // A half-open connection looks like this: nothing at all came since the call went out.
+    if (absl::IsDeadlineExceeded(frame.status()) && (*session)->LastHeard() < sent_at) {
+      (*session)->Die(absl::UnavailableError("the node fell silent"));
+    }
+    co_return LinkAnswer{Fate::kLost, frame.status()};
+  }
+  guard.Answered();
+  if (frame->error)
+    co_return LinkAnswer{Fate::kAnswered, StatusFromRpcError(method, *frame->error)};
+  co_return LinkAnswer{Fate::kAnswered, std::move(frame->result)};
+}
+
+async::Task<LinkAnswer> NodeLink::CallOverHttp(std::string method, std::string params,
+                                               kj::Duration limit) {
+  std::string body = WriteRpcRequest(1, method, params);
+  LinkAnswer late{Fate::kLost, Late(method, endpoint_.Name(), limit)};
+  kj::Promise<LinkAnswer> answer = Post(std::move(method), std::move(body));
+  co_return co_await answer.exclusiveJoin(
+      timer_.afterDelay(limit).then([late = std::move(late)]() { return late; }));
+}
+
+async::Task<LinkAnswer> NodeLink::Post(std::string method, std::string body) {
+  const std::string url = endpoint_.Url();
+  bool sent = false;
+  try {
+    kj::HttpHeaders headers = Headers();
+    headers.set(kj::HttpHeaderId::CONTENT_TYPE, "application/json");
+    auto request = http_.request(kj::HttpMethod::POST, url.c_str(), headers, body.size());
+    co_await request.body->write(body.data(), body.size());
+    sent = true;
+    request.body = nullptr;
+    auto response = co_await kj::mv(request.response);
+    const kj::String text = co_await response.body->readAllText(options_.answer_bytes_max);
+    co_return ReadResponse(method, response.statusCode,
+                           std::string_view(text.begin(), text.size()));
+  } catch (const kj::Exception& error) {
+    absl::Status status = StatusFromKj(error, endpoint_.Name());
+    co_return LinkAnswer{sent ? Fate::kLost : Fate::kNotSent, Annotate(std::move(status), method)};
+  }
+}
+
+LinkAnswer NodeLink::ReadResponse(const std::string& method, unsigned status,
+                                  std::string_view body) const {
+  if (status == 401) return {Fate::kNotSent, FromHttpStatus(status)};
+  absl::StatusOr<RpcFrame> frame = ParseRpcFrame(body);
+  if (frame.ok() && frame->kind == RpcFrame::Kind::kAnswer) {
+    if (frame->error) return {Fate::kAnswered, StatusFromRpcError(method, *frame->error)};
+    if (status == 200) return {Fate::kAnswered, std::move(frame->result)};
+  }
+  if (status == 200) {
+    return {Fate::kAnswered,
+            absl::DataLossError(absl::StrFormat("%s: the answer of %s is no JSON-RPC (%d bytes)",
+                                                method, endpoint_.Name(), body.size()))};
+  }
+  // A proxy between us and the node may answer so after the node has acted.
+  return {status >= 500 ? Fate::kLost : Fate::kNotSent, Annotate(FromHttpStatus(status), method)};
+}
+
+async::Task<absl::StatusOr<std::shared_ptr<NodeLink::Subscription>>> NodeLink::Subscribe(
+    std::string method) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(std::shared_ptr<WsSession> session, co_await Session());
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::uint64_t id, session->Send(method, "[]", true));
+  CallGuard guard(session, id);
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      RpcFrame frame,
+      co_await WithDeadline<RpcFrame>(timer_, options_.call_timeout,
+                                      Late(method, endpoint_.Name(), options_.call_timeout),
+                                      session->Answer(id)));
+  if (frame.error) {
+    guard.Answered();
+    co_return StatusFromRpcError(method, *frame.error);
+  }
+  std::shared_ptr<Channel> values = session->ChannelOf(id);
+  if (values == nullptr) {
+    // Ended before it could be looked at, or the number of the channel was unreadable.
+    co_return absl::UnavailableError(absl::StrFormat("%s: the node gave no channel", method));
+  }
+  guard.Answered();
+  co_return std::make_shared<Subscription>(session, id, std::move(values));
+}
+
+}  // namespace damocles::chain::internal
