@@ -170,7 +170,9 @@ Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
                        .clock = clock,
                        .own_keys = std::move(own_keys),
                        .workers = {},
-                       .sessions = {}}) {
+                       .sessions = {},
+                       .available = nullptr,
+                       .available_fulfiller = {}}) {
   state_->Rearm();
   queue.OnAvailable([state = std::weak_ptr<State>(state_)] {
     if (const auto alive = state.lock()) alive->WakeAll();

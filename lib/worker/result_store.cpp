@@ -57,7 +57,7 @@ void AppendNumber(std::string& out, std::int64_t value) {
 }
 
 std::string ManagerKey(std::string_view manager) {
-  const Bytes32 digest = Sha256Of(AsBytes(manager));
+  const Bytes32 digest = hash::Sha256Of(AsBytes(manager));
   return ToHex(ByteSpan(digest).first(8));
 }
 
@@ -70,7 +70,7 @@ std::string EncodeResult(const StoredResult& result) {
   AppendNumber(out, static_cast<std::int64_t>(result.attempt.attempt));
   AppendNumber(out, absl::ToUnixMillis(result.close_time));
   AppendField(out, AsText(result.proof));
-  const Bytes32 checksum = Sha256Of(AsBytes(out));
+  const Bytes32 checksum = hash::Sha256Of(AsBytes(out));
   out.append(AsText(checksum));
   return out;
 }
@@ -80,7 +80,7 @@ absl::StatusOr<StoredResult> DecodeResult(std::string_view content) {
     return absl::DataLossError("not a stored result of this version");
   }
   const std::string_view covered = content.substr(0, content.size() - kChecksumBytes);
-  const Bytes32 checksum = Sha256Of(AsBytes(covered));
+  const Bytes32 checksum = hash::Sha256Of(AsBytes(covered));
   if (content.substr(covered.size()) != AsText(checksum)) {
     return absl::DataLossError("a stored result does not match its checksum");
   }

@@ -52,7 +52,7 @@ class Agent final : private kj::TaskSet::ErrorHandler {
   Agent(AgentOptions options, std::shared_ptr<prover::WindowProver> prover, ResultStore& results,
         async::Executor& executor, kj::Timer& timer, const Clock& clock,
         std::vector<std::unique_ptr<Manager>> managers);
-  ~Agent() noexcept override;
+  ~Agent() noexcept;
 
   // Serves all managers until Drain; cancelled when the promise is dropped.
   kj::Promise<void> Run();

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/async/task.h"
+#include "damocles/rpc/types.h"
+#include "damocles/worker/session.h"
+
+namespace damocles::rpc {
+
+struct ClientOptions {
+  std::string address;  // "host:port"
+  std::string token;    // may be empty: what the manager grants on loopback
+  absl::Duration connect_timeout = absl::Seconds(5);
+  absl::Duration call_timeout = absl::Seconds(30);
+  std::string software;  // for the manager's lists
+};
+
+// A manager, as a person or a script uses it.  Every call ends within the call timeout: UNAVAILABLE
+// if the connection is lost or nobody answers, PERMISSION_DENIED if the role does not allow it.
+class ManagerClient {
+ public:
+  static async::Task<absl::StatusOr<std::unique_ptr<ManagerClient>>> Connect(kj::Network& network,
+                                                                             kj::Timer& timer,
+                                                                             ClientOptions options);
+  ~ManagerClient() noexcept;
+
+  Role GetRole() const;
+
+  async::Task<absl::StatusOr<std::vector<JobInfo>>> Jobs(bool all);
+  async::Task<absl::StatusOr<std::vector<worker::Hub::WorkerInfo>>> Workers();
+  async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores();
+  async::Task<absl::StatusOr<FoundSector>> FindSector(filecoin::SectorId sector);
+  async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines();
+
+  // One status a job, in order.
+  async::Task<absl::StatusOr<std::vector<absl::Status>>> ResetJobs(std::vector<std::string> ids);
+  async::Task<absl::StatusOr<std::vector<absl::Status>>> RemoveJobs(std::vector<std::string> ids);
+  async::Task<absl::StatusOr<std::uint64_t>> RemoveAllJobs();
+  // Not bounded by the call timeout but by `progress` going on: it fails when nothing was heard for
+  // that long.
+  async::Task<absl::StatusOr<AttachSummary>> Attach(
+      std::string path, std::function<void(std::uint64_t done, std::uint64_t total)> progress);
+
+ private:
+  struct State;
+  explicit ManagerClient(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// A manager, as a worker uses it.
+class RemoteManager final : public worker::Manager {
+ public:
+  RemoteManager(kj::Network& network, kj::Timer& timer, ClientOptions options);
+  ~RemoteManager() noexcept override;
+  const std::string& Name() const override;
+  async::Task<absl::StatusOr<std::shared_ptr<worker::Session>>> Connect(
+      worker::Capabilities capabilities) override;
+
+ private:
+  kj::Network& network_;
+  kj::Timer& timer_;
+  ClientOptions options_;
+};
+
+}  // namespace damocles::rpc

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/async/task.h"
+#include "damocles/job/queue.h"
+#include "damocles/rpc/types.h"
+#include "damocles/worker/hub.h"
+
+namespace damocles::rpc {
+
+// What the manager offers to those who may look and to admins.  Called on the event loop; the
+// blocking parts go elsewhere by themselves.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores() = 0;
+  virtual absl::StatusOr<FoundSector> FindSector(filecoin::SectorId sector) = 0;
+  virtual absl::StatusOr<std::vector<DeadlineSummary>> Deadlines() = 0;
+  // `progress` may be called on the event loop until the task ends.
+  virtual async::Task<absl::StatusOr<AttachSummary>> Attach(
+      std::string path, std::function<void(std::uint64_t done, std::uint64_t total)> progress) = 0;
+};
+
+// Which role a connection gets.  PERMISSION_DENIED for a token that nobody gave out.
+using Authorize = std::function<absl::StatusOr<Role>(std::string_view token, bool loopback)>;
+
+struct ServerLimits {
+  std::size_t connections_max = 1024;
+  // A connection that has not opened the gate by then is closed.
+  absl::Duration open_within = absl::Seconds(10);
+};
+
+// Serves the Gate of capnp/manager.capnp.  One event loop; everything handed in outlives it.
+class Server {
+ public:
+  // `worker_hub` may be null: then no worker may register.
+  Server(job::Queue& queue, worker::Hub* worker_hub, Backend& backend, Authorize authorize,
+         kj::Timer& timer, ServerLimits limits = {});
+  ~Server() noexcept;
+
+  // Accepts until the promise is dropped.
+  kj::Promise<void> Serve(kj::Own<kj::ConnectionReceiver> receiver);
+
+  std::size_t Connections() const;
+
+ private:
+  class Connection;
+  struct State;
+  kj::Own<State> state_;
+};
+
+// Whether the other end of the stream is on this machine's loopback interface.
+bool IsLoopback(kj::AsyncIoStream& stream);
+
+}  // namespace damocles::rpc

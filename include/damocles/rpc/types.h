@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// What the manager tells a person or a script, as plain values.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+#include "damocles/filecoin/proof_type.h"
+#include "damocles/filecoin/sector.h"
+#include "damocles/job/record.h"
+#include "damocles/worker/hub.h"
+
+namespace damocles::rpc {
+
+enum class Role { kNone, kRead, kWorker, kAdmin };
+std::string RoleName(Role role);
+
+// A job as listings show it: sectors and proof counted, not sent.
+struct JobInfo {
+  std::string id;
+  filecoin::ActorId miner{};
+  filecoin::PoStProofType proof_type{};
+  std::uint64_t deadline_index = 0;
+  std::vector<std::uint64_t> partitions;
+  std::int64_t open_epoch = 0;
+  std::int64_t close_epoch = 0;
+  absl::Time close_time;
+  std::uint64_t sectors = 0;
+  std::vector<std::string> workers;
+  job::JobState state = job::JobState::kReadyToRun;
+  std::vector<job::SectorFault> faults;
+  std::uint32_t tries = 0;
+  std::uint32_t tries_max = 0;
+  // absl::InfinitePast(): not yet.
+  absl::Time created_at = absl::InfinitePast();
+  absl::Time started_at = absl::InfinitePast();
+  absl::Time finished_at = absl::InfinitePast();
+  absl::Time heartbeat_at = absl::InfinitePast();
+  std::string error;
+};
+
+struct StoreInfo {
+  std::string name;
+  std::string path;
+  bool read_only = false;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;
+  std::uint64_t sectors = 0;  // rows of the index that name it
+  absl::Status status;        // why the sizes are not known
+};
+
+struct SectorPlace {
+  std::string sealed_store;
+  std::string cache_store;
+};
+
+struct FoundSector {
+  std::optional<SectorPlace> sealed;
+  std::optional<SectorPlace> upgraded;
+};
+
+struct BatchSummary {
+  std::vector<std::uint64_t> partitions;
+  std::string state;
+  std::string job_id;
+  std::string message_cid;
+  std::vector<job::SectorFault> skipped;
+  std::string error;
+  std::uint32_t proofs = 0;  // of 192 bytes each
+};
+
+struct DeadlineSummary {
+  filecoin::ActorId miner{};
+  std::uint64_t deadline_index = 0;
+  std::int64_t period_start = 0;
+  std::int64_t open_epoch = 0;
+  std::int64_t close_epoch = 0;
+  std::string state;
+  std::string reason;
+  std::vector<BatchSummary> batches;
+  std::int64_t proven_epoch = -1;  // -1: not yet
+  std::int64_t confirmed_epoch = -1;
+};
+
+struct AttachSummary {
+  std::string store;
+  std::uint64_t added = 0;
+  std::uint64_t known = 0;
+  std::vector<std::string> problems;
+};
+
+}  // namespace damocles::rpc

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/rpc/admin_service.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/rpc/convert.h"
+
+#include "damocles/async/task.h"
+
+namespace damocles::rpc {
+namespace {
+
+// Admin extends Reader: one implementation, served as either.
+class AdminServer final : public schema::Admin::Server {
+ public:
+  explicit AdminServer(const AdminServices& services) : services_(services) {}
+
+  kj::Promise<void> jobs(JobsContext context) override {
+    const bool all = context.getParams().getAll();
+    std::vector<job::JobRecord> records = services_.queue.List();
+    std::erase_if(records, [all](const job::JobRecord& record) {
+      return !all && record.state == job::JobState::kSucceeded;
+    });
+    auto out = context.getResults().initJobs(static_cast<unsigned>(records.size()));
+    for (unsigned i = 0; i < records.size(); ++i) {
+      Write(records[i], services_.queue.GetPolicy().job_max_try, out[i]);
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> workers(WorkersContext context) override {
+    if (services_.worker_hub == nullptr) return kj::READY_NOW;
+    const auto workers = services_.worker_hub->Workers();
+    auto out = context.getResults().initWorkers(static_cast<unsigned>(workers.size()));
+    for (unsigned i = 0; i < workers.size(); ++i) Write(workers[i], out[i]);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> stores(StoresContext context) override {
+    return Stores(services_.backend, kj::mv(context)).ToPromise();
+  }
+
+  kj::Promise<void> findSector(FindSectorContext context) override {
+    const auto found = services_.backend.FindSector(
+        {.miner = context.getParams().getMiner(), .number = context.getParams().getNumber()});
+    Write(found.status(), context.getResults().initStatus());
+    if (found.ok()) {
+      Write(found->sealed, context.getResults().initSector());
+      Write(found->upgraded, context.getResults().initUpgrade());
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> deadlines(DeadlinesContext context) override {
+    const auto summaries = services_.backend.Deadlines();
+    Write(summaries.status(), context.getResults().initStatus());
+    if (summaries.ok()) {
+      auto out = context.getResults().initDeadlines(static_cast<unsigned>(summaries->size()));
+      for (unsigned i = 0; i < summaries->size(); ++i) Write((*summaries)[i], out[i]);
+    }
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> resetJobs(ResetJobsContext context) override {
+    WriteEach(context.getParams().getIds(), context,
+              [this](const job::JobId& id) { return services_.queue.Reset(id).status(); });
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> removeJobs(RemoveJobsContext context) override {
+    WriteEach(context.getParams().getIds(), context,
+              [this](const job::JobId& id) { return services_.queue.Remove(id); });
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> removeAllJobs(RemoveAllJobsContext context) override {
+    std::uint64_t removed = 0;
+    absl::Status status;
+    for (const job::JobRecord& record : services_.queue.List()) {
+      if (const absl::Status one = services_.queue.Remove(record.id); one.ok()) {
+        ++removed;
+      } else {
+        status = one;
+      }
+    }
+    Write(status, context.getResults().initStatus());
+    context.getResults().setRemoved(removed);
+    return kj::READY_NOW;
+  }
+
+  kj::Promise<void> attach(AttachContext context) override {
+    return Attach(services_.backend, kj::mv(context)).ToPromise();
+  }
+
+ private:
+  template <typename Context, typename Fn>
+  static void WriteEach(capnp::List<capnp::Text>::Reader ids, Context& context, Fn act) {
+    auto out = context.getResults().initResults(ids.size());
+    for (unsigned i = 0; i < ids.size(); ++i) {
+      const auto id = job::JobId::Parse(ToString(ids[i]));
+      Write(id.ok() ? act(*id) : id.status(), out[i]);
+    }
+  }
+
+  static async::Task<void> Stores(Backend& backend, StoresContext context) {
+    auto stores = co_await backend.Stores();
+    Write(stores.status(), context.getResults().initStatus());
+    if (!stores.ok()) co_return;
+    auto out = context.getResults().initStores(static_cast<unsigned>(stores->size()));
+    for (unsigned i = 0; i < stores->size(); ++i) Write((*stores)[i], out[i]);
+  }
+
+  static async::Task<void> Attach(Backend& backend, AttachContext context) {
+    const auto params = context.getParams();
+    // One report at a time: a slow reader gets fewer, not a queue of them.
+    struct Teller {
+      schema::Progress::Client progress;
+      kj::Maybe<kj::Promise<void>> sending;
+      bool busy = false;
+    };
+    const auto teller = std::make_shared<Teller>(Teller{params.getProgress(), nullptr});
+    auto report = co_await backend.Attach(
+        ToString(params.getPath()), [teller](std::uint64_t done, std::uint64_t total) {
+          if (teller->busy) return;
+          teller->busy = true;
+          auto request = teller->progress.stepRequest();
+          request.setDone(done);
+          request.setTotal(total);
+          request.setWhat("sectors");
+          teller->sending = request.send()
+                                .ignoreResult()
+                                .then([state = teller.get()] { state->busy = false; },
+                                      [](kj::Exception&&) {})  // nobody listens any more
+                                .eagerlyEvaluate(nullptr);
+        });
+    Write(report.status(), context.getResults().initStatus());
+    if (!report.ok()) co_return;
+    auto out = context.getResults().initReport();
+    out.setStore(report->store.c_str());
+    out.setAdded(report->added);
+    out.setKnown(report->known);
+    auto problems = out.initProblems(static_cast<unsigned>(report->problems.size()));
+    for (unsigned i = 0; i < report->problems.size(); ++i) {
+      problems.set(i, report->problems[i].c_str());
+    }
+  }
+
+  const AdminServices& services_;
+};
+
+// Hands the Reader's calls on, and only those: a peer cannot reach the Admin's methods through it
+// by casting, because this object does not have them.
+class ReaderServer final : public schema::Reader::Server {
+ public:
+  explicit ReaderServer(schema::Admin::Client admin) : admin_(kj::mv(admin)) {}
+
+  kj::Promise<void> jobs(JobsContext context) override {
+    auto request = admin_.jobsRequest();
+    request.setAll(context.getParams().getAll());
+    return context.tailCall(kj::mv(request));
+  }
+  kj::Promise<void> workers(WorkersContext context) override {
+    return context.tailCall(admin_.workersRequest());
+  }
+  kj::Promise<void> stores(StoresContext context) override {
+    return context.tailCall(admin_.storesRequest());
+  }
+  kj::Promise<void> findSector(FindSectorContext context) override {
+    auto request = admin_.findSectorRequest();
+    request.setMiner(context.getParams().getMiner());
+    request.setNumber(context.getParams().getNumber());
+    return context.tailCall(kj::mv(request));
+  }
+  kj::Promise<void> deadlines(DeadlinesContext context) override {
+    return context.tailCall(admin_.deadlinesRequest());
+  }
+
+ private:
+  schema::Admin::Client admin_;
+};
+
+}  // namespace
+
+schema::Reader::Client MakeReader(const AdminServices& services) {
+  return kj::heap<ReaderServer>(MakeAdmin(services));
+}
+
+schema::Admin::Client MakeAdmin(const AdminServices& services) {
+  return kj::heap<AdminServer>(services);
+}
+
+}  // namespace damocles::rpc

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include "manager.capnp.h"
+
+#include "damocles/job/queue.h"
+#include "damocles/rpc/server.h"
+
+namespace damocles::rpc {
+
+struct AdminServices {
+  job::Queue& queue;
+  worker::Hub* worker_hub;  // may be null
+  Backend& backend;
+};
+
+// The two views of a manager.  `services` outlives the capabilities.
+schema::Reader::Client MakeReader(const AdminServices& services);
+schema::Admin::Client MakeAdmin(const AdminServices& services);
+
+}  // namespace damocles::rpc

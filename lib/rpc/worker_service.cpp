@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/rpc/worker_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "lib/rpc/convert.h"
+
+#include "damocles/async/task.h"
+
+namespace damocles::rpc {
+namespace {
+
+// A worker that asks for more waits no longer than this and asks again: a bound on how long a dead
+// connection keeps a call.
+constexpr absl::Duration kAllocateWaitMax = absl::Minutes(1);
+
+class SessionServer final : public schema::WorkerSession::Server {
+ public:
+  explicit SessionServer(std::shared_ptr<worker::Session> session) : session_(std::move(session)) {}
+
+  kj::Promise<void> allocate(AllocateContext context) override {
+    // A worker that goes away must not take a job with it.
+    context.allowCancellation();
+    return Allocate(session_, kj::mv(context)).ToPromise();
+  }
+  kj::Promise<void> heartbeat(HeartbeatContext context) override {
+    return Heartbeat(session_, kj::mv(context)).ToPromise();
+  }
+  kj::Promise<void> finish(FinishContext context) override {
+    return Finish(session_, kj::mv(context)).ToPromise();
+  }
+  kj::Promise<void> faults(FaultsContext context) override {
+    return Faults(session_, kj::mv(context)).ToPromise();
+  }
+  kj::Promise<void> fail(FailContext context) override {
+    return Fail(session_, kj::mv(context)).ToPromise();
+  }
+
+ private:
+  static absl::StatusOr<worker::AttemptId> ReadAttempt(capnp::Text::Reader id,
+                                                       std::uint64_t attempt) {
+    DAMOCLES_ASSIGN_OR_RETURN(job::JobId job, job::JobId::Parse(ToString(id)));
+    return worker::AttemptId{.job = std::move(job), .attempt = attempt};
+  }
+
+  static async::Task<void> Allocate(std::shared_ptr<worker::Session> session,
+                                    AllocateContext context) {
+    const absl::Duration wait =
+        std::min(kAllocateWaitMax, absl::Milliseconds(context.getParams().getWaitMs()));
+    auto assignment = co_await session->Allocate(wait);
+    Write(assignment.status(), context.getResults().initStatus());
+    if (assignment.ok() && assignment->has_value()) {
+      Write(**assignment, context.getResults().initAssignment());
+    }
+  }
+
+  static async::Task<void> Heartbeat(std::shared_ptr<worker::Session> session,
+                                     HeartbeatContext context) {
+    std::vector<worker::AttemptId> attempts;
+    for (const auto beat : context.getParams().getBeats()) {
+      auto attempt = ReadAttempt(beat.getId(), beat.getAttempt());
+      if (!attempt.ok()) {
+        Write(attempt.status(), context.getResults().initStatus());
+        co_return;
+      }
+      attempts.push_back(*std::move(attempt));
+    }
+    auto verdicts = co_await session->Heartbeat(std::move(attempts));
+    Write(verdicts.status(), context.getResults().initStatus());
+    if (!verdicts.ok()) co_return;
+    auto out = context.getResults().initVerdicts(static_cast<unsigned>(verdicts->size()));
+    for (unsigned i = 0; i < verdicts->size(); ++i) {
+      out.set(i, (*verdicts)[i] ? schema::Verdict::CONTINUE : schema::Verdict::CANCEL);
+    }
+  }
+
+  static async::Task<void> Finish(std::shared_ptr<worker::Session> session, FinishContext context) {
+    auto attempt = ReadAttempt(context.getParams().getId(), context.getParams().getAttempt());
+    if (!attempt.ok()) {
+      Write(attempt.status(), context.getResults().initStatus());
+      co_return;
+    }
+    const auto proof = context.getParams().getProof();
+    auto accepted =
+        co_await session->Finish(*std::move(attempt), Bytes(proof.begin(), proof.end()));
+    Write(accepted.status(), context.getResults().initStatus());
+    context.getResults().setAccepted(accepted.ok() && *accepted);
+  }
+
+  static async::Task<void> Faults(std::shared_ptr<worker::Session> session, FaultsContext context) {
+    auto attempt = ReadAttempt(context.getParams().getId(), context.getParams().getAttempt());
+    absl::Status status = attempt.status();
+    if (status.ok()) {
+      status = co_await session->ReportFaults(*std::move(attempt),
+                                              ReadFaults(context.getParams().getFaults()));
+    }
+    Write(status, context.getResults().initStatus());
+  }
+
+  static async::Task<void> Fail(std::shared_ptr<worker::Session> session, FailContext context) {
+    auto attempt = ReadAttempt(context.getParams().getId(), context.getParams().getAttempt());
+    absl::Status status = attempt.status();
+    if (status.ok()) {
+      const auto kind = context.getParams().getKind() == schema::FailureKind::MAPPING
+                            ? job::FailureKind::kMapping
+                            : job::FailureKind::kAttempt;
+      status = co_await session->Fail(*std::move(attempt), kind,
+                                      ToString(context.getParams().getReason()));
+    }
+    Write(status, context.getResults().initStatus());
+  }
+
+  const std::shared_ptr<worker::Session> session_;
+};
+
+class HubServer final : public schema::WorkerHub::Server {
+ public:
+  HubServer(worker::Hub& hub, std::string peer) : hub_(hub), peer_(std::move(peer)) {}
+
+  kj::Promise<void> register_(RegisterContext context) override {
+    auto capabilities = Read(context.getParams().getOffer());
+    absl::StatusOr<std::shared_ptr<worker::Session>> session =
+        capabilities.ok() ? hub_.Register(*std::move(capabilities), peer_)
+                          : absl::StatusOr<std::shared_ptr<worker::Session>>(capabilities.status());
+    Write(session.status(), context.getResults().initStatus());
+    if (session.ok()) {
+      context.getResults().setSession(kj::heap<SessionServer>(*std::move(session)));
+    }
+    return kj::READY_NOW;
+  }
+
+ private:
+  worker::Hub& hub_;
+  const std::string peer_;
+};
+
+}  // namespace
+
+schema::WorkerHub::Client MakeWorkerHub(worker::Hub& hub, std::string peer) {
+  return kj::heap<HubServer>(hub, std::move(peer));
+}
+
+}  // namespace damocles::rpc
