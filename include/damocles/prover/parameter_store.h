@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The folder of parameter files (post-proofs.md 8.8), opened as they are needed.
+
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "damocles/base/mutex.h"
+#include "damocles/base/random.h"
+#include "damocles/base/thread_pool.h"
+#include "damocles/groth16/params.h"
+#include "damocles/groth16/setup.h"
+#include "damocles/groth16/verifier.h"
+#include "damocles/post/types.h"
+
+namespace damocles::prover {
+
+// Who made a circuit's parameters, as the .meta file beside them says.
+enum class ParameterOrigin {
+  kUnmarked,      // not by this software: perhaps the published ones; compare digests
+  kLocal,         // a setup on one machine whose secrets were thrown away
+  kKnownSecrets,  // a setup with secrets from a file: anybody who has it can make false proofs
+};
+
+// A verifying key, ready for use.
+struct LoadedVk {
+  std::string path;
+  std::string sha256;  // of the .vk file, hexadecimal
+  groth16::Verifier verifier;
+};
+
+// Safe to call from any thread.
+class ParameterStore {
+ public:
+  explicit ParameterStore(std::string folder);
+
+  // FIL_PROOFS_PARAMETER_CACHE, else /var/tmp/filecoin-proof-parameters/.
+  static std::string DefaultFolder();
+
+  const std::string& Folder() const { return folder_; }
+  std::string ParamsPath(const post::CircuitShape& circuit) const;
+  std::string VkPath(const post::CircuitShape& circuit) const;
+  std::string MetaPath(const post::CircuitShape& circuit) const;
+
+  // The proving key, checked against the circuit, and kept open.  FAILED_PRECONDITION if the file
+  // is missing, DATA_LOSS if it is damaged or not that of the .vk; both name the file.
+  absl::StatusOr<std::shared_ptr<const groth16::ParamsFile>> Params(
+      const post::CircuitShape& circuit);
+
+  // The verifying key, kept in memory.  A missing .vk is cut from the .params if that is there.
+  // Statuses as above.
+  absl::StatusOr<std::shared_ptr<const LoadedVk>> Vk(const post::CircuitShape& circuit);
+
+  ParameterOrigin Origin(const post::CircuitShape& circuit) const;
+
+ private:
+  absl::StatusOr<std::shared_ptr<const LoadedVk>> LoadVk(const post::CircuitShape& circuit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::shared_ptr<const groth16::ParamsFile>> LoadParams(
+      const post::CircuitShape& circuit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string folder_;
+  Mutex mutex_;
+  // By file name, which stands for the circuit.
+  std::map<std::string, std::shared_ptr<const groth16::ParamsFile>> params_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<const LoadedVk>> vks_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Makes .params, .vk and .meta of a circuit in the folder, which is made if absent; each file
+// appears in one step.  Existing files are replaced only if `overwrite`, else ALREADY_EXISTS.
+// `secrets` absent: drawn from `random` and thrown away.
+absl::Status MakeParameterFiles(const std::string& folder, const post::CircuitShape& circuit,
+                                const std::optional<groth16::SetupSecrets>& secrets, Random& random,
+                                ThreadPool& pool, bool overwrite,
+                                const std::function<void(std::string_view)>& progress = {});
+
+// What is known of one circuit's files in a folder.
+struct ParameterReport {
+  std::string file;  // name of the .params or .vk file
+  bool is_vk = false;
+  std::string verdict;      // "published", "local" or "corrupt: why"
+  std::string sector_size;  // "2KiB"; empty for a file whose circuit is not the network's
+  std::string kind;         // "window", "winning" or empty
+  std::uint64_t bytes = 0;
+  groth16::QueryCounts counts;  // of a .vk only ic
+  std::string sha256;
+  std::string blake2b;
+};
+
+// Looks at one file named as in the folder, or at all such files of a folder.  `all_points`: also
+// check that every point is on its curve (reads and decodes the whole file).  Digests are computed
+// always.  NOT_FOUND if the path does not exist.
+absl::StatusOr<std::vector<ParameterReport>> InspectParameters(const std::string& path,
+                                                               bool all_points, ThreadPool& pool);
+
+}  // namespace damocles::prover

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Proofs of spacetime of any kind and circuit, from sector files to bytes and back.
+
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "damocles/base/bytes.h"
+#include "damocles/base/mutex.h"
+#include "damocles/base/random.h"
+#include "damocles/base/thread_pool.h"
+#include "damocles/groth16/engine.h"
+#include "damocles/groth16/prover.h"
+#include "damocles/post/partition.h"
+#include "damocles/post/types.h"
+#include "damocles/post/vanilla.h"
+#include "damocles/prover/parameter_store.h"
+#include "damocles/prover/window_prover.h"
+
+namespace damocles::prover {
+
+// What is proven.  `randomness` must be below r: mask it before (post::MaskRandomness).
+struct PostClaim {
+  post::CircuitShape circuit;
+  post::ApiVersion version = post::ApiVersion::kV1_2;
+  Bytes32 randomness{};
+};
+
+// Vanilla proofs of all sectors, or the reasons why there are not all.
+struct VanillaOutcome {
+  std::vector<post::ChallengedSector> challenged;  // ascending
+  std::vector<post::FallbackSectorProof> proofs;   // in that order; empty if there are faults
+  std::vector<SectorFault> faults;                 // ascending
+};
+
+// Reads the sectors and proves their challenges, several sectors at once.  INVALID_ARGUMENT for a
+// wrong claim (see post::ChallengeSectors), CANCELLED.
+absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
+                                            std::span<const SectorToProve> sectors,
+                                            ThreadPool& pool, const std::atomic<bool>& cancelled);
+
+// Checks vanilla proofs made elsewhere, and that they are those of `challenged`.
+absl::Status CheckVanilla(const PostClaim& claim,
+                          std::span<const post::ChallengedSector> challenged,
+                          std::span<const post::FallbackSectorProof> proofs, ThreadPool& pool);
+
+// Whether `proof` shows the claim for these sectors, sorted and without repetitions by the callee.
+// INVALID_ARGUMENT: claim or proof malformed.  `random`: see groth16::Verifier::VerifyAll.
+absl::StatusOr<bool> VerifyPost(const PostClaim& claim,
+                                std::span<const post::SectorCommitment> sectors, ByteSpan proof,
+                                const groth16::Verifier& verifier, Random& random,
+                                ThreadPool& pool);
+
+// One partition of a proof, with what can be compared with other implementations.
+struct PartitionProof {
+  Bytes proof;
+  groth16::WitnessDigests digests;  // only if asked for
+};
+
+struct PartitionOptions {
+  // One a partition; empty: random.  Fixed blinding gives the witness away.
+  std::vector<groth16::Blinding> blindings;
+  bool want_digests = false;
+};
+
+// Makes SNARK proofs.  Keeps what it needs of each circuit (decoded points) for the next proof.
+// Safe to call from any thread; proofs are made one at a time.
+class PostProver {
+ public:
+  // All must outlive the prover.  `random` is used for blinding and must be fit for secrets.
+  PostProver(ParameterStore& parameters, groth16::Engine& engine, ThreadPool& pool, Random& random)
+      : parameters_(parameters), engine_(engine), pool_(pool), random_(random) {}
+
+  // Proves each partition, in order, then verifies them all: INTERNAL if that fails.  The vanilla
+  // proofs must have passed their checks.
+  absl::StatusOr<std::vector<PartitionProof>> Prove(
+      const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
+      std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
+      const std::atomic<bool>& cancelled);
+
+ private:
+  absl::StatusOr<const groth16::Prover*> ProverOf(const post::CircuitShape& circuit)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SelfCheck(const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
+                         std::span<const PartitionProof> partitions);
+
+  ParameterStore& parameters_;
+  groth16::Engine& engine_;
+  ThreadPool& pool_;
+  Random& random_;
+  Mutex mutex_;
+  std::map<std::string, std::unique_ptr<groth16::Prover>> provers_ ABSL_GUARDED_BY(mutex_);
+};
+
+// The partitions' proofs one after the other.
+Bytes Join(std::span<const PartitionProof> partitions);
+
+}  // namespace damocles::prover
