@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/chain/lotus_nodes.h"
+
+#include <utility>
+
+#include "absl/strings/str_replace.h"
+
+#include "damocles/base/log.h"
+
+namespace damocles::chain::internal {
+namespace {
+
+kj::HttpClientSettings ClientSettings(kj::EntropySource& entropy) {
+  kj::HttpClientSettings settings;
+  settings.entropySource = entropy;
+  return settings;
+}
+
+kj::Maybe<kj::Network&> TlsOf(const LotusIo& io) {
+  if (io.tls_network == nullptr) return nullptr;
+  return *io.tls_network;
+}
+
+}  // namespace
+
+LotusNodes::LotusNodes(std::vector<Endpoint> endpoints, LotusIo io, const LotusOptions& options)
+    : options_(options),
+      timer_(io.timer),
+      entropy_(io.random),
+      http_(kj::newHttpClient(io.timer, header_table_, io.network, TlsOf(io),
+                              ClientSettings(entropy_))) {
+  for (Endpoint& endpoint : endpoints) {
+    links_.push_back(
+        std::make_unique<NodeLink>(std::move(endpoint), options_, timer_, *http_, header_table_));
+  }
+}
+
+async::Task<absl::StatusOr<std::string>> LotusNodes::Call(std::string method, std::string params,
+                                                          CallKind kind) {
+  const kj::TimePoint until =
+      timer_.now() + (kind == CallKind::kWait ? options_.wait_timeout : options_.call_timeout);
+  const std::size_t first = current_;
+  absl::Status last = absl::UnavailableError("no node was asked");
+  for (std::size_t tried = 0; tried < links_.size(); ++tried) {
+    const std::size_t index = (first + tried) % links_.size();
+    const kj::Duration left = until - timer_.now();
+    if (left <= 0 * kj::SECONDS) break;
+    // A read leaves time for the nodes that come after this one.
+    const kj::Duration share =
+        kind == CallKind::kRead ? left / static_cast<std::int64_t>(links_.size() - tried) : left;
+    LinkAnswer answer = co_await links_[index]->Call(method, params, share);
+    if (answer.fate == LinkAnswer::Fate::kAnswered) {
+      Use(index);
+      if (!answer.result.ok()) co_return WithoutTokens(answer.result.status());
+      co_return std::move(answer.result);
+    }
+    last = WithoutTokens(answer.result.status());
+    if (answer.fate == LinkAnswer::Fate::kLost && kind == CallKind::kPush) co_return last;
+  }
+  co_return last;
+}
+
+void LotusNodes::LeaveNode(std::size_t failed, const absl::Status& why) {
+  if (links_.size() < 2 || current_ != failed) return;
+  LogWarning("chain", "node_left",
+             {{"node", links_[failed]->Where().Name()}, {"why", WithoutTokens(why)}});
+  current_ = (failed + 1) % links_.size();
+}
+
+void LotusNodes::Use(std::size_t index) {
+  if (index == current_) return;
+  LogWarning("chain", "node_changed",
+             {{"from", links_[current_]->Where().Name()}, {"to", links_[index]->Where().Name()}});
+  current_ = index;
+}
+
+absl::Status LotusNodes::WithoutTokens(absl::Status status) const {
+  if (status.ok()) return status;
+  std::string text(status.message());
+  for (const auto& link : links_) {
+    const std::string& token = link->Where().token;
+    if (!token.empty()) text = absl::StrReplaceAll(text, {{token, "(token)"}});
+  }
+  return absl::Status(status.code(), text);
+}
+
+}  // namespace damocles::chain::internal

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <kj/compat/http.h>
+#include <kj/timer.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/chain/node_link.h"
+
+#include "damocles/async/task.h"
+#include "damocles/chain/lotus_client.h"
+
+namespace damocles::chain::internal {
+
+enum class CallKind {
+  kRead,  // may be repeated at another node
+  kPush,  // must not be carried out twice
+  kWait,  // a read that takes as long as it takes
+};
+
+// KJ's interface has no virtual destructor.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"
+class Entropy final : public kj::EntropySource {
+ public:
+  explicit Entropy(Random& random) : random_(random) {}
+  void generate(kj::ArrayPtr<kj::byte> buffer) override {
+    random_.Fill({buffer.begin(), buffer.size()});
+  }
+
+ private:
+  Random& random_;
+};
+#pragma GCC diagnostic pop
+
+// The nodes of one client: one in use, the others to go to when it fails.
+class LotusNodes {
+ public:
+  LotusNodes(std::vector<Endpoint> endpoints, LotusIo io, const LotusOptions& options);
+  LotusNodes(const LotusNodes&) = delete;
+  LotusNodes& operator=(const LotusNodes&) = delete;
+  ~LotusNodes() noexcept {}  // NOLINT(modernize-use-equals-default): KJ's destructors may throw
+
+  // The raw result; `params` is a raw JSON array.
+  async::Task<absl::StatusOr<std::string>> Call(std::string method, std::string params,
+                                                CallKind kind);
+
+  std::size_t Current() const { return current_; }
+  NodeLink& Link(std::size_t index) { return *links_[index]; }
+  // Leaves node `failed`, if it is the one in use.
+  void LeaveNode(std::size_t failed, const absl::Status& why);
+
+  kj::Timer& GetTimer() { return timer_; }
+  const LotusOptions& Options() const { return options_; }
+
+ private:
+  void Use(std::size_t index);
+  // An error must not carry a token, whoever put it there.
+  absl::Status WithoutTokens(absl::Status status) const;
+
+  LotusOptions options_;
+  kj::Timer& timer_;
+  Entropy entropy_;
+  kj::HttpHeaderTable header_table_;
+  kj::Own<kj::HttpClient> http_;
+  std::vector<std::unique_ptr<NodeLink>> links_;
+  std::size_t current_ = 0;
+};
+
+}  // namespace damocles::chain::internal
