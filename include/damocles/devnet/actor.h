@@ -160,15 +160,17 @@ struct Placement {
   std::uint64_t partition = 0;
 };
 
-// New sectors, unproven, in deadlines chosen by the actor's rule (chain.md 1.9b).  Starts the cron.
+// New sectors, unproven, in deadlines chosen by the actor's rule (chain.md 1.9b).  The cron
+// is left as it is: on the network another step of the same message starts it.
 absl::StatusOr<std::vector<Placement>> AssignSectors(const ActorPolicy& policy, MinerState& state,
                                                      filecoin::ChainEpoch epoch,
                                                      std::vector<SectorRecord> sectors);
 // New sectors, unproven, in one deadline: they fill its last partition, then new ones.
+// Starts the cron.
 absl::StatusOr<std::vector<Placement>> AddSectors(const ActorPolicy& policy, MinerState& state,
                                                   std::uint64_t deadline,
                                                   std::vector<SectorRecord> sectors);
-// The same for one partition, which exists or is the next; for the start of a chain.
+// The same for one partition, which exists or is the next one.
 absl::Status AddSectorsToPartition(const ActorPolicy& policy, MinerState& state,
                                    std::uint64_t deadline, std::uint64_t partition,
                                    std::vector<SectorRecord> sectors);
@@ -220,6 +222,7 @@ struct MinerCall {
 struct Verification {
   Bytes32 randomness{};  // as drawn
   std::vector<filecoin::SectorNumber> sectors;
+  filecoin::PoStProofType proof_type{};
   Bytes proof;
   bool answer = false;
 };
