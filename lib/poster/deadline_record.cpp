@@ -146,7 +146,7 @@ std::string PlanRowKey(const RecordKey& key) {
 
 std::string EncodeRecord(const DeadlineRecord& record) {
   Encoder out;
-  out.Array(10);
+  out.Array(12);
   out.Uint(kRecordFormat);
   out.Uint(record.miner);
   out.Deadline(record.deadline);
@@ -161,6 +161,8 @@ std::string EncodeRecord(const DeadlineRecord& record) {
   out.Uint(record.partition_sectors);
   out.Array(record.batches.size());
   for (const PartitionBatch& batch : record.batches) EncodeBatch(out, batch);
+  out.Uint(record.rounds);
+  out.Uint(record.attempts);
   out.Array(kDeadlineStates);
   for (const Milestone& milestone : record.milestones) out.Mark(milestone);
   return std::move(out).Take();
@@ -169,7 +171,7 @@ std::string EncodeRecord(const DeadlineRecord& record) {
 absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes) {
   Decoder in(bytes);
   DeadlineRecord record;
-  in.Struct(10, "deadline record");
+  in.Struct(12, "deadline record");
   if (const std::uint64_t format = in.Uint(); format != kRecordFormat) {
     in.Refuse(absl::StrFormat("deadline record of format %d, this program knows %d", format,
                               kRecordFormat));
@@ -184,6 +186,8 @@ absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes) {
   for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
     record.batches.push_back(DecodeBatch(in));
   }
+  record.rounds = in.Uint32();
+  record.attempts = in.Uint32();
   in.Struct(kDeadlineStates, "milestones");
   for (Milestone& milestone : record.milestones) milestone = in.Mark();
   DAMOCLES_RETURN_IF_ERROR(in.Finish());

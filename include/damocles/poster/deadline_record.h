@@ -98,7 +98,7 @@ struct Receipt {
 
 // The latest message of a batch.
 struct BatchMessage {
-  std::uint32_t attempt = 0;  // 0: none yet; never decreases
+  std::uint32_t attempt = 0;  // 0: none yet
   chain::Uuid uuid{};
   std::optional<filecoin::Address> from;
   Bytes params;                       // of SubmitWindowedPoSt, CBOR
@@ -116,8 +116,8 @@ struct BatchMessage {
 struct PartitionBatch {
   std::vector<std::uint64_t> partitions;  // ascending
   DeadlineState state = DeadlineState::kProving;
-  // Grows whenever what is to be proven changes (skipped sectors, randomness, partitions): an
-  // answer that carries an older round is stale.
+  // A new one whenever what is to be proven changes (skipped sectors, randomness, partitions): an
+  // answer that carries another round is stale.
   std::uint32_t round = 0;
   std::string job_id;  // empty until the job queue has the job
   // The job's proof was refused by the chain: the job must be reset before its result counts.
@@ -151,6 +151,9 @@ struct DeadlineRecord {
   std::uint64_t partition_sectors = 0;  // a full partition
   std::shared_ptr<const DeadlinePlan> plan;
   std::vector<PartitionBatch> batches;
+  // The latest given to any batch, also to one that is gone: never given twice.
+  std::uint32_t rounds = 0;
+  std::uint32_t attempts = 0;
 
   std::array<Milestone, kDeadlineStates> milestones{};
 

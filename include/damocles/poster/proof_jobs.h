@@ -29,6 +29,9 @@ class ProofJobs {
   // Starts it anew; a result it had is dropped.
   virtual absl::Status Reset(const std::string& id) = 0;
 
+  // Nobody needs it any more; not an error if it is gone already.
+  virtual void Drop(const std::string& id) = 0;
+
   // `changed` is called on the loop for every change of any job, `removed` when one is deleted; at
   // most one listener, an empty function takes it away.
   virtual void Listen(std::function<void(const JobView&)> changed,

@@ -90,6 +90,7 @@ namespace action {
 struct ReadInputs {
   std::uint64_t deadline_index = 0;
   filecoin::ChainEpoch challenge{};
+  filecoin::ChainEpoch not_after{};  // of the tipset: the last epoch of the window
 };
 // The challenge randomness again, after a reorg or a restart.  Answer: event::RandomnessRead.
 struct ReadRandomness {
@@ -147,6 +148,10 @@ struct Explain {
   BatchRef ref;
   filecoin::Cid cid;
 };
+// Nobody needs the job any more: its statement is out of date.  No answer.
+struct DropJob {
+  std::string job_id;
+};
 // No answer.
 struct LogLine {
   Severity severity = Severity::kInfo;
@@ -156,11 +161,12 @@ struct LogLine {
 
 }  // namespace action
 
-using Action = std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
-                            action::EnsureJob, action::GetJob, action::ResetJob, action::Survey,
-                            action::Send, action::Republish, action::Explain, action::LogLine>;
+using Action =
+    std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
+                 action::EnsureJob, action::GetJob, action::ResetJob, action::Survey, action::Send,
+                 action::Republish, action::Explain, action::DropJob, action::LogLine>;
 
-// The key of an action; LogLine has none.
+// The key of an action; DropJob and LogLine have none.
 std::optional<ActionKey> KeyOf(const Action& action);
 
 // A partition as read from the chain.
@@ -288,7 +294,10 @@ struct Volatile {
   std::map<ActionKey, Flight> flights;
   bool recheck_randomness = true;
   std::uint32_t check_rounds = 0;  // looks at sectors of unchecked partitions
-  std::map<std::size_t, std::uint32_t> heads_without_message;  // by batch
+  // By batch.
+  std::map<std::size_t, std::uint32_t> heads_without_message;
+  std::map<std::size_t, std::string> exhausted_jobs;  // why the job failed for good
+  std::map<std::size_t, std::uint32_t> job_resets;
 };
 
 struct Machine {

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/poster/state_machine.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/step.h"
+
+namespace damocles::poster {
+
+absl::Duration Backoff::After(std::uint32_t failures) const {
+  absl::Duration pause = initial;
+  for (std::uint32_t i = 1; i < failures && pause < max; ++i) pause *= 2;
+  return std::min(pause, max);
+}
+
+absl::Time Now::TimeOf(filecoin::ChainEpoch at) const {
+  return epoch_start + epoch_duration * (at - epoch).Count();
+}
+
+std::string_view Name(ActionKind kind) {
+  switch (kind) {
+    case ActionKind::kReadInputs:
+      return "read-inputs";
+    case ActionKind::kReadRandomness:
+      return "read-randomness";
+    case ActionKind::kCheckSectors:
+      return "check-sectors";
+    case ActionKind::kEnsureJob:
+      return "ensure-job";
+    case ActionKind::kGetJob:
+      return "get-job";
+    case ActionKind::kResetJob:
+      return "reset-job";
+    case ActionKind::kSurvey:
+      return "survey";
+    case ActionKind::kSend:
+      return "send";
+    case ActionKind::kRepublish:
+      return "republish";
+    case ActionKind::kExplain:
+      return "explain";
+  }
+  return "unknown";
+}
+
+std::optional<ActionKey> KeyOf(const Action& action) {
+  struct Visitor {
+    std::optional<ActionKey> operator()(const action::ReadInputs&) const {
+      return ActionKey{ActionKind::kReadInputs, kNoBatch};
+    }
+    std::optional<ActionKey> operator()(const action::ReadRandomness&) const {
+      return ActionKey{ActionKind::kReadRandomness, kNoBatch};
+    }
+    std::optional<ActionKey> operator()(const action::CheckSectors&) const {
+      return ActionKey{ActionKind::kCheckSectors, kNoBatch};
+    }
+    std::optional<ActionKey> operator()(const action::EnsureJob& a) const {
+      return ActionKey{ActionKind::kEnsureJob, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::GetJob& a) const {
+      return ActionKey{ActionKind::kGetJob, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::ResetJob& a) const {
+      return ActionKey{ActionKind::kResetJob, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::Survey& a) const {
+      return ActionKey{ActionKind::kSurvey, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::Send& a) const {
+      return ActionKey{ActionKind::kSend, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::Republish& a) const {
+      return ActionKey{ActionKind::kRepublish, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::Explain& a) const {
+      return ActionKey{ActionKind::kExplain, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::DropJob&) const { return std::nullopt; }
+    std::optional<ActionKey> operator()(const action::LogLine&) const { return std::nullopt; }
+  };
+  return std::visit(Visitor{}, action);
+}
+
+Machine NewMachine(filecoin::ActorId miner, const filecoin::DeadlineInfo& deadline,
+                   const Now& now) {
+  Machine machine;
+  machine.record.miner = miner;
+  machine.record.deadline = deadline;
+  machine.record.milestones[static_cast<std::size_t>(DeadlineState::kWaiting)] = {now.epoch,
+                                                                                  now.time};
+  return machine;
+}
+
+Machine LoadedMachine(DeadlineRecord record) {
+  Machine machine;
+  machine.record = std::move(record);
+  return machine;
+}
+
+StepResult Step(Machine machine, const Event& event, const Now& now, const PosterPolicy& policy) {
+  internal::Stepper stepper(std::move(machine), now, policy);
+  std::visit([&](const auto& happened) { stepper.Handle(happened); }, event);
+  stepper.Plan();
+  return std::move(stepper).Finish();
+}
+
+namespace internal {
+
+std::string JoinPartitions(const std::vector<std::uint64_t>& partitions) {
+  std::string out;
+  for (const std::uint64_t partition : partitions) {
+    if (!out.empty()) out += ',';
+    out += std::to_string(partition);
+  }
+  return out;
+}
+
+Stepper::Stepper(Machine machine, const Now& now, const PosterPolicy& policy)
+    : machine_(std::move(machine)),
+      record_(machine_.record),
+      state_(machine_.state),
+      now_(now),
+      policy_(policy),
+      record_before_(EncodeRecord(record_)),
+      plan_before_(record_.plan) {}
+
+StepResult Stepper::Finish() && {
+  StepResult result;
+  result.changed = EncodeRecord(record_) != record_before_;
+  result.plan_changed = record_.plan != plan_before_;
+  result.actions = std::move(actions_);
+  result.wake_at = wake_at_;
+  result.machine = std::move(machine_);
+  return result;
+}
+
+bool Stepper::Ask(Action action) {
+  const std::optional<ActionKey> key = KeyOf(action);
+  Flight& flight = state_.flights[*key];
+  if (flight.under_way) return false;
+  if (now_.time < flight.not_before) {
+    Wake(flight.not_before);
+    return false;
+  }
+  flight.under_way = true;
+  actions_.push_back(std::move(action));
+  return true;
+}
+
+bool Stepper::AskOnceAHead(Action action) {
+  const Flight& flight = state_.flights[*KeyOf(action)];
+  if (flight.answered_at == now_.epoch) return false;
+  return Ask(std::move(action));
+}
+
+void Stepper::Landed(ActionKind kind, std::size_t batch) {
+  Flight& flight = FlightOf(kind, batch);
+  flight.under_way = false;
+  flight.failures = 0;
+  flight.not_before = absl::InfinitePast();
+  flight.answered_at = now_.epoch;
+}
+
+void Stepper::Delay(ActionKind kind, std::size_t batch) {
+  Flight& flight = FlightOf(kind, batch);
+  flight.under_way = false;
+  ++flight.failures;
+  flight.not_before = now_.time + policy_.retry.After(flight.failures);
+}
+
+void Stepper::DelayFor(ActionKind kind, std::size_t batch, absl::Duration pause) {
+  FlightOf(kind, batch).not_before = now_.time + pause;
+}
+
+void Stepper::Wake(absl::Time at) {
+  if (!wake_at_ || at < *wake_at_) wake_at_ = at;
+}
+
+void Stepper::Log(Severity severity, std::string event, Fields fields) {
+  action::LogLine line;
+  line.severity = severity;
+  line.event = std::move(event);
+  line.fields.assign(fields.begin(), fields.end());
+  actions_.push_back(std::move(line));
+}
+
+void Stepper::LogBatch(Severity severity, std::string event, std::size_t i, std::string detail) {
+  const PartitionBatch& batch = record_.batches[i];
+  Log(severity, std::move(event),
+      {{"partitions", JoinPartitions(batch.partitions)},
+       {"state", std::string(Name(batch.state))},
+       {"detail", std::move(detail)}});
+}
+
+BatchRef Stepper::RefOf(std::size_t i) const {
+  const PartitionBatch& batch = record_.batches[i];
+  return {i, batch.round, batch.message.attempt};
+}
+
+bool Stepper::IsCurrent(const BatchRef& ref) const {
+  return ref.batch < record_.batches.size() && ref == RefOf(ref.batch);
+}
+
+void Stepper::Plan() {
+  if (IsFinal(record_.state)) return;
+  if (!record_.randomness) {
+    if (now_.epoch >= Deadline().challenge + policy_.challenge_confidence) {
+      if (record_.state == DeadlineState::kWaiting) Enter(DeadlineState::kPreparing);
+      Ask(action::ReadInputs{Deadline().index, Deadline().challenge, Deadline().Last()});
+    }
+    return;
+  }
+  if (state_.recheck_randomness && !Closed()) {
+    Ask(action::ReadRandomness{Deadline().challenge});
+  }
+  PlanChecks();
+  for (std::size_t i = 0; i < record_.batches.size(); ++i) PlanBatch(i);
+  DeriveState();
+}
+
+void Stepper::Handle(const event::Reorg&) {
+  // Which tipset a look-up at the challenge ends at depends on null rounds after it, so any reorg
+  // may concern us; asking costs one call.
+  state_.recheck_randomness = true;
+  for (auto& [key, flight] : state_.flights) flight.answered_at.reset();
+}
+
+void Stepper::Handle(const event::Failed& failed) {
+  Delay(failed.key.kind, failed.key.batch);
+  const std::string text(failed.status.message());
+  const bool about_batch = failed.key.batch != kNoBatch;
+  if (about_batch && !IsCurrent(failed.ref)) return;
+  const std::size_t i = failed.key.batch;
+  switch (failed.key.kind) {
+    case ActionKind::kReadInputs:
+      if (record_.randomness || IsFinal(record_.state)) return;
+      record_.reason = text;
+      if (Closed()) {
+        record_.reason =
+            absl::StrFormat("the window closed before the chain could be read: %s", text);
+        Enter(DeadlineState::kMissed);
+      }
+      break;
+    case ActionKind::kReadRandomness:
+    case ActionKind::kCheckSectors:
+      record_.reason = text;
+      break;
+    case ActionKind::kSend:
+      SendFailed(i, failed.status);
+      return;
+    case ActionKind::kRepublish:
+      if (record_.batches[i].state == DeadlineState::kSubmitting &&
+          ClassifySendError(failed.status) != MessageTrouble::kUnknownFate) {
+        // These bytes will not do any more (the nonce is taken, say): a new message.
+        record_.batches[i].note = text;
+        LogBatch(Severity::kWarning, "message_not_taken_again", i, text);
+        SetState(i, DeadlineState::kProven);
+        return;
+      }
+      break;
+    case ActionKind::kResetJob:
+    case ActionKind::kGetJob:
+      if (absl::IsNotFound(failed.status)) {
+        record_.batches[i].job_id.clear();
+        record_.batches[i].reset_job = false;
+      }
+      record_.batches[i].note = text;
+      break;
+    case ActionKind::kExplain:
+      // The chain's words are a help, not a need.
+      if (FlightOf(ActionKind::kExplain, i).failures >= 3) {
+        Handle(event::Explained{failed.ref, ""});
+        return;
+      }
+      break;
+    case ActionKind::kEnsureJob:
+    case ActionKind::kSurvey:
+      record_.batches[i].note = text;
+      break;
+  }
+  Log(Severity::kWarning, "step_failed",
+      {{"step", std::string(Name(failed.key.kind))},
+       {"failures", std::to_string(FlightOf(failed.key.kind, failed.key.batch).failures)},
+       {"error", text}});
+}
+
+}  // namespace internal
+}  // namespace damocles::poster

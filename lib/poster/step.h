@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// One step of a deadline machine while it is being made.
+
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "damocles/poster/message_errors.h"
+#include "damocles/poster/state_machine.h"
+
+namespace damocles::poster::internal {
+
+chain::Uuid UuidOf(const Bytes& what);
+// Null if the plan has no such partition.
+const PlannedPartition* FindPartition(const DeadlineRecord& record, std::uint64_t index);
+// "0,1".
+std::string JoinPartitions(const std::vector<std::uint64_t>& partitions);
+
+class Stepper {
+ public:
+  Stepper(Machine machine, const Now& now, const PosterPolicy& policy);
+
+  // Takes in what happened...
+  void Handle(const event::Tick&) {}
+  void Handle(const event::Reorg& reorg);
+  void Handle(const event::InputsRead& inputs);
+  void Handle(const event::RandomnessRead& read);
+  void Handle(const event::SectorsChecked& checked);
+  void Handle(const event::JobChanged& changed);
+  void Handle(const event::JobMissing& missing);
+  void Handle(const event::JobReset& reset);
+  void Handle(const event::Surveyed& survey);
+  void Handle(const event::Sent& sent);
+  void Handle(const event::Republished& republished);
+  void Handle(const event::Explained& explained);
+  void Handle(const event::Failed& failed);
+
+  // ... and asks for what is missing.
+  void Plan();
+
+  StepResult Finish() &&;
+
+ private:
+  using Fields = std::initializer_list<std::pair<std::string, std::string>>;
+
+  // ---- flights (state_machine.cpp)
+  Flight& FlightOf(ActionKind kind, std::size_t batch = kNoBatch) {
+    return state_.flights[ActionKey{kind, batch}];
+  }
+  // Asks unless it is under way or must wait; then the machine wakes up in time.
+  bool Ask(Action action);
+  bool AskOnceAHead(Action action);
+  void Landed(ActionKind kind, std::size_t batch = kNoBatch);
+  // Not again before a pause that grows with every call in a row.
+  void Delay(ActionKind kind, std::size_t batch = kNoBatch);
+  void DelayFor(ActionKind kind, std::size_t batch, absl::Duration pause);
+  void Fresh(ActionKind kind, std::size_t batch) { FlightOf(kind, batch).answered_at.reset(); }
+  void Wake(absl::Time at);
+  void Log(Severity severity, std::string event, Fields fields);
+  void LogBatch(Severity severity, std::string event, std::size_t i, std::string detail);
+
+  // ---- preparing (step_prepare.cpp)
+  void PlanChecks();
+  DeadlinePlan& MutablePlan();
+  void FormBatches();
+  void AddBatch(std::vector<std::uint64_t> partitions, bool posted);
+  std::size_t PartitionsMax() const;
+  // Everything from the reading of the chain on again.
+  void StartOver(std::string why);
+  void DeriveState();
+  void Enter(DeadlineState state);
+
+  // ---- proving (step_batch.cpp)
+  void PlanBatch(std::size_t i);
+  void PlanProving(std::size_t i);
+  void MarkFaults(std::size_t i, const JobView& job);
+  void DropJobOf(const PartitionBatch& batch);
+  // The statement of the batch changed: another job.
+  void ProveAnew(std::size_t i);
+  // The same statement, but the proof was no good.
+  void DistrustProof(std::size_t i);
+
+  // ---- submitting (step_submit.cpp)
+  void PlanProven(std::size_t i);
+  void PlanSubmitting(std::size_t i);
+  void PlanOnChain(std::size_t i);
+  action::Survey SurveyOf(std::size_t i) const;
+  void SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey);
+  void SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& survey);
+  void SurveyedOnChain(std::size_t i, const event::Surveyed& survey);
+  // Handles partitions that the chain has already; true if the batch changed by it.
+  bool TakePosted(std::size_t i, const std::set<std::uint64_t>& posted);
+  bool Adopt(std::size_t i, const event::Surveyed& survey);
+  void SendFailed(std::size_t i, const absl::Status& status);
+  void MessageFailed(std::size_t i, MessageTrouble trouble, std::string text);
+  void SetState(std::size_t i, DeadlineState state);
+  void Miss(std::size_t i, std::string why);
+
+  // ---- conditions
+  const filecoin::DeadlineInfo& Deadline() const { return record_.deadline; }
+  bool Closed() const { return now_.epoch >= Deadline().close; }
+  // A message pushed now is executed in the next epoch at the earliest.
+  bool CanStillSend() const { return now_.epoch + filecoin::EpochDelta(1) < Deadline().close; }
+  bool PastSearch() const {
+    return now_.epoch >= Deadline().close + policy_.confirmation_depth + policy_.search_after_close;
+  }
+  bool IsCurrent(const BatchRef& ref) const;
+  BatchRef RefOf(std::size_t i) const;
+  absl::Duration CheckBudget() const;
+
+  Machine machine_;
+  DeadlineRecord& record_;
+  Volatile& state_;
+  const Now now_;
+  const PosterPolicy& policy_;
+  std::string record_before_;
+  std::shared_ptr<const DeadlinePlan> plan_before_;
+  bool plan_is_ours_ = false;  // made in this step: may be changed in place
+  std::shared_ptr<DeadlinePlan> our_plan_;
+  std::vector<Action> actions_;
+  std::optional<absl::Time> wake_at_;
+};
+
+}  // namespace damocles::poster::internal

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// From a batch to its proof.
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/step.h"
+
+namespace damocles::poster::internal {
+
+void Stepper::SetState(std::size_t i, DeadlineState state) {
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state == state) return;
+  batch.state = state;
+  Fresh(ActionKind::kSurvey, i);
+  LogBatch(Severity::kInfo, "batch_state", i, batch.note);
+}
+
+void Stepper::Miss(std::size_t i, std::string why) {
+  PartitionBatch& batch = record_.batches[i];
+  batch.note =
+      batch.note.empty() ? std::move(why) : absl::StrFormat("%s; before that: %s", why, batch.note);
+  batch.state = DeadlineState::kMissed;
+  LogBatch(Severity::kError, "batch_missed", i, batch.note);
+}
+
+void Stepper::PlanBatch(std::size_t i) {
+  switch (record_.batches[i].state) {
+    case DeadlineState::kProving:
+      PlanProving(i);
+      break;
+    case DeadlineState::kProven:
+      PlanProven(i);
+      break;
+    case DeadlineState::kSubmitting:
+      PlanSubmitting(i);
+      break;
+    case DeadlineState::kOnChain:
+      PlanOnChain(i);
+      break;
+    case DeadlineState::kWaiting:
+    case DeadlineState::kPreparing:
+    case DeadlineState::kConfirmed:
+    case DeadlineState::kMissed:
+      break;
+  }
+}
+
+void Stepper::PlanProving(std::size_t i) {
+  PartitionBatch& batch = record_.batches[i];
+  if (Closed()) {
+    Miss(i, absl::StrFormat("the window closed at epoch %d before there was a proof",
+                            Deadline().close.Value()));
+    return;
+  }
+  if (batch.job_id.empty()) {
+    Ask(action::EnsureJob{RefOf(i), SpecOf(record_, batch, now_)});
+    return;
+  }
+  if (batch.reset_job) {
+    Ask(action::ResetJob{RefOf(i), batch.job_id, "the chain refused its proof"});
+    return;
+  }
+  const auto exhausted = state_.exhausted_jobs.find(i);
+  if (exhausted != state_.exhausted_jobs.end() && policy_.auto_reset_before_close &&
+      CanStillSend()) {
+    if (Ask(action::ResetJob{RefOf(i), batch.job_id, exhausted->second})) {
+      Log(Severity::kWarning, "job_reset_before_close",
+          {{"partitions", JoinPartitions(batch.partitions)},
+           {"job", batch.job_id},
+           {"error", exhausted->second}});
+    }
+    return;
+  }
+  // The queue announces changes; this catches a job that was removed and a lost announcement.
+  AskOnceAHead(action::GetJob{RefOf(i), batch.job_id});
+}
+
+void Stepper::Handle(const event::JobChanged& changed) {
+  std::size_t i = kNoBatch;
+  if (changed.ref) {
+    i = changed.ref->batch;
+    const ActionKind kind = FlightOf(ActionKind::kEnsureJob, i).under_way ? ActionKind::kEnsureJob
+                                                                          : ActionKind::kGetJob;
+    Landed(kind, i);
+    if (!IsCurrent(*changed.ref)) return;
+  } else {
+    for (std::size_t b = 0; b < record_.batches.size(); ++b) {
+      if (record_.batches[b].job_id == changed.job.id) i = b;
+    }
+    if (i == kNoBatch) return;
+  }
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kProving) return;
+  if (batch.job_id != changed.job.id) {
+    // Only the answer to EnsureJob may name the job; an answer about another one is stale.
+    if (!batch.job_id.empty()) return;
+    batch.job_id = changed.job.id;
+    FlightOf(ActionKind::kGetJob, i).answered_at = now_.epoch;
+  }
+  if (batch.reset_job) return;  // the old result, on its way to be dropped
+  state_.exhausted_jobs.erase(i);
+  switch (changed.job.outcome) {
+    case JobOutcome::kWorking:
+      if (!changed.job.error.empty()) batch.note = changed.job.error;
+      break;
+    case JobOutcome::kSucceeded:
+      if (changed.job.proof.empty()) {
+        batch.note = "the job succeeded without a proof";
+        state_.exhausted_jobs[i] = batch.note;
+        break;
+      }
+      batch.proof = changed.job.proof;
+      batch.note.clear();
+      SetState(i, DeadlineState::kProven);
+      break;
+    case JobOutcome::kFaults:
+      MarkFaults(i, changed.job);
+      break;
+    case JobOutcome::kExhausted:
+      batch.note = changed.job.error;
+      state_.exhausted_jobs[i] = changed.job.error;
+      break;
+  }
+}
+
+void Stepper::Handle(const event::JobMissing& missing) {
+  for (std::size_t i = 0; i < record_.batches.size(); ++i) {
+    PartitionBatch& batch = record_.batches[i];
+    if (missing.ref && missing.ref->batch == i) Landed(ActionKind::kGetJob, i);
+    if (missing.job_id.empty() || batch.job_id != missing.job_id) continue;
+    if (batch.state != DeadlineState::kProving) continue;
+    LogBatch(Severity::kWarning, "job_gone", i, batch.job_id);
+    batch.job_id.clear();
+    batch.reset_job = false;
+    state_.exhausted_jobs.erase(i);
+  }
+}
+
+void Stepper::Handle(const event::JobReset& reset) {
+  const std::size_t i = reset.ref.batch;
+  Landed(ActionKind::kResetJob, i);
+  if (!IsCurrent(reset.ref)) return;
+  record_.batches[i].reset_job = false;
+  state_.exhausted_jobs.erase(i);
+  // A job that fails at once must not be reset in a tight loop.
+  DelayFor(ActionKind::kResetJob, i, policy_.retry.After(++state_.job_resets[i]));
+}
+
+void Stepper::MarkFaults(std::size_t i, const JobView& job) {
+  std::map<filecoin::SectorNumber, std::string> faults(job.faults.begin(), job.faults.end());
+  PartitionBatch& batch = record_.batches[i];
+  std::size_t marked = 0;
+  std::vector<std::uint64_t> left;
+  for (PlannedPartition& partition : MutablePlan().partitions) {
+    if (std::find(batch.partitions.begin(), batch.partitions.end(), partition.index) ==
+        batch.partitions.end()) {
+      continue;
+    }
+    bool any_good = false;
+    for (PlannedSector& sector : partition.sectors) {
+      const auto fault = faults.find(sector.number);
+      if (fault != faults.end() && !sector.Skipped()) {
+        sector.skip_reason = fault->second.empty() ? "the prover cannot read it" : fault->second;
+        sector.prover_fault = true;
+        ++marked;
+        Log(Severity::kWarning, "sector_skipped",
+            {{"partition", std::to_string(partition.index)},
+             {"sector", std::to_string(sector.number)},
+             {"reason", sector.skip_reason}});
+      }
+      any_good = any_good || !sector.Skipped();
+    }
+    if (any_good) {
+      left.push_back(partition.index);
+    } else {
+      partition.status = PartitionStatus::kUnreadable;  // never posted with everything skipped
+    }
+  }
+  if (marked == 0) {
+    batch.note = "the prover named faulty sectors that the job does not have";
+    state_.exhausted_jobs[i] = batch.note;
+    return;
+  }
+  if (left.empty()) {
+    Miss(i, "no sector of it can be read");
+    return;
+  }
+  batch.partitions = std::move(left);
+  batch.note = absl::StrFormat("%d sectors could not be proven", marked);
+  batch.job_id.clear();  // operators want to see that job with its faults: it is not dropped
+  ProveAnew(i);
+}
+
+void Stepper::DropJobOf(const PartitionBatch& batch) {
+  if (!batch.job_id.empty()) actions_.push_back(action::DropJob{batch.job_id});
+}
+
+void Stepper::ProveAnew(std::size_t i) {
+  PartitionBatch& batch = record_.batches[i];
+  DropJobOf(batch);
+  batch.round = ++record_.rounds;
+  batch.job_id.clear();
+  batch.reset_job = false;
+  batch.proof.clear();
+  batch.posted_by_other = false;
+  state_.exhausted_jobs.erase(i);
+  state_.job_resets.erase(i);
+  state_.heads_without_message.erase(i);
+  if (batch.state != DeadlineState::kProving) SetState(i, DeadlineState::kProving);
+}
+
+void Stepper::DistrustProof(std::size_t i) {
+  PartitionBatch& batch = record_.batches[i];
+  batch.proof.clear();
+  batch.reset_job = !batch.job_id.empty();
+  batch.round = ++record_.rounds;
+  // The likeliest reason is a challenge that is not the chain's any more.
+  state_.recheck_randomness = true;
+  SetState(i, DeadlineState::kProving);
+}
+
+}  // namespace damocles::poster::internal

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// From a proof to a confirmed message.
+//
+// Invariant: a message is in the record, with its parameters and uuid, before it is pushed.  As
+// long as its fate is not known the batch stays in kSubmitting without a CID, and the only things
+// that happen are looking for it and pushing the very same message with the very same uuid.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "lib/poster/step.h"
+
+namespace damocles::poster::internal {
+
+action::Survey Stepper::SurveyOf(std::size_t i) const {
+  const PartitionBatch& batch = record_.batches[i];
+  action::Survey survey;
+  survey.ref = RefOf(i);
+  survey.deadline_index = Deadline().index;
+  survey.partitions = batch.partitions;
+  survey.challenge = Deadline().challenge;
+  survey.close = Deadline().close;
+  return survey;
+}
+
+void Stepper::PlanProven(std::size_t i) {
+  if (Closed()) {
+    Miss(i, absl::StrFormat("the window closed at epoch %d before the proof could be sent",
+                            Deadline().close.Value()));
+    return;
+  }
+  if (now_.epoch < Deadline().open + policy_.submit_confidence) return;
+  if (!CanStillSend()) return;
+  // Never two pushes at once: an earlier message of this batch is still on its way to the node.
+  if (FlightOf(ActionKind::kSend, i).under_way) return;
+  action::Survey survey = SurveyOf(i);
+  survey.want_randomness = true;
+  survey.want_sender = true;
+  survey.want_pending = record_.attempts > 0;
+  Ask(std::move(survey));
+}
+
+void Stepper::PlanSubmitting(std::size_t i) {
+  PartitionBatch& batch = record_.batches[i];
+  if (PastSearch()) {
+    Miss(i, "the message was not found on chain by the close");
+    return;
+  }
+  if (batch.message.receipt && batch.message.receipt->exit_code != 0) {
+    Ask(action::Explain{RefOf(i), *batch.message.cid});
+    return;
+  }
+  action::Survey survey = SurveyOf(i);
+  if (batch.message.cid) {
+    survey.cid = batch.message.cid;
+    survey.want_pending = now_.epoch >= batch.message.sent_at + policy_.pending_check_after;
+    AskOnceAHead(std::move(survey));
+    return;
+  }
+  const Flight& send = FlightOf(ActionKind::kSend, i);
+  if (send.under_way) return;
+  if (now_.time < send.not_before) {
+    Wake(send.not_before);
+    return;
+  }
+  // Sent or not?  Nobody knows: after a restart, or because the node did not answer.
+  survey.want_randomness = !Closed();
+  survey.want_pending = true;
+  AskOnceAHead(std::move(survey));
+}
+
+void Stepper::PlanOnChain(std::size_t i) {
+  PartitionBatch& batch = record_.batches[i];
+  const filecoin::ChainEpoch since =
+      batch.posted_by_other ? batch.posted_seen_at : batch.message.receipt->height;
+  const bool deep = now_.epoch >= since + policy_.confirmation_depth;
+  const bool unsure = !FlightOf(ActionKind::kSurvey, i).answered_at;  // a reorg, or a restart
+  if (!deep && !unsure) return;
+  action::Survey survey = SurveyOf(i);
+  if (!batch.posted_by_other) survey.cid = batch.message.cid;
+  AskOnceAHead(std::move(survey));
+}
+
+void Stepper::Handle(const event::Surveyed& survey) {
+  const std::size_t i = survey.ref.batch;
+  Landed(ActionKind::kSurvey, i);
+  if (!IsCurrent(survey.ref)) return;
+  if (!Closed() && survey.randomness && survey.randomness != record_.randomness) {
+    StartOver("the challenge randomness changed");
+    return;
+  }
+  switch (record_.batches[i].state) {
+    case DeadlineState::kProven:
+      SurveyedBeforeSend(i, survey);
+      break;
+    case DeadlineState::kSubmitting:
+      SurveyedWhileSubmitting(i, survey);
+      break;
+    case DeadlineState::kOnChain:
+      SurveyedOnChain(i, survey);
+      break;
+    default:
+      break;
+  }
+}
+
+bool Stepper::TakePosted(std::size_t i, const std::set<std::uint64_t>& posted) {
+  PartitionBatch& batch = record_.batches[i];
+  std::vector<std::uint64_t> have;
+  std::vector<std::uint64_t> left;
+  for (const std::uint64_t index : batch.partitions) {
+    (posted.contains(index) ? have : left).push_back(index);
+  }
+  if (have.empty()) return false;
+  if (left.empty()) {
+    batch.posted_by_other = true;
+    batch.posted_seen_at = now_.epoch;
+    batch.note = "the chain has a proof of it already";
+    SetState(i, DeadlineState::kOnChain);
+    FlightOf(ActionKind::kSurvey, i).answered_at = now_.epoch;
+    return true;
+  }
+  // The proof is about the union of the sectors: what is left needs another.
+  batch.partitions = std::move(left);
+  ProveAnew(i);
+  AddBatch(std::move(have), true);
+  return true;
+}
+
+// A pending message that says the same as ours would: from before a restart, or another manager's.
+bool Stepper::Adopt(std::size_t i, const event::Surveyed& survey) {
+  if (survey.message != MessageWhereabouts::kPending || !survey.cid) return false;
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state == DeadlineState::kProven) batch.message.attempt = ++record_.attempts;
+  batch.message.cid = survey.cid;
+  batch.message.signed_message = survey.signed_message;
+  batch.message.signed_gas_limit = survey.signed_gas_limit;
+  batch.message.receipt.reset();
+  batch.message.sent_at = now_.epoch;
+  SetState(i, DeadlineState::kSubmitting);
+  LogBatch(Severity::kInfo, "message_found_pending", i, survey.cid->ToString());
+  return true;
+}
+
+void Stepper::SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey) {
+  if (TakePosted(i, survey.posted) || Adopt(i, survey)) return;
+  PartitionBatch& batch = record_.batches[i];
+  if (!CanStillSend() || FlightOf(ActionKind::kSend, i).under_way) return;
+  if (!survey.sender || !survey.commit_randomness) {
+    batch.note = survey.sender ? "the node gave no commit randomness"
+                               : absl::StrFormat("nobody can send: %s", survey.sender_trouble);
+    LogBatch(Severity::kError, "no_sender", i, batch.note);
+    DelayFor(ActionKind::kSurvey, i, policy_.retry.After(4));
+    return;
+  }
+  absl::StatusOr<Bytes> params = SubmitParamsOf(record_, batch, *survey.commit_randomness);
+  if (!params.ok()) {
+    batch.note = std::string(params.status().message());
+    DelayFor(ActionKind::kSurvey, i, policy_.retry.After(4));
+    return;
+  }
+  BatchMessage message;
+  message.attempt = ++record_.attempts;
+  message.uuid = MessageUuid(record_.miner, Deadline().period_start, Deadline().index,
+                             batch.partitions, message.attempt);
+  message.from = survey.sender;
+  message.params = *std::move(params);
+  message.commit_randomness = *survey.commit_randomness;
+  message.gas_limit = batch.message.gas_limit;
+  message.sent_at = now_.epoch;
+  batch.message = std::move(message);
+  SetState(i, DeadlineState::kSubmitting);
+  FlightOf(ActionKind::kSend, i) = {};
+  Ask(action::Send{RefOf(i), *batch.message.from, batch.message.params, batch.message.uuid,
+                   batch.message.gas_limit});
+}
+
+void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& survey) {
+  PartitionBatch& batch = record_.batches[i];
+  if (!batch.message.cid) {
+    if (TakePosted(i, survey.posted) || Adopt(i, survey) || !CanStillSend()) return;
+    if (survey.commit_randomness && *survey.commit_randomness != batch.message.commit_randomness) {
+      // Of another branch: it would be refused.  If it was pushed after all it is refused, too.
+      SetState(i, DeadlineState::kProven);
+      return;
+    }
+    if (!survey.commit_randomness) return;
+    Ask(action::Send{RefOf(i), *batch.message.from, batch.message.params, batch.message.uuid,
+                     batch.message.gas_limit});
+    return;
+  }
+  switch (survey.message) {
+    case MessageWhereabouts::kOnChain:
+      state_.heads_without_message.erase(i);
+      batch.message.receipt = survey.receipt;
+      if (survey.cid) batch.message.cid = survey.cid;  // replaced by somebody who raised the fee
+      if (survey.receipt.exit_code == 0) {
+        batch.note.clear();
+        SetState(i, DeadlineState::kOnChain);
+        FlightOf(ActionKind::kSurvey, i).answered_at = now_.epoch;
+      } else {
+        ++batch.failed_messages;
+        batch.note =
+            absl::StrFormat("its message failed with exit code %d", survey.receipt.exit_code);
+        LogBatch(Severity::kWarning, "message_failed", i, batch.note);
+      }
+      return;
+    case MessageWhereabouts::kPending:
+      state_.heads_without_message.erase(i);
+      return;
+    case MessageWhereabouts::kNotFound:
+      break;
+  }
+  if (!survey.pending_was_read) return;
+  // Between mempool and receipt a message is invisible for a tipset or two.
+  if (++state_.heads_without_message[i] < policy_.dropped_after_heads) return;
+  if (TakePosted(i, survey.posted) || !CanStillSend()) return;
+  state_.heads_without_message.erase(i);
+  batch.note = "its message was dropped";
+  LogBatch(Severity::kWarning, "message_dropped", i, batch.message.cid->ToString());
+  if (batch.message.signed_message.empty()) {
+    SetState(i, DeadlineState::kProven);
+  } else {
+    Ask(action::Republish{RefOf(i), batch.message.signed_message});
+  }
+}
+
+void Stepper::SurveyedOnChain(std::size_t i, const event::Surveyed& survey) {
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.posted_by_other) {
+    const bool all = std::all_of(batch.partitions.begin(), batch.partitions.end(),
+                                 [&](std::uint64_t p) { return survey.posted.contains(p); });
+    if (all) {
+      if (now_.epoch >= batch.posted_seen_at + policy_.confirmation_depth) {
+        SetState(i, DeadlineState::kConfirmed);
+      }
+    } else if (Closed()) {
+      Miss(i, "the chain lost the proof again before the close");
+    } else if (batch.proof.empty()) {
+      StartOver("the chain lost a proof that it had");
+    } else {
+      batch.posted_by_other = false;
+      SetState(i, DeadlineState::kProven);
+    }
+    return;
+  }
+  if (survey.message == MessageWhereabouts::kOnChain) {
+    batch.message.receipt = survey.receipt;
+    if (survey.receipt.exit_code != 0) {
+      ++batch.failed_messages;
+      SetState(i, DeadlineState::kSubmitting);
+    } else if (now_.epoch >= survey.receipt.height + policy_.confirmation_depth) {
+      SetState(i, DeadlineState::kConfirmed);
+    }
+    return;
+  }
+  batch.message.receipt.reset();
+  batch.note = "a reorg took its message off the chain";
+  batch.message.sent_at = now_.epoch;
+  LogBatch(Severity::kWarning, "message_reverted", i, batch.message.cid->ToString());
+  SetState(i, DeadlineState::kSubmitting);
+}
+
+void Stepper::Handle(const event::Sent& sent) {
+  const std::size_t i = sent.ref.batch;
+  Landed(ActionKind::kSend, i);
+  if (!IsCurrent(sent.ref)) return;
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kSubmitting || batch.message.cid) return;
+  batch.message.cid = sent.cid;
+  batch.message.signed_message = sent.signed_message;
+  batch.message.signed_gas_limit = sent.gas_limit;
+  batch.message.sent_at = now_.epoch;
+  batch.note.clear();
+  FlightOf(ActionKind::kSurvey, i).answered_at = now_.epoch;  // nothing to see before the next head
+  LogBatch(Severity::kInfo, "message_sent", i, sent.cid.ToString());
+}
+
+void Stepper::Handle(const event::Republished& republished) {
+  const std::size_t i = republished.ref.batch;
+  Landed(ActionKind::kRepublish, i);
+  if (!IsCurrent(republished.ref)) return;
+  record_.batches[i].message.sent_at = now_.epoch;
+  LogBatch(Severity::kInfo, "message_pushed_again", i, "");
+}
+
+void Stepper::SendFailed(std::size_t i, const absl::Status& status) {
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kSubmitting || batch.message.cid) return;
+  const MessageTrouble trouble = ClassifySendError(status);
+  const std::string text(status.message());
+  Fresh(ActionKind::kSurvey, i);
+  if (trouble == MessageTrouble::kUnknownFate) {
+    batch.note = text;
+    LogBatch(Severity::kWarning, "send_unanswered", i, text);
+    return;
+  }
+  ++batch.failed_messages;
+  MessageFailed(i, trouble, text);
+}
+
+void Stepper::Handle(const event::Explained& explained) {
+  const std::size_t i = explained.ref.batch;
+  Landed(ActionKind::kExplain, i);
+  if (!IsCurrent(explained.ref)) return;
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kSubmitting || !batch.message.receipt) return;
+  const std::int64_t exit_code = batch.message.receipt->exit_code;
+  MessageFailed(i, ClassifyReceipt(exit_code, explained.text),
+                absl::StrFormat("exit code %d: %s", exit_code, explained.text));
+}
+
+// The message is known not to count, and will not by itself: the next one gets a new uuid.
+void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string text) {
+  PartitionBatch& batch = record_.batches[i];
+  batch.note = absl::StrFormat("%s: %s", std::string(Name(trouble)), text);
+  LogBatch(Severity::kWarning, "message_refused", i, batch.note);
+  const std::int64_t gas_used = batch.message.receipt ? batch.message.receipt->gas_used : 0;
+  bool prove_again = false;
+  switch (trouble) {
+    case MessageTrouble::kInvalidPost:
+      prove_again = true;
+      break;
+    case MessageTrouble::kOutOfGas:
+      batch.message.gas_limit = static_cast<std::int64_t>(
+          static_cast<double>(
+              std::max({batch.message.signed_gas_limit, batch.message.gas_limit, gas_used})) *
+          policy_.out_of_gas_factor);
+      break;
+    case MessageTrouble::kEstimator:
+      if (policy_.fallback_gas_limit > 0) batch.message.gas_limit = policy_.fallback_gas_limit;
+      break;
+    case MessageTrouble::kOther:
+      // Without the chain's words a wrong proof cannot be told from anything else: once may be bad
+      // luck, twice is not.
+      prove_again = batch.message.receipt && batch.failed_messages % 2 == 0;
+      break;
+    case MessageTrouble::kRandomness:
+      state_.recheck_randomness = true;
+      break;
+    case MessageTrouble::kAlreadyProven:
+    case MessageTrouble::kWrongDeadline:
+    case MessageTrouble::kForbidden:
+    case MessageTrouble::kSender:
+    case MessageTrouble::kPermission:
+    case MessageTrouble::kUnknownFate:
+      break;
+  }
+  batch.message.receipt.reset();
+  batch.message.cid.reset();
+  if (prove_again) {
+    DistrustProof(i);
+    return;
+  }
+  SetState(i, DeadlineState::kProven);
+  // "Already proven" wants a look at once, everything else a pause.
+  if (trouble != MessageTrouble::kAlreadyProven || batch.failed_messages > 1) {
+    DelayFor(ActionKind::kSurvey, i, policy_.retry.After(batch.failed_messages));
+  }
+}
+
+}  // namespace damocles::poster::internal
