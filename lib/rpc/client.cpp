@@ -96,7 +96,7 @@ async::Task<absl::StatusOr<std::shared_ptr<Line>>> Dial(kj::Network& network, kj
   auto gate = line->system->bootstrap(vat).castAs<schema::Gate>();
   auto request = gate.openRequest();
   request.setToken(options.token.c_str());
-  request.setProtocolVersion(*schema::PROTOCOL_VERSION);
+  request.setProtocolVersion(schema::PROTOCOL_VERSION);
   request.setSoftware(options.software.c_str());
   auto response = co_await Call(timer, options.call_timeout, address, kj::mv(request));
   if (!response.ok()) co_return response.status();

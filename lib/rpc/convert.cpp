@@ -41,7 +41,10 @@ std::uint32_t Number(filecoin::PoStProofType type) {
 
 template <typename List>
 std::vector<std::uint64_t> ReadNumbers(List list) {
-  return {list.begin(), list.end()};
+  std::vector<std::uint64_t> numbers;
+  numbers.reserve(list.size());
+  for (const std::uint64_t number : list) numbers.push_back(number);
+  return numbers;
 }
 
 template <typename List>

@@ -130,10 +130,10 @@ class GateServer final : public schema::Gate::Server {
 
  private:
   absl::StatusOr<Role> Judge(schema::Gate::OpenParams::Reader params) const {
-    if (params.getProtocolVersion() != *schema::PROTOCOL_VERSION) {
+    if (params.getProtocolVersion() != schema::PROTOCOL_VERSION) {
       return absl::FailedPreconditionError(absl::StrFormat(
           "this manager speaks protocol version %d, the peer (%s) version %d: use the same release",
-          *schema::PROTOCOL_VERSION, ToString(params.getSoftware()), params.getProtocolVersion()));
+          schema::PROTOCOL_VERSION, ToString(params.getSoftware()), params.getProtocolVersion()));
     }
     const auto token = params.getToken();
     return authorize_(std::string_view(token.begin(), token.size()), peer_.loopback);

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "apps/common/proving.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/log.h"
+#include "damocles/base/random.h"
+#include "damocles/merkle/shape.h"
+#include "damocles/post/types.h"
+
+namespace damocles::cli {
+
+Proving::Proving(const std::string& params_dir, std::size_t threads)
+    : pool_(threads == 0 ? ProcessorCount() : threads),
+      parameters_(params_dir),
+      engine_(groth16::MakeCpuEngine(pool_)),
+      post_prover_(parameters_, *engine_, pool_, SystemRandom()),
+      prover_(prover::MakeLocalWindowProver(post_prover_, pool_)),
+      verifier_(prover::MakeLocalWindowVerifier(parameters_, pool_, SystemRandom())) {}
+
+Proving::Keys Proving::VerifyingKeys() {
+  Keys keys;
+  for (const auto type :
+       {filecoin::PoStProofType::kWindow2KiBV1_1, filecoin::PoStProofType::kWindow8MiBV1_1,
+        filecoin::PoStProofType::kWindow512MiBV1_1, filecoin::PoStProofType::kWindow32GiBV1_1,
+        filecoin::PoStProofType::kWindow64GiBV1_1}) {
+    const auto claim = prover::ClaimOf(type, Bytes32{});
+    if (!claim.ok()) continue;
+    // Absent ones are no news: most machines prove one size only.
+    if (!PathExists(parameters_.VkPath(claim->circuit)) &&
+        !PathExists(parameters_.ParamsPath(claim->circuit))) {
+      continue;
+    }
+    auto digest = verifier_->VkDigest(type);
+    if (!digest.ok()) {
+      LogError("params", "verifying_key_unusable",
+               {{"proof_type", filecoin::ToString(type)}, {"error", digest.status()}});
+      continue;
+    }
+    keys.digests[type] = *std::move(digest);
+    if (parameters_.Origin(claim->circuit) == prover::ParameterOrigin::kKnownSecrets) {
+      keys.practice.push_back(type);
+    }
+  }
+  return keys;
+}
+
+std::string ParamsDir(const std::string& flag) {
+  return flag.empty() ? prover::ParameterStore::DefaultFolder() : ExpandHome(flag);
+}
+
+}  // namespace damocles::cli

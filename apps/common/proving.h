@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// A prover and a verifier on this machine, put together: what the manager and the worker both have.
+
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "damocles/base/thread_pool.h"
+#include "damocles/filecoin/proof_type.h"
+#include "damocles/groth16/engine.h"
+#include "damocles/prover/local_prover.h"
+#include "damocles/prover/parameter_store.h"
+#include "damocles/prover/post_prover.h"
+#include "damocles/prover/window_prover.h"
+
+namespace damocles::cli {
+
+// Must outlive every proof that is under way.
+class Proving {
+ public:
+  // `threads` 0: as many as there are processors.
+  Proving(const std::string& params_dir, std::size_t threads);
+
+  std::shared_ptr<prover::WindowProver> Prover() { return prover_; }
+  std::shared_ptr<prover::WindowVerifier> Verifier() { return verifier_; }
+  prover::ParameterStore& Parameters() { return parameters_; }
+  ThreadPool& Pool() { return pool_; }
+
+  struct Keys {
+    std::map<filecoin::PoStProofType, std::string> digests;  // SHA-256 of each .vk that is here
+    std::vector<filecoin::PoStProofType> practice;  // made from secrets that somebody knows
+  };
+  // The window proof types whose .vk is here.  A damaged file is logged and left out.
+  Keys VerifyingKeys();
+
+ private:
+  ThreadPool pool_;
+  prover::ParameterStore parameters_;
+  std::unique_ptr<groth16::Engine> engine_;
+  prover::PostProver post_prover_;
+  std::shared_ptr<prover::WindowProver> prover_;
+  std::shared_ptr<prover::WindowVerifier> verifier_;
+};
+
+// FIL_PROOFS_PARAMETER_CACHE or its default unless `flag` names a folder.
+std::string ParamsDir(const std::string& flag);
+
+}  // namespace damocles::cli

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/compat/tls.h>
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+
+#include "damocles/chain/api.h"
+#include "damocles/config/manager.h"
+
+namespace damocles::manager {
+
+// The chain nodes of a configuration and what it takes to speak to them.
+class ChainClient {
+ public:
+  // FAILED_PRECONDITION if no node is configured.  Does not connect yet.
+  static absl::StatusOr<std::unique_ptr<ChainClient>> Make(const config::ManagerConfig& config,
+                                                           kj::AsyncIoProvider& io);
+  ~ChainClient() noexcept;
+  chain::Api& Api() { return *api_; }
+
+ private:
+  ChainClient() = default;
+  kj::Own<kj::TlsContext> tls_;
+  kj::Own<kj::Network> tls_network_;
+  std::unique_ptr<chain::Api> api_;
+};
+
+}  // namespace damocles::manager

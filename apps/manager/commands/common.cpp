@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "apps/manager/commands/common.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+#include "apps/manager/chain_client.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/status.h"
+#include "damocles/config/manager.h"
+
+namespace damocles::manager {
+namespace {
+
+constexpr std::string_view kDefaultAddress = "127.0.0.1:1789";
+
+std::string Trimmed(const std::string& text) {
+  return std::string(absl::StripAsciiWhitespace(text));
+}
+
+absl::StatusOr<rpc::ClientOptions> ClientOptionsFor(const Globals& globals) {
+  rpc::ClientOptions options;
+  options.software = "damocles-manager util";
+  options.address = globals.manager_address;
+  if (options.address.empty()) {
+    const auto written = ReadFile(globals.home.AddressFile(), 4096);
+    options.address = written.ok() ? Trimmed(*written) : std::string(kDefaultAddress);
+  }
+  const bool named = !globals.token_file.empty();
+  const std::string file = named ? globals.token_file : globals.home.TokenFile("admin");
+  const auto token = ReadFile(file, 4096);
+  if (token.ok()) {
+    options.token = Trimmed(*token);
+  } else if (named) {
+    return token.status();
+  }
+  return options;
+}
+
+async::Task<absl::StatusOr<int>> UseManager(
+    kj::Network& network, kj::Timer& timer, rpc::ClientOptions options,
+    std::function<async::Task<absl::StatusOr<int>>(rpc::ManagerClient&)> use) {
+  const std::string address = options.address;
+  auto client = co_await rpc::ManagerClient::Connect(network, timer, std::move(options));
+  if (!client.ok()) {
+    if (!absl::IsUnavailable(client.status())) co_return client.status();
+    co_return absl::UnavailableError(absl::StrFormat(
+        "%s; is the manager running? start it with damocles-manager daemon run, or name another "
+        "with --manager HOST:PORT",
+        std::string(client.status().message())));
+  }
+  co_return co_await use(**client);
+}
+
+}  // namespace
+
+absl::StatusOr<int> WithManager(
+    const Globals& globals,
+    std::function<async::Task<absl::StatusOr<int>>(rpc::ManagerClient&)> use) {
+  DAMOCLES_ASSIGN_OR_RETURN(rpc::ClientOptions options, ClientOptionsFor(globals));
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  return UseManager(io.provider->getNetwork(), io.provider->getTimer(), std::move(options),
+                    std::move(use))
+      .ToPromise()
+      .wait(io.waitScope);
+}
+
+absl::StatusOr<int> WithChain(const Globals& globals,
+                              std::function<async::Task<absl::StatusOr<int>>(chain::Api&)> use) {
+  config::LoadOptions load;
+  load.unknown =
+      globals.allow_unknown_config ? config::UnknownKeys::kWarn : config::UnknownKeys::kRefuse;
+  load.check_folders = false;
+  DAMOCLES_ASSIGN_OR_RETURN(const config::ManagerConfig config,
+                            config::LoadManagerConfig(globals.home.Config(), load));
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<ChainClient> client,
+                            ChainClient::Make(config, *io.provider));
+  return use(client->Api()).ToPromise().wait(io.waitScope);
+}
+
+void PrintTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    cli::PrintLine(line);
+  }
+}
+
+std::string FormatTime(absl::Time time) {
+  if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return "-";
+  return absl::FormatTime("%m-%d %H:%M:%S", time, absl::LocalTimeZone());
+}
+
+std::string FormatElapsed(absl::Duration duration) {
+  return absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
+}
+
+nlohmann::json JsonTime(absl::Time time) {
+  if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return nullptr;
+  return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
+}
+
+absl::StatusOr<std::uint64_t> ParseMiner(const std::string& text) {
+  std::string_view digits = text;
+  if (digits.starts_with("f0") || digits.starts_with("t0")) digits.remove_prefix(2);
+  std::uint64_t miner = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), miner);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
+    return cli::UsageError(
+        absl::StrFormat("\"%s\" is not a miner; write f01000, t01000 or 1000", text));
+  }
+  return miner;
+}
+
+}  // namespace damocles::manager

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// util worker wdpost list | reset | remove | remove-all
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "apps/manager/commands/common.h"
+
+namespace damocles::manager {
+namespace {
+
+std::string OrDash(const std::string& text) {
+  return text.empty() ? "-" : text;
+}
+
+std::string StateText(const rpc::JobInfo& job) {
+  std::string text(job::StateName(job.state));
+  if (job.state == job::JobState::kFaults) text += absl::StrFormat("(%d)", job.faults.size());
+  return text;
+}
+
+std::string TryText(const rpc::JobInfo& job) {
+  return absl::StrFormat("%d%s", job.tries,
+                         job.tries_max > 0 && job.tries >= job.tries_max ? "(Max)" : "");
+}
+
+std::string ElapsedText(const rpc::JobInfo& job, absl::Time now) {
+  if (job.started_at == absl::InfinitePast()) return "-";
+  const bool done = job.finished_at != absl::InfinitePast();
+  return FormatElapsed((done ? job.finished_at : now) - job.started_at) + (done ? "(done)" : "");
+}
+
+std::string HeartbeatText(const rpc::JobInfo& job, absl::Time now) {
+  if (job.state != job::JobState::kRunning || job.heartbeat_at == absl::InfinitePast()) return "-";
+  return FormatElapsed(now - job.heartbeat_at);
+}
+
+std::string LeftText(const rpc::JobInfo& job, absl::Time now) {
+  if (job.close_time == absl::InfiniteFuture() || job.close_time <= now) return "-";
+  return FormatElapsed(job.close_time - now);
+}
+
+std::vector<std::string> Row(const rpc::JobInfo& job, bool detail, absl::Time now) {
+  std::vector<std::string> row = {job.id,
+                                  absl::StrFormat("f0%d", job.miner),
+                                  absl::StrFormat("%d", job.deadline_index),
+                                  OrDash(absl::StrJoin(job.partitions, ",")),
+                                  absl::StrFormat("%d", job.sectors),
+                                  OrDash(absl::StrJoin(job.workers, ",")),
+                                  StateText(job),
+                                  TryText(job)};
+  if (detail) {
+    row.insert(row.end(),
+               {FormatTime(job.created_at), FormatTime(job.started_at),
+                FormatTime(job.heartbeat_at), FormatTime(job.finished_at),
+                absl::StrFormat("%d", job.open_epoch), absl::StrFormat("%d", job.close_epoch)});
+  } else {
+    row.insert(row.end(),
+               {FormatTime(job.created_at), ElapsedText(job, now), HeartbeatText(job, now)});
+  }
+  row.push_back(LeftText(job, now));
+  row.push_back(OrDash(job.error));
+  return row;
+}
+
+nlohmann::json ToJson(const rpc::JobInfo& job, absl::Time now) {
+  nlohmann::json faults = nlohmann::json::array();
+  for (const auto& fault : job.faults) {
+    faults.push_back({{"sector", fault.number}, {"reason", fault.reason}});
+  }
+  return {{"id", job.id},
+          {"miner", job.miner},
+          {"proof_type", static_cast<int>(job.proof_type)},
+          {"deadline", job.deadline_index},
+          {"partitions", job.partitions},
+          {"open_epoch", job.open_epoch},
+          {"close_epoch", job.close_epoch},
+          {"close_at", JsonTime(job.close_time)},
+          {"left_seconds", job.close_time == absl::InfiniteFuture()
+                               ? nlohmann::json(nullptr)
+                               : nlohmann::json(absl::ToInt64Seconds(job.close_time - now))},
+          {"sectors", job.sectors},
+          {"workers", job.workers},
+          {"state", StateText(job)},
+          {"faults", faults},
+          {"try", job.tries},
+          {"try_max", job.tries_max},
+          {"created_at", JsonTime(job.created_at)},
+          {"started_at", JsonTime(job.started_at)},
+          {"heartbeat_at", JsonTime(job.heartbeat_at)},
+          {"finished_at", JsonTime(job.finished_at)},
+          {"error", job.error}};
+}
+
+async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool all, bool detail,
+                                      bool json) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<rpc::JobInfo> jobs, co_await manager.Jobs(all));
+  const absl::Time now = absl::Now();
+  if (json) {
+    nlohmann::json out = nlohmann::json::array();
+    for (const auto& job : jobs) out.push_back(ToJson(job, now));
+    cli::PrintJson(out);
+    co_return cli::kExitDone;
+  }
+  std::vector<std::vector<std::string>> rows;
+  if (detail) {
+    rows.push_back({"JobID", "MinerID", "DDL", "Partitions", "Sectors", "Worker", "State", "Try",
+                    "CreateAt", "StartedAt", "HeartbeatAt", "FinishedAt", "Open", "Close", "Left",
+                    "Error"});
+  } else {
+    rows.push_back({"JobID", "MinerID", "DDL", "Partitions", "Sectors", "Worker", "State", "Try",
+                    "CreateAt", "Elapsed", "Heartbeat", "Left", "Error"});
+  }
+  for (const auto& job : jobs) rows.push_back(Row(job, detail, now));
+  PrintTable(rows);
+  co_return cli::kExitDone;
+}
+
+// Tells of every id; fails if one did.
+int Report(const std::vector<std::string>& ids, const std::vector<absl::Status>& results,
+           std::string_view done) {
+  int code = cli::kExitDone;
+  for (std::size_t i = 0; i < ids.size() && i < results.size(); ++i) {
+    if (results[i].ok()) {
+      cli::PrintLine(absl::StrFormat("wdpost job %s %s", ids[i], done));
+    } else {
+      cli::PrintNote(
+          absl::StrFormat("wdpost job %s: %s", ids[i], std::string(results[i].message())));
+      code = cli::kExitFailed;
+    }
+  }
+  return code;
+}
+
+async::Task<absl::StatusOr<int>> Reset(rpc::ManagerClient& manager, std::vector<std::string> ids) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const auto results, co_await manager.ResetJobs(ids));
+  co_return Report(ids, results, "reset");
+}
+
+async::Task<absl::StatusOr<int>> Remove(rpc::ManagerClient& manager, std::vector<std::string> ids) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const auto results, co_await manager.RemoveJobs(ids));
+  co_return Report(ids, results, "removed");
+}
+
+async::Task<absl::StatusOr<int>> RemoveAll(rpc::ManagerClient& manager) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::uint64_t removed, co_await manager.RemoveAllJobs());
+  cli::PrintLine(absl::StrFormat("%d wdpost jobs removed", removed));
+  co_return cli::kExitDone;
+}
+
+}  // namespace
+
+void AddWdPostCommands(cli::Program& program, CLI::App& util_worker, Globals& globals) {
+  struct Flags {
+    bool all = false;
+    bool detail = false;
+    bool json = false;
+    bool really = false;
+    std::vector<std::string> ids;
+  };
+  const auto flags = std::make_shared<Flags>();
+  CLI::App* wdpost = util_worker.add_subcommand("wdpost", "The WindowPoSt jobs of the manager");
+  wdpost->require_subcommand(1);
+
+  CLI::App* list = wdpost->add_subcommand("list", "Lists jobs: those not yet proven");
+  list->add_flag("--all", flags->all, "Proven ones too");
+  list->add_flag("--detail", flags->detail, "All times");
+  list->add_flag("--json", flags->json, "As JSON");
+  program.SetAction(
+      *list,
+      [flags, &globals] {
+        return WithManager(globals, [flags](rpc::ManagerClient& manager) {
+          return List(manager, flags->all, flags->detail, flags->json);
+        });
+      },
+      "damocles-manager util worker wdpost list --all");
+
+  CLI::App* reset = wdpost->add_subcommand(
+      "reset", "Starts jobs anew, with Try 0; what a worker then computes is submitted");
+  reset->add_option("ID", flags->ids, "Job ids")->required();
+  program.SetAction(
+      *reset,
+      [flags, &globals] {
+        return WithManager(
+            globals, [flags](rpc::ManagerClient& manager) { return Reset(manager, flags->ids); });
+      },
+      "damocles-manager util worker wdpost reset 5vz5mRAPBGq");
+
+  CLI::App* remove = wdpost->add_subcommand(
+      "remove", "Deletes jobs; the poster makes them again while their deadline lasts");
+  remove->add_option("ID", flags->ids, "Job ids")->required();
+  program.SetAction(
+      *remove,
+      [flags, &globals] {
+        return WithManager(
+            globals, [flags](rpc::ManagerClient& manager) { return Remove(manager, flags->ids); });
+      },
+      "damocles-manager util worker wdpost remove 5vz5mRAPBGq");
+
+  CLI::App* remove_all = wdpost->add_subcommand("remove-all", "Deletes all jobs");
+  remove_all->add_flag("--really-do-it", flags->really, "Without it nothing happens");
+  program.SetAction(
+      *remove_all,
+      [flags, &globals]() -> absl::StatusOr<int> {
+        if (!flags->really) {
+          cli::PrintLine(
+              "This deletes every WindowPoSt job of the manager, finished proofs too. The poster "
+              "makes those of open deadlines again. Pass --really-do-it to do it.");
+          return cli::kExitDone;
+        }
+        return WithManager(globals, [](rpc::ManagerClient& manager) { return RemoveAll(manager); });
+      },
+      "damocles-manager util worker wdpost remove-all --really-do-it");
+}
+
+}  // namespace damocles::manager

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// util worker list
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "apps/manager/commands/common.h"
+
+namespace damocles::manager {
+namespace {
+
+std::vector<std::string> RunningIds(const worker::Hub::WorkerInfo& info) {
+  std::vector<std::string> ids;
+  for (const auto& attempt : info.running) ids.push_back(attempt.job.ToString());
+  return ids;
+}
+
+async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool json) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const auto workers, co_await manager.Workers());
+  const absl::Time now = absl::Now();
+  if (json) {
+    nlohmann::json out = nlohmann::json::array();
+    for (const auto& info : workers) {
+      nlohmann::json types = nlohmann::json::array();
+      for (const auto type : info.capabilities.proof_types) types.push_back(static_cast<int>(type));
+      out.push_back({{"name", info.capabilities.name},
+                     {"address", info.address},
+                     {"connected", info.connected},
+                     {"last_seen", JsonTime(info.last_seen)},
+                     {"slots", info.capabilities.slots},
+                     {"miners", info.capabilities.miners},
+                     {"proof_types", types},
+                     {"stores", info.capabilities.stores},
+                     {"software", info.capabilities.software},
+                     {"running", RunningIds(info)}});
+    }
+    cli::PrintJson(out);
+    co_return cli::kExitDone;
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"Name", "Address", "State", "LastSeen", "Slots", "Running", "Stores", "Software"}};
+  for (const auto& info : workers) {
+    const auto running = RunningIds(info);
+    const auto& stores = info.capabilities.stores;
+    rows.push_back({info.capabilities.name, info.address, info.connected ? "connected" : "away",
+                    FormatElapsed(now - info.last_seen),
+                    absl::StrFormat("%d", info.capabilities.slots),
+                    running.empty() ? "-" : absl::StrJoin(running, ","),
+                    stores.empty() ? "-" : absl::StrJoin(stores, ","), info.capabilities.software});
+  }
+  PrintTable(rows);
+  co_return cli::kExitDone;
+}
+
+}  // namespace
+
+void AddWorkerCommands(cli::Program& program, CLI::App& util_worker, Globals& globals) {
+  const auto json = std::make_shared<bool>(false);
+  CLI::App* list =
+      util_worker.add_subcommand("list", "Lists the workers that have connected since the start");
+  list->add_flag("--json", *json, "As JSON");
+  program.SetAction(
+      *list,
+      [json, &globals] {
+        return WithManager(globals,
+                           [json](rpc::ManagerClient& manager) { return List(manager, *json); });
+      },
+      "damocles-manager util worker list --json");
+}
+
+}  // namespace damocles::manager

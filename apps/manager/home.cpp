@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "apps/manager/home.h"
+
+#include <sys/stat.h>
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/hex.h"
+#include "damocles/base/random.h"
+#include "damocles/base/status.h"
+#include "damocles/hash/sha256.h"
+
+namespace damocles::manager {
+namespace {
+
+constexpr std::pair<std::string_view, rpc::Role> kRoles[] = {
+    {"admin", rpc::Role::kAdmin}, {"worker", rpc::Role::kWorker}, {"read", rpc::Role::kRead}};
+
+}  // namespace
+
+absl::Status MakeTokens(const Home& home) {
+  DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path + "/tokens"));
+  for (const std::string_view role : {"admin", "worker"}) {
+    const std::string file = home.TokenFile(role);
+    if (PathExists(file)) continue;
+    std::uint8_t secret[32];
+    SystemRandom().Fill(secret);
+    DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(file, ToHex(secret) + "\n", 0600));
+  }
+  return absl::OkStatus();
+}
+
+bool HasTokens(const Home& home) {
+  for (const auto& [name, role] : kRoles) {
+    if (PathExists(home.TokenFile(name))) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, bool insecure_no_auth) {
+  // By digest: how long a look-up takes tells nothing about the token.
+  std::map<Bytes32, rpc::Role> roles;
+  for (const auto& [name, role] : kRoles) {
+    const std::string file = home.TokenFile(name);
+    auto content = ReadFile(file, 4096);
+    if (absl::IsNotFound(content.status())) continue;
+    DAMOCLES_RETURN_IF_ERROR(content.status());
+    const absl::string_view token = absl::StripAsciiWhitespace(*content);
+    if (token.empty()) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "%s: the token file is empty; delete it and run daemon init again", file));
+    }
+    roles[hash::Sha256Of(AsBytes(std::string_view(token.data(), token.size())))] = role;
+  }
+  return rpc::Authorize([roles, insecure_no_auth](std::string_view token,
+                                                  bool loopback) -> absl::StatusOr<rpc::Role> {
+    if (token.empty()) {
+      // Tokens are for what comes from outside: this machine's own users need none.
+      if (loopback || insecure_no_auth) return rpc::Role::kAdmin;
+      return absl::PermissionDeniedError(
+          "a token is needed from outside this machine: see <home>/tokens of the manager");
+    }
+    const auto found = roles.find(hash::Sha256Of(AsBytes(token)));
+    if (found != roles.end()) return found->second;
+    return absl::PermissionDeniedError("the token is not one of this manager's");
+  });
+}
+
+}  // namespace damocles::manager
