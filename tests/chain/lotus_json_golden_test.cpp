@@ -107,7 +107,8 @@ std::string NilOf(std::string text) {
 
 TEST(LotusJsonGoldenTest, EveryValueIsReadAndWrittenAsTheNodeDoes) {
   std::size_t count = 0;
-  for (const Json& test : Golden()["values"]) {
+  const Json golden = Golden();
+  for (const Json& test : golden["values"]) {
     const std::string type = test["type"];
     const std::string text = test["text"];
     SCOPED_TRACE(type + ": " + std::string(test["what"]));
@@ -138,10 +139,12 @@ TEST(LotusJsonGoldenTest, EveryValueIsReadAndWrittenAsTheNodeDoes) {
 }
 
 TEST(LotusJsonGoldenTest, AcceptsAndRefusesWhatTheNodeDoes) {
-  // Not followed, on purpose: CIDs of version 0, which nothing on the API of a Filecoin node has.
-  const std::set<std::string> stricter = {"version 0"};
+  // Not followed, on purpose: CIDs of version 0, which nothing on the API of a Filecoin node has,
+  // and base32 whose spare bits are not zero (two texts for one CID).
+  const std::set<std::string> stricter = {"version 0", "one letter changed"};
   std::size_t count = 0;
-  for (const Json& test : Golden()["decode"]) {
+  const Json golden = Golden();
+  for (const Json& test : golden["decode"]) {
     const std::string type = test["type"];
     const std::string in = test["in"];
     SCOPED_TRACE(type + " " + std::string(test["what"]) + ": " + in.substr(0, 200));
