@@ -68,6 +68,7 @@ struct Offer {
   slots @4 :UInt32;                 # proofs at one time
   verifyingKeys @5 :List(VerifyingKey);
   software @6 :Text;
+  practiceTypes @8 :List(UInt32);   # keys made from secrets that somebody knows: devnets only
   instance @7 :Text;                # one process of the worker: random, new at every start
 }
 

@@ -152,6 +152,10 @@ void Write(const worker::Capabilities& capabilities, schema::Offer::Builder out)
     keys[at].setDigest(digest.c_str());
     ++at;
   }
+  auto practice = out.initPracticeTypes(Size(capabilities.practice_types.size()));
+  for (unsigned i = 0; i < capabilities.practice_types.size(); ++i) {
+    practice.set(i, Number(capabilities.practice_types[i]));
+  }
   out.setSoftware(capabilities.software.c_str());
   out.setInstance(capabilities.instance.c_str());
 }
@@ -169,6 +173,10 @@ absl::StatusOr<worker::Capabilities> Read(schema::Offer::Reader in) {
   for (const auto key : in.getVerifyingKeys()) {
     DAMOCLES_ASSIGN_OR_RETURN(const auto type, ReadProofType(key.getProofType()));
     capabilities.verifying_keys[type] = ToString(key.getDigest());
+  }
+  for (const std::uint32_t number : in.getPracticeTypes()) {
+    DAMOCLES_ASSIGN_OR_RETURN(const auto type, ReadProofType(number));
+    capabilities.practice_types.push_back(type);
   }
   capabilities.software = ToString(in.getSoftware());
   capabilities.instance = ToString(in.getInstance());

@@ -21,6 +21,7 @@ struct Hub::State {
   std::map<filecoin::PoStProofType, std::string> own_keys;
   std::map<std::string, WorkerInfo> workers;
   std::map<std::string, int> sessions;  // open ones, by worker name
+  bool practice_allowed = false;
   kj::ForkedPromise<void> available = nullptr;
   kj::Own<kj::PromiseFulfiller<void>> available_fulfiller;
 
@@ -171,6 +172,7 @@ Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
                        .own_keys = std::move(own_keys),
                        .workers = {},
                        .sessions = {},
+                       .practice_allowed = false,
                        .available = nullptr,
                        .available_fulfiller = {}}) {
   state_->Rearm();
@@ -180,6 +182,10 @@ Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
 }
 
 Hub::~Hub() noexcept = default;
+
+void Hub::AllowPracticeKeys(bool allowed) {
+  state_->practice_allowed = allowed;
+}
 
 absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities,
                                                        std::string address, bool all_stores) {
@@ -193,6 +199,13 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
         "worker \"%s\" has other parameters for proof type %d than this manager: SHA-256 of its "
         ".vk is %s, of the manager's %s; give both the same parameter files",
         capabilities.name, static_cast<int>(type), digest, own->second));
+  }
+  if (!capabilities.practice_types.empty() && !state_->practice_allowed) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "the parameters of worker \"%s\" for proof type %d were made from known secrets: anybody "
+        "could forge such proofs, so they are for a devnet only, and the chain is not known to be "
+        "one",
+        capabilities.name, static_cast<int>(capabilities.practice_types.front())));
   }
   WorkerInfo& info = state_->workers[capabilities.name];
   if (info.capabilities.instance != capabilities.instance) {

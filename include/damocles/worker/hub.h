@@ -41,6 +41,10 @@ class Hub {
       std::map<filecoin::PoStProofType, std::string> own_keys);
   ~Hub() noexcept;
 
+  // Whether workers with keys made from known secrets may register: true on a devnet only.  False
+  // until said otherwise.
+  void AllowPracticeKeys(bool allowed);
+
   // FAILED_PRECONDITION if a verifying key differs; the message names both.  `all_stores`: the
   // worker of local mode, which reaches whatever the manager reaches.  Several sessions of one name
   // may be open at a time while an old connection is dying.

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "apps/worker/daemon.h"
+
+#include <fcntl.h>
+#include <kj/async-io.h>
+#include <kj/async-unix.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "apps/common/cli.h"
+#include "apps/common/proving.h"
+
+#include "damocles/async/offload.h"
+#include "damocles/base/file.h"
+#include "damocles/base/hex.h"
+#include "damocles/base/log.h"
+#include "damocles/base/random.h"
+#include "damocles/base/status.h"
+#include "damocles/config/worker.h"
+#include "damocles/rpc/client.h"
+#include "damocles/storage/persist_store.h"
+#include "damocles/worker/agent.h"
+
+namespace damocles::worker_app {
+namespace {
+
+constexpr std::string_view kSoftware = "damocles-worker 0.1.0";
+
+std::string HostName() {
+  char name[256] = {};
+  if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0') return "worker";
+  return name;
+}
+
+// Two workers in one state folder would deliver and delete each other's results.
+absl::StatusOr<File> LockState(const std::string& folder) {
+  DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
+  const std::string path = folder + "/lock";
+  File file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.IsOpen()) return absl::UnavailableError(absl::StrFormat("%s: cannot open", path));
+  if (flock(file.Descriptor(), LOCK_EX | LOCK_NB) != 0) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "another worker runs with the state folder %s: give each its own [worker] state_dir",
+        folder));
+  }
+  return file;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> AttachedStores(
+    const config::WorkerConfig& config) {
+  std::map<std::string, std::string> stores;
+  for (const config::AttachedStore& store : config.attached) stores[store.name] = store.location;
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<storage::PersistStore> scanned,
+                            storage::ScanPersistStores(config.scan_persist_stores));
+  for (const storage::PersistStore& store : scanned) {
+    if (!stores.emplace(store.name, store.path).second) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("store \"%s\" is attached twice: by [[attached]] and by %s/%s",
+                          store.name, store.path, std::string(storage::kSectorStoreFile)));
+    }
+  }
+  if (stores.empty()) {
+    return absl::FailedPreconditionError(
+        "no store is attached: add [[attached]] with name and location to the configuration");
+  }
+  return stores;
+}
+
+worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config,
+                                    const std::map<std::string, std::string>& stores,
+                                    const cli::Proving::Keys& keys) {
+  worker::Capabilities capabilities;
+  capabilities.name = config.name.empty() ? HostName() : config.name;
+  std::set<filecoin::ActorId> miners;
+  std::set<filecoin::PoStProofType> types;
+  bool all_miners = config.threads.empty();
+  bool all_types = config.threads.empty();
+  for (const config::WorkerThread& thread : config.threads) {
+    all_miners |= thread.allowed_miners.empty();
+    all_types |= thread.allowed_sizes.empty();
+    miners.insert(thread.allowed_miners.begin(), thread.allowed_miners.end());
+    for (const filecoin::SectorSize size : thread.allowed_sizes) {
+      if (const auto type = filecoin::WindowProofOf(size)) types.insert(*type);
+    }
+  }
+  if (!all_miners) capabilities.miners.assign(miners.begin(), miners.end());
+  if (!all_types) capabilities.proof_types.assign(types.begin(), types.end());
+  for (const auto& [name, path] : stores) capabilities.stores.push_back(name);
+  const auto threads = static_cast<std::uint32_t>(std::max<std::size_t>(1, config.threads.size()));
+  capabilities.slots =
+      std::max(1U, config.window_post_concurrent ? std::min(threads, *config.window_post_concurrent)
+                                                 : threads);
+  capabilities.verifying_keys = keys.digests;
+  capabilities.practice_types = keys.practice;
+  capabilities.software = std::string(kSoftware);
+  std::uint8_t instance[8];
+  SystemRandom().Fill(instance);
+  capabilities.instance = ToHex(instance);
+  return capabilities;
+}
+
+kj::Promise<void> StopSignal(kj::UnixEventPort& port) {
+  return port.onSignal(SIGTERM).ignoreResult().exclusiveJoin(port.onSignal(SIGINT).ignoreResult());
+}
+
+}  // namespace
+
+absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
+  // Before any thread starts, so that all of them leave these signals to the loop.
+  for (const int signal : {SIGTERM, SIGINT}) kj::UnixEventPort::captureSignal(signal);
+  ::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): cannot fail for SIGPIPE
+
+  config::LoadOptions load;
+  load.unknown =
+      options.allow_unknown_config ? config::UnknownKeys::kWarn : config::UnknownKeys::kRefuse;
+  DAMOCLES_ASSIGN_OR_RETURN(const config::WorkerConfig config,
+                            config::LoadWorkerConfig(options.config, load));
+  for (const std::string& warning : config.warnings) {
+    LogWarning("config", "warning", {{"text", warning}});
+  }
+  LogInfo("worker", "configuration", {{"effective", config::DescribeForLog(config)}});
+  if (!config.window_post.empty() || !config.winning_post.empty()) {
+    return absl::UnimplementedError(absl::StrFormat(
+        "%s: [[processors.window_post]] and [[processors.winning_post]] (children) are not part of "
+        "this version; remove them, proofs are made in the worker itself",
+        options.config));
+  }
+  const std::string state_dir = ExpandHome(config.state_dir);
+  DAMOCLES_ASSIGN_OR_RETURN(const File lock, LockState(state_dir));
+  DAMOCLES_ASSIGN_OR_RETURN(const auto stores, AttachedStores(config));
+  DAMOCLES_ASSIGN_OR_RETURN(worker::ResultStore results,
+                            worker::ResultStore::Open(state_dir + "/results"));
+
+  cli::Proving proving(cli::ParamsDir(config.params_dir), 0);
+  const cli::Proving::Keys keys = proving.VerifyingKeys();
+  if (keys.digests.empty()) {
+    LogWarning("params", "no_parameters",
+               {{"folder", proving.Parameters().Folder()}, {"effect", "every job will fail here"}});
+  }
+  worker::AgentOptions agent_options;
+  agent_options.capabilities = CapabilitiesOf(config, stores, keys);
+  agent_options.stores = stores;
+  // The waiting call tells of new work at once; this only bounds it.
+  for (const config::WorkerThread& thread : config.threads) {
+    agent_options.allocate_wait = std::min(agent_options.allocate_wait, thread.recover_interval);
+  }
+  agent_options.allocate_wait = std::max(agent_options.allocate_wait, absl::Seconds(1));
+
+  // After what its jobs use: joined first.
+  ThreadPool proving_pool(agent_options.capabilities.slots + 1);
+  async::PoolExecutor executor(proving_pool);
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  std::vector<std::unique_ptr<worker::Manager>> managers;
+  for (const config::ManagerEndpoint& endpoint : config.managers) {
+    rpc::ClientOptions client;
+    client.address = endpoint.address.ToString();
+    client.token = endpoint.token.Reveal();
+    client.software = std::string(kSoftware);
+    managers.push_back(std::make_unique<rpc::RemoteManager>(
+        io.provider->getNetwork(), io.provider->getTimer(), std::move(client)));
+  }
+  LogInfo("worker", "running",
+          {{"name", agent_options.capabilities.name},
+           {"slots", agent_options.capabilities.slots},
+           {"stores", stores.size()},
+           {"managers", managers.size()}});
+  worker::Agent agent(std::move(agent_options), proving.Prover(), results, executor,
+                      io.provider->getTimer(), SystemClock(), std::move(managers));
+
+  kj::Promise<void> draining = StopSignal(io.unixEventPort).then([&agent] {
+    LogInfo("worker", "stopping",
+            {{"running", agent.Running().size()}, {"now", "a second signal ends it at once"}});
+    agent.Drain();
+  });
+  auto stopped = draining.then([&io] { return StopSignal(io.unixEventPort); }).then([] {
+    LogWarning("worker", "stopped_at_once", {});
+  });
+  agent.Run().exclusiveJoin(kj::mv(stopped)).wait(io.waitScope);
+  return cli::kExitDone;
+}
+
+}  // namespace damocles::worker_app

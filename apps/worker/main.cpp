@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// damocles-worker: reads the command line and runs the command.
+
+#include <memory>
+#include <string>
+
+#include "apps/common/cli.h"
+#include "apps/worker/daemon.h"
+
+#include "damocles/base/file.h"
+
+namespace damocles::worker_app {
+namespace {
+
+int Main(int argc, char** argv) {
+  cli::Program program("damocles-worker", "Computes the proofs that managers ask for");
+  CLI::App& app = program.App();
+  app.set_version_flag("--version", "damocles-worker 0.1.0");
+  const auto options = std::make_shared<DaemonOptions>();
+  CLI::App* daemon = app.add_subcommand("daemon", "Serves managers until SIGTERM");
+  daemon->add_option("-c,--config", options->config, "Configuration file (TOML)")
+      ->envname("DAMOCLES_WORKER_CONFIG")
+      ->required();
+  daemon->add_flag("--allow-unknown-config", options->allow_unknown_config,
+                   "Unknown configuration keys are warnings");
+  program.SetAction(
+      *daemon,
+      [options] {
+        options->config = ExpandHome(options->config);
+        return RunDaemon(*options);
+      },
+      "damocles-worker daemon -c worker.toml");
+
+  const auto processor = [&program, &app](const char* stage) {
+    CLI::App* parent = app.get_subcommand_no_throw("processor");
+    if (parent == nullptr) {
+      parent = app.add_subcommand("processor", "Child mode: not part of this version");
+      parent->require_subcommand(1);
+    }
+    CLI::App* child = parent->add_subcommand(stage, "Not part of this version");
+    program.SetAction(
+        *child,
+        []() -> absl::StatusOr<int> {
+          return cli::UsageError(
+              "processor children are not part of this version of damocles-worker");
+        },
+        std::string("damocles-worker processor ") + stage);
+  };
+  processor("window_post");
+  processor("winning_post");
+  return program.Run(argc, argv);
+}
+
+}  // namespace
+}  // namespace damocles::worker_app
+
+int main(int argc, char** argv) {
+  return damocles::worker_app::Main(argc, argv);
+}
