@@ -95,6 +95,14 @@ CLI::Option* AddSize(CLI::App& command, const std::string& flag, std::uint64_t& 
       description);
 }
 
+void AddJsonFlag(CLI::App& command, bool* json) {
+  if (json == nullptr) {
+    command.add_flag("--json", "Print JSON (always so)");
+  } else {
+    command.add_flag("--json", *json, "Print JSON");
+  }
+}
+
 absl::StatusOr<std::uint64_t> ParseSize(std::string_view text) {
   static constexpr std::pair<std::string_view, unsigned> kUnits[] = {
       {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
@@ -166,8 +174,21 @@ void PrintNote(std::string_view line) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
 }
 
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  if (path != "-") return ReadFile(path);
+  std::string text;
+  char part[4096];
+  while (true) {
+    const std::size_t got = std::fread(part, 1, sizeof(part), stdin);
+    text.append(part, got);
+    if (got < sizeof(part)) break;
+  }
+  if (std::ferror(stdin) != 0) return absl::UnavailableError("standard input cannot be read");
+  return text;
+}
+
 absl::StatusOr<nlohmann::json> ReadJsonFile(const std::string& path) {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadInput(path));
   nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: is not JSON", path));

@@ -57,6 +57,9 @@ CLI::Option* AddPath(CLI::App& command, const std::string& flag, std::string& pa
 CLI::Option* AddSize(CLI::App& command, const std::string& flag, std::uint64_t& bytes,
                      const std::string& description);
 
+// --json: print JSON in place of text.  Without `json` the flag is accepted and says nothing new.
+void AddJsonFlag(CLI::App& command, bool* json = nullptr);
+
 // "2KiB" ... "64GiB" or a number of bytes; any multiple is accepted, whether it is a sector size
 // is the caller's business.
 absl::StatusOr<std::uint64_t> ParseSize(std::string_view text);
@@ -73,7 +76,9 @@ void PrintLine(std::string_view line);
 // One line on stderr: progress of long work, warnings.
 void PrintNote(std::string_view line);
 
-// A JSON file.  INVALID_ARGUMENT names the file if it is not JSON.
+// A whole file, or standard input for "-".
+absl::StatusOr<std::string> ReadInput(const std::string& path);
+// A JSON file, or standard input for "-".  INVALID_ARGUMENT names the file if it is not JSON.
 absl::StatusOr<nlohmann::json> ReadJsonFile(const std::string& path);
 
 }  // namespace damocles::cli

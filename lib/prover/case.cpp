@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/prover/case.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/hex.h"
+#include "damocles/base/mapped_file.h"
+#include "damocles/base/status.h"
+#include "damocles/circuit/post_circuit.h"
+#include "damocles/hash/sha256.h"
+#include "damocles/merkle/p_aux.h"
+#include "damocles/post/challenge.h"
+#include "damocles/post/circuit.h"
+#include "damocles/post/parameter_id.h"
+#include "damocles/prover/post_prover.h"
+#include "damocles/storage/sector_paths.h"
+
+namespace damocles::prover {
+namespace {
+
+using nlohmann::json;
+
+absl::Status Wrong(std::string_view member, std::string_view want) {
+  return absl::InvalidArgumentError(
+      absl::StrFormat("case: member %s: want %s", std::string(member), std::string(want)));
+}
+
+// What is read of a case.
+struct CaseInputs {
+  std::string name;
+  PostClaim claim;
+  filecoin::ActorId miner = 0;
+  std::vector<filecoin::SectorNumber> sectors;
+  std::vector<groth16::Blinding> blindings;
+  std::optional<groth16::SetupSecrets> secrets;
+};
+
+absl::StatusOr<std::string> Text(const json& object, const char* member) {
+  if (!object.is_object() || !object.contains(member) || !object[member].is_string()) {
+    return Wrong(member, "a text");
+  }
+  return object[member].get<std::string>();
+}
+
+absl::StatusOr<std::uint64_t> Number(const json& object, const char* member) {
+  if (!object.is_object() || !object.contains(member) || !object[member].is_number_unsigned()) {
+    return Wrong(member, "a number, not negative");
+  }
+  return object[member].get<std::uint64_t>();
+}
+
+absl::StatusOr<Bytes32> Hex32(const json& object, const char* member) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string text, Text(object, member));
+  const auto bytes = FromHex32(text);
+  if (!bytes.ok()) return Wrong(member, "64 hexadecimal digits");
+  return *bytes;
+}
+
+absl::StatusOr<bls12_381::Fr> Element(const json& object, const char* member) {
+  DAMOCLES_ASSIGN_OR_RETURN(const Bytes32 bytes, Hex32(object, member));
+  return bls12_381::FrFromBytesLe(bytes);
+}
+
+absl::StatusOr<post::CircuitShape> ReadCircuit(const json& root) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string kind_name, Text(root, "kind"));
+  DAMOCLES_ASSIGN_OR_RETURN(const post::PostKind kind, post::KindFromName(kind_name));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string size, Text(root, "sector_size"));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t bytes, merkle::SizeFromName(size));
+  DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree, merkle::ShapeOf(bytes));
+  if (!root.contains("circuit")) return Wrong("circuit", "an object");
+  DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t sectors, Number(root["circuit"], "sectors"));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t challenges, Number(root["circuit"], "challenges"));
+  if (sectors == 0 || sectors > 10000) return Wrong("circuit.sectors", "1 to 10000");
+  const post::CircuitShape circuit =
+      post::CircuitShapeOf(kind, tree, kind == post::PostKind::kWindow ? sectors : 0);
+  if (circuit.sectors != sectors || circuit.challenges != challenges) {
+    return Wrong("circuit", "sectors and challenges that the kind of proof has");
+  }
+  return circuit;
+}
+
+absl::StatusOr<CaseInputs> ReadInputs(std::string_view text) {
+  const json root = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!root.is_object()) return absl::InvalidArgumentError("case: the input is no JSON object");
+  CaseInputs inputs;
+  DAMOCLES_ASSIGN_OR_RETURN(inputs.name, Text(root, "name"));
+  DAMOCLES_ASSIGN_OR_RETURN(inputs.claim.circuit, ReadCircuit(root));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string version, Text(root, "api_version"));
+  DAMOCLES_ASSIGN_OR_RETURN(inputs.claim.version, post::ApiVersionFromName(version));
+  DAMOCLES_ASSIGN_OR_RETURN(inputs.miner, Number(root, "miner"));
+  DAMOCLES_ASSIGN_OR_RETURN(inputs.claim.randomness, Hex32(root, "randomness"));
+  for (const char* member : {"sectors", "partitions"}) {
+    if (!root.contains(member) || !root[member].is_array() || root[member].empty()) {
+      return Wrong(member, "a list");
+    }
+  }
+  for (const json& sector : root["sectors"]) {
+    DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t number, Number(sector, "sector"));
+    inputs.sectors.push_back(number);
+  }
+  for (const json& partition : root["partitions"]) {
+    groth16::Blinding blinding;
+    DAMOCLES_ASSIGN_OR_RETURN(blinding.r, Element(partition, "r"));
+    DAMOCLES_ASSIGN_OR_RETURN(blinding.s, Element(partition, "s"));
+    inputs.blindings.push_back(blinding);
+  }
+  if (root.contains("secrets")) {
+    DAMOCLES_ASSIGN_OR_RETURN(inputs.secrets, ReadSecrets(root["secrets"].dump()));
+  }
+  return inputs;
+}
+
+// The sectors as they lie in the store, their comm_r from p_aux.
+absl::StatusOr<std::vector<SectorToProve>> FindSectors(const CaseInputs& inputs,
+                                                       const std::string& store) {
+  std::vector<SectorToProve> sectors;
+  for (const filecoin::SectorNumber number : inputs.sectors) {
+    const filecoin::SectorId id{inputs.miner, number};
+    SectorToProve sector{.number = number,
+                         .comm_r = {},
+                         .sealed_path = storage::ReplicaPath(store, id, storage::Variant::kSealed),
+                         .cache_dir = storage::CachePath(store, id, storage::Variant::kSealed)};
+    DAMOCLES_ASSIGN_OR_RETURN(const merkle::PAux p_aux, merkle::ReadPAux(sector.cache_dir));
+    sector.comm_r = bls12_381::ToBytesLe(p_aux.CommR());
+    sectors.push_back(std::move(sector));
+  }
+  return sectors;
+}
+
+json SectorsJson(std::span<const post::ChallengedSector> challenged) {
+  json list = json::array();
+  for (const post::ChallengedSector& sector : challenged) {
+    list.push_back({{"sector", sector.sector},
+                    {"comm_r", ToHex(bls12_381::ToBytesLe(sector.comm_r))},
+                    {"challenges", sector.challenges}});
+  }
+  return list;
+}
+
+json VanillaJson(const CaseInputs& inputs, std::span<const post::FallbackSectorProof> proofs) {
+  json list = json::array();
+  for (const post::FallbackSectorProof& proof : proofs) {
+    const Bytes bytes = post::EncodeVanillaProof(proof, inputs.claim.circuit.tree);
+    list.push_back({{"sector", proof.sector},
+                    {"file", absl::StrFormat("%s-%d.vproof", inputs.name, proof.sector)},
+                    {"bytes", bytes.size()},
+                    {"sha256", ToHex(hash::Sha256Of(bytes))}});
+  }
+  return list;
+}
+
+json ParamsJson(const post::CircuitShape& circuit, const groth16::ParamsFile& file,
+                const LoadedVk& vk) {
+  const groth16::QueryCounts& counts = file.Layout().counts;
+  return {{"file", post::ParamsFileName(circuit)},
+          {"bytes", file.Content().size()},
+          {"sha256", ToHex(hash::Sha256Of(file.Content()))},
+          {"vk_sha256", vk.sha256},
+          {"counts",
+           {{"ic", counts.ic},
+            {"h", counts.h},
+            {"l", counts.l},
+            {"a", counts.a},
+            {"b_g1", counts.b_g1},
+            {"b_g2", counts.b_g2}}}};
+}
+
+json PartitionsJson(const CaseInputs& inputs, std::span<const PartitionProof> partitions) {
+  const circuit::Counts counts = circuit::CircuitCounts(post::PostShapeOf(inputs.claim.circuit));
+  json list = json::array();
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    const groth16::WitnessDigests& digests = partitions[i].digests;
+    list.push_back({{"r", ToHex(bls12_381::ToBytesLe(inputs.blindings[i].r))},
+                    {"s", ToHex(bls12_381::ToBytesLe(inputs.blindings[i].s))},
+                    {"inputs", counts.inputs},
+                    {"aux", counts.aux},
+                    {"rows", counts.Rows()},
+                    {"inputs_without_one_sha256", digests.inputs_without_one},
+                    {"aux_sha256", digests.aux},
+                    {"a_sha256", digests.a},
+                    {"b_sha256", digests.b},
+                    {"c_sha256", digests.c},
+                    {"proof", ToHex(partitions[i].proof)}});
+  }
+  return list;
+}
+
+// What the verifier says after each of the five changes of the golden cases.
+json VerdictsOnChanges(const PostClaim& claim, std::span<const post::SectorCommitment> sectors,
+                       const Bytes& proof, const groth16::Verifier& verifier, Random& random,
+                       ThreadPool& pool) {
+  json list = json::array();
+  const auto judge = [&](const char* what, const PostClaim& changed_claim, const Bytes& changed) {
+    const auto valid = VerifyPost(changed_claim, sectors, changed, verifier, random, pool);
+    list.push_back({{"what", what},
+                    {"verdict", !valid.ok() ? "error"
+                                : *valid    ? "true"
+                                            : "false"}});
+  };
+  PostClaim other = claim;
+  other.randomness[0] ^= 1;
+  judge("other randomness", other, proof);
+  Bytes changed(proof.begin(), proof.begin() + 191);
+  judge("one byte short", claim, changed);
+  changed = proof;
+  changed.push_back(0);
+  judge("one byte more", claim, changed);
+  changed = proof;
+  std::copy_n(proof.begin(), 48, changed.begin() + 144);
+  judge("C := A", claim, changed);
+  changed = proof;
+  changed[0] ^= 0x20;
+  judge("sign of A flipped", claim, changed);
+  return list;
+}
+
+absl::Status EnsureParameters(const CaseInputs& inputs, const ParameterStore& store,
+                              const CaseOptions& options, ThreadPool& pool, Random& random) {
+  const post::CircuitShape& circuit = inputs.claim.circuit;
+  if (PathExists(store.ParamsPath(circuit))) return absl::OkStatus();
+  if (!inputs.secrets) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s is missing and the case has no secrets to make it from", store.ParamsPath(circuit)));
+  }
+  // A .vk without its .params is replaced: with the same secrets it comes out the same.
+  return MakeParameterFiles(options.parameters, circuit, inputs.secrets, random, pool,
+                            /*overwrite=*/true, options.progress);
+}
+
+}  // namespace
+
+absl::StatusOr<groth16::SetupSecrets> ReadSecrets(std::string_view text) {
+  const json root = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!root.is_object()) return absl::InvalidArgumentError("secrets: no JSON object");
+  groth16::SetupSecrets secrets{};
+  const std::pair<const char*, bls12_381::Fr*> members[] = {{"alpha", &secrets.alpha},
+                                                            {"beta", &secrets.beta},
+                                                            {"gamma", &secrets.gamma},
+                                                            {"delta", &secrets.delta},
+                                                            {"tau", &secrets.tau}};
+  for (const auto& [member, value] : members) {
+    DAMOCLES_ASSIGN_OR_RETURN(*value, Element(root, member));
+  }
+  return secrets;
+}
+
+absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& options,
+                                    groth16::Engine& engine, ThreadPool& pool, Random& random) {
+  DAMOCLES_ASSIGN_OR_RETURN(const CaseInputs inputs, ReadInputs(text));
+  const PostClaim& claim = inputs.claim;
+  const std::atomic<bool> never{false};
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<SectorToProve> sectors,
+                            FindSectors(inputs, options.store));
+  DAMOCLES_ASSIGN_OR_RETURN(const VanillaOutcome vanilla,
+                            ProveVanilla(claim, sectors, pool, never));
+  if (!vanilla.faults.empty()) {
+    return absl::FailedPreconditionError(absl::StrFormat("sector %d cannot be proven: %s",
+                                                         vanilla.faults.front().number,
+                                                         vanilla.faults.front().reason));
+  }
+  ParameterStore store(options.parameters);
+  DAMOCLES_RETURN_IF_ERROR(EnsureParameters(inputs, store, options, pool, random));
+  PostProver prover(store, engine, pool, random);
+  DAMOCLES_ASSIGN_OR_RETURN(
+      const std::vector<PartitionProof> partitions,
+      prover.Prove(claim, vanilla.challenged, vanilla.proofs,
+                   {.blindings = inputs.blindings, .want_digests = true}, never));
+  const Bytes proof = Join(partitions);
+  DAMOCLES_ASSIGN_OR_RETURN(const auto params, store.Params(claim.circuit));
+  DAMOCLES_ASSIGN_OR_RETURN(const auto vk, store.Vk(claim.circuit));
+  std::vector<post::SectorCommitment> commitments;
+  for (const SectorToProve& sector : sectors) {
+    commitments.push_back({sector.number, sector.comm_r});
+  }
+  const json result = {
+      {"name", inputs.name},
+      {"kind", post::KindName(claim.circuit.kind)},
+      {"sector_size", merkle::SizeName(claim.circuit.tree.sector_bytes)},
+      {"api_version", post::ApiVersionName(claim.version)},
+      {"circuit", {{"sectors", claim.circuit.sectors}, {"challenges", claim.circuit.challenges}}},
+      {"miner", inputs.miner},
+      {"prover_id", ToHex(post::ProverId(inputs.miner))},
+      {"randomness", ToHex(claim.randomness)},
+      {"sectors", SectorsJson(vanilla.challenged)},
+      {"vanilla", VanillaJson(inputs, vanilla.proofs)},
+      {"params", ParamsJson(claim.circuit, *params, *vk)},
+      {"partitions", PartitionsJson(inputs, partitions)},
+      {"proof", ToHex(proof)},
+      {"verdicts_on_changes",
+       VerdictsOnChanges(claim, commitments, proof, vk->verifier, random, pool)}};
+  return result.dump(1);
+}
+
+}  // namespace damocles::prover

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/prover/stream_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+namespace damocles::prover {
+namespace {
+
+absl::Status Failed(const std::string& path, const char* what) {
+  return absl::UnavailableError(
+      absl::StrFormat("%s: %s: %s", path, what, std::generic_category().message(errno)));
+}
+
+}  // namespace
+
+StreamFile::StreamFile(std::string path, std::string temporary, File file)
+    : path_(std::move(path)), temporary_(std::move(temporary)), file_(std::move(file)) {}
+
+StreamFile::~StreamFile() {
+  if (file_.IsOpen()) unlink(temporary_.c_str());
+}
+
+absl::StatusOr<StreamFile> StreamFile::Create(const std::string& path) {
+  const std::string temporary = absl::StrFormat("%s.part-%d", path, getpid());
+  // O_TRUNC: what an earlier process of this number left behind is nobody's.
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return Failed(temporary, "cannot create");
+  return StreamFile(path, temporary, File(fd));
+}
+
+absl::Status StreamFile::Append(ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(file_.Descriptor(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Failed(temporary_, "cannot write");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StreamFile::Commit() {
+  if (fsync(file_.Descriptor()) != 0) return Failed(temporary_, "cannot sync");
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) return Failed(path_, "cannot rename to");
+  file_ = File();
+  return SyncFolder(std::filesystem::path(path_).parent_path().string());
+}
+
+}  // namespace damocles::prover
