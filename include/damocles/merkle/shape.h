@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -56,9 +55,8 @@ std::span<const TreeShape> AllShapes();
 // INVALID_ARGUMENT for a size not among them.
 absl::StatusOr<TreeShape> ShapeOf(std::uint64_t sector_bytes);
 
-// "32GiB" and back, the ten sizes only.
+// "32GiB": one of the ten sizes.
 std::string SizeName(std::uint64_t sector_bytes);
-absl::StatusOr<std::uint64_t> SizeFromName(std::string_view name);
 
 // Rows above the leaves that tree files leave out unless told otherwise: 1 or 2.
 unsigned DefaultRowsToDiscard(const TreeShape& shape);

@@ -16,12 +16,17 @@
 
 namespace damocles::merkle {
 
+// The most rows that a reader accepts to be left out.  The network's programs leave out at most 2;
+// at 5 a proof of one leaf already reads 8 MiB of the sealed file.
+inline constexpr unsigned kRowsToDiscardMax = 5;
+
 // Reads nodes of a tree file.  Never creates or changes a file.  From any thread.
 class TreeFile {
  public:
   // D, the number of rows left out above the leaves, follows from the length of the file; a file
   // with all rows, leaves too, is accepted as well.  NOT_FOUND if absent; DATA_LOSS for a length
-  // that no D has or for what is not a regular file; the message names the file.
+  // that no D up to kRowsToDiscardMax has or for what is not a regular file; the message names the
+  // file.
   static absl::StatusOr<TreeFile> Open(const std::string& path, const TreeShape& shape);
 
   // The lowest row in the file: D + 1, or 0 if the leaves are there too.

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "damocles/filecoin/proof_type.h"
 #include "damocles/merkle/shape.h"
 
 namespace damocles::post {
@@ -20,7 +21,7 @@ enum class PostKind { kWindow, kWinning };
 
 // How leaf challenges are numbered.  V1_0 and V1_1 agree: by the sector's position among all that
 // are proven; V1_2, which the chain calls V1_1, by the challenge alone and for window proofs only.
-enum class ApiVersion { kV1_0, kV1_1, kV1_2 };
+using filecoin::ApiVersion;
 
 inline constexpr std::uint64_t kWindowChallenges = 10;
 inline constexpr std::uint64_t kWinningChallenges = 66;
@@ -46,9 +47,6 @@ struct CircuitShape {
   }
   friend bool operator==(const CircuitShape&, const CircuitShape&) = default;
 };
-
-// Real sectors in one partition of a window proof: 2349, 2300 or 2.
-std::uint64_t WindowSectorsPerPartition(const merkle::TreeShape& tree);
 
 // The network's circuit.  `sectors_per_partition` replaces the network's number if it is not 0
 // (window only; for tests and tools).

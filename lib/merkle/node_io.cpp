@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/merkle/node_io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/status.h"
+
+namespace damocles::merkle {
+namespace {
+
+absl::Status IoError(const char* what, const std::string& path) {
+  const int error = errno;
+  const std::string text =
+      absl::StrFormat("%s: cannot %s: %s", path, what, std::generic_category().message(error));
+  if (error == ENOENT || error == ENOTDIR) return absl::NotFoundError(text);
+  if (error == EACCES || error == EPERM || error == EROFS) {
+    return absl::PermissionDeniedError(text);
+  }
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
+    return absl::ResourceExhaustedError(text);
+  }
+  return absl::UnavailableError(text);
+}
+
+}  // namespace
+
+absl::Status AsFault(absl::Status status) {
+  if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
+    return absl::DataLossError(std::string(status.message()));
+  }
+  return status;
+}
+
+absl::StatusOr<File> OpenRegular(const std::string& path, std::uint64_t bytes,
+                                 std::uint64_t* actual_bytes) {
+  // Looked at before it is opened: opening a pipe would wait for a writer.
+  const absl::StatusOr<std::uint64_t> size = FileSize(path);
+  if (!size.ok()) return AsFault(size.status());
+  if (bytes != 0 && *size != bytes) {
+    return absl::DataLossError(absl::StrFormat("%s: is %d bytes, want %d", path, *size, bytes));
+  }
+  if (actual_bytes != nullptr) *actual_bytes = *size;
+  return OpenForReading(path);
+}
+
+absl::Status ReadNodesAt(const File& file, const std::string& path, std::uint64_t offset,
+                         std::uint64_t first_name, std::span<Fr> out) {
+  Bytes bytes(out.size() * 32);
+  DAMOCLES_RETURN_IF_ERROR(AsFault(ReadAt(file, offset, bytes, path)));
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const absl::StatusOr<Fr> node = bls12_381::FrFromBytesLe(ByteSpan(bytes).subspan(32 * i, 32));
+    if (!node.ok()) {
+      return absl::DataLossError(absl::StrFormat(
+          "%s: node %d, at byte %d, is corrupt: it is not below the field's modulus", path,
+          first_name + i, offset + 32 * i));
+    }
+    out[i] = *node;
+  }
+  return absl::OkStatus();
+}
+
+Bytes EncodeNodes(std::span<const Fr> nodes) {
+  Bytes bytes;
+  bytes.reserve(nodes.size() * 32);
+  for (const Fr& node : nodes) Append(bytes, bls12_381::ToBytesLe(node));
+  return bytes;
+}
+
+absl::StatusOr<NewFile> NewFile::Create(const std::string& path) {
+  static std::atomic<unsigned> counter{0};
+  std::string temporary = absl::StrFormat("%s.tmp-%d-%d", path, getpid(), counter.fetch_add(1));
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0) return IoError("create", temporary);
+  return NewFile(path, std::move(temporary), File(fd));
+}
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, std::string())),
+      file_(std::move(other.file_)) {}
+
+NewFile::~NewFile() {
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+absl::Status NewFile::WriteAt(std::uint64_t offset, ByteSpan bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t written =
+        pwrite(file_.Descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return IoError("write", temporary_);
+    }
+    offset += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NewFile::Resize(std::uint64_t bytes) const {
+  if (ftruncate(file_.Descriptor(), static_cast<off_t>(bytes)) != 0) {
+    return IoError("set the length of", temporary_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NewFile::Commit() {
+  if (fsync(file_.Descriptor()) != 0) return IoError("sync", temporary_);
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return IoError("put the new file in place at", path_);
+  }
+  temporary_.clear();
+  const std::string folder = std::filesystem::path(path_).parent_path().string();
+  return SyncFolder(folder.empty() ? "." : folder);
+}
+
+}  // namespace damocles::merkle
