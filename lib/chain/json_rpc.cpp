@@ -29,9 +29,21 @@ std::string GoNumber(double value) {
   const double size = std::fabs(value);
   const bool plain = size == 0 || (size >= 1e-6 && size < 1e21);
   char buffer[64];
-  const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value,
-                                 plain ? std::chars_format::fixed : std::chars_format::scientific);
-  return std::string(buffer, end.ptr);
+  const auto write = [&](std::chars_format format) {
+    return std::string(buffer, std::to_chars(buffer, buffer + sizeof(buffer), value, format).ptr);
+  };
+  if (!plain || size < 9007199254740992.0) {
+    return write(plain ? std::chars_format::fixed : std::chars_format::scientific);
+  }
+  // A large whole number: the digits that tell it apart, then zeros.
+  std::string digits = write(std::chars_format::scientific);
+  const std::size_t e = digits.find('e');
+  std::size_t exponent = 0;
+  std::from_chars(digits.data() + e + 2, digits.data() + digits.size(), exponent);
+  digits.resize(e);
+  std::erase(digits, '.');
+  digits.resize(exponent + (value < 0 ? 2 : 1), '0');
+  return digits;
 }
 
 // The id as the node echoes it (numbers went through a double there), or what is wrong with it.
