@@ -33,10 +33,6 @@ class JsonRpcGoldenTest : public ::testing::TestWithParam<const char*> {
   Json golden_;
 };
 
-std::string IdOf(const Json& answer) {
-  return answer["id"].dump();
-}
-
 // The error that the framing itself finds in a request is the node's, member by member.
 TEST_P(JsonRpcGoldenTest, RequestsAreReadAsTheNodeReadsThem) {
   for (const Json& test : golden_["http"]) {
