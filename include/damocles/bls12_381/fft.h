@@ -40,10 +40,13 @@ class Domain {
   void InverseCosetFft(ThreadPool& pool, std::span<Fr> values) const;
 
  private:
+  // The inverse transform, entry i multiplied by shift^i.
+  void InverseScaled(ThreadPool& pool, std::span<Fr> values, const Fr& shift) const;
+
   unsigned log2_size_;
   Fr root_;
   Fr size_inverse_;
-  std::vector<Fr> twiddles_;  // w^i for i < Size() / 2
+  std::vector<Fr> twiddles_;  // w^i for i < Size() / 2, i in bit-reversed order
 };
 
 }  // namespace damocles::bls12_381

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "damocles/base/target.h"
+#include "damocles/bls12_381/inverse.h"
 
 // Before the loops over limbs: g++ -O2 leaves them rolled, which doubles the time of a product.
 #if defined(__CUDACC__)
@@ -216,11 +217,11 @@ struct Field {
 
   // 1 / this; zero gives zero.  Variable time.
   DAMOCLES_HD constexpr Field Inverse() const {
-    Limbs exponent{};
-    DAMOCLES_UNROLL
-    for (std::size_t i = 0; i < kLimbs; ++i) exponent[i] = Modulus(i);
-    exponent[0] -= 2;  // p is odd and above 2: no borrow
-    return Pow(exponent);
+    constexpr auto kWords = internal::Words<kLimbs>::Of(Params::kModulus);
+    Field inverse = *this;
+    internal::InvertModulo(inverse.limb, kWords.word, Params::kInverse);
+    // this stands for this / R: the inverse is R^-1 where R is wanted.
+    return inverse * RSquared() * RSquared();
   }
 
  private:

@@ -33,7 +33,8 @@ class FixedBase {
  public:
   using AffinePoint = typename Group::AffinePoint;
 
-  // `count_expected` multiples will be asked for: sets the size of the table (some MB at most).
+  // `count_expected` multiples will be asked for: sets the size of the table (30 MB at
+  // most).
   FixedBase(ThreadPool& pool, const Group& base, std::size_t count_expected);
 
   Group Multiple(const Fr& scalar) const;
