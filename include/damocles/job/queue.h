@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,8 +66,10 @@ class Queue {
   // How often Tick wants to be called.
   static constexpr absl::Duration kTickPeriod = absl::Seconds(1);
 
-  // Reads all jobs.  `store` and `clock` outlive the queue.  DATA_LOSS names a row that cannot be
-  // read.
+  // Reads all jobs.  `store` and `clock` outlive the queue.  A row that cannot be read is moved
+  // aside to job/damaged/ with an error in the log: the poster makes the job anew, a manager that
+  // does not start would cost every other deadline too.  FAILED_PRECONDITION: written by a newer
+  // program.
   static absl::StatusOr<std::unique_ptr<Queue>> Open(store::Store& store, const Clock& clock,
                                                      Policy policy);
 
@@ -96,8 +97,10 @@ class Queue {
   // a proof already (kStale, as when a worker delivers twice).
   absl::StatusOr<Verdict> FinishProven(const JobId& id, std::uint64_t attempt,
                                        std::string_view worker, Bytes proof);
+  // INVALID_ARGUMENT: no faults, or of sectors that are not the job's.
   absl::StatusOr<Verdict> FinishFaults(const JobId& id, std::uint64_t attempt,
                                        std::string_view worker, std::vector<SectorFault> faults);
+  // `kind` is kAttempt, kMapping or kWrongProof.
   absl::StatusOr<Verdict> Fail(const JobId& id, std::uint64_t attempt, std::string_view worker,
                                std::string_view reason, FailureKind kind);
 
@@ -122,7 +125,8 @@ class Queue {
   std::vector<WorkerSpeed> Speeds() const;
 
   // Called after each change of a job that reached the disk; a removed or deleted job is announced
-  // by OnRemove.  Callbacks may call const methods only; they are called in the order of adding.
+  // by OnRemove.  Callbacks run in the order of adding, when the change is complete, and may call
+  // the queue.
   void OnChange(std::function<void(const JobRecord&)> callback);
   void OnRemove(std::function<void(const JobId&)> callback);
   // Work became available: idle workers should call Allocate.
@@ -131,9 +135,17 @@ class Queue {
   void OnCancel(std::function<void(const JobId&, const Attempt&)> callback);
 
  private:
+  struct Job {
+    JobRecord record;
+    std::vector<std::string> stores;  // names its sectors lie in, each once
+  };
   struct KnownWorker {
     WorkerOffer offer;
     absl::Time seen_at;
+  };
+  struct Candidate {
+    const Job* job = nullptr;
+    bool hopeless = false;  // this worker would be too late
   };
   using SpeedKey = std::pair<std::string, filecoin::PoStProofType>;
 
@@ -145,15 +157,24 @@ class Queue {
         last_tick_(receiving_since_) {}
 
   absl::Status Load();
+  absl::Status LoadJobs();
+  absl::Status LoadSpeeds();
+  // Steps the job, writes what changed together with `batch`, then tells.
   absl::StatusOr<Verdict> Apply(const JobId& id, const Event& event, store::Batch batch = {});
   absl::Status Forget(const JobId& id);
   void Announce(const JobRecord& record, const std::vector<Action>& actions, bool changed);
-  void RememberSpeed(const JobRecord& before, std::uint64_t attempt, absl::Time now,
-                     store::Batch& batch, std::map<SpeedKey, WorkerSpeed>& speeds) const;
+  void AnnounceRemoval(const JobId& id, const std::vector<Attempt>& cancelled);
+  void AnnounceAvailable();
+
+  std::optional<WorkerSpeed> Measure(const JobRecord& record, std::uint64_t attempt,
+                                     std::string_view worker) const;
   std::optional<absl::Duration> Expected(std::string_view worker, const JobSpec& spec) const;
-  bool ShouldLeaveToAnother(const JobRecord& record, std::string_view worker, absl::Time now) const;
-  const JobRecord* Choose(const WorkerOffer& offer, absl::Time now) const;
-  bool AnySpareWanted(const JobRecord& record, absl::Time now) const;
+  bool CanDo(const WorkerOffer& offer, const Job& job) const;
+  bool ShouldLeaveToAnother(const Job& job, std::string_view worker, absl::Time now) const;
+  bool SpareWanted(const JobRecord& record, absl::Time now) const;
+  bool AnythingAvailable(absl::Time now) const;
+  bool IsMoreUrgent(const Candidate& a, const Candidate& b) const;
+  const Job* Choose(const WorkerOffer& offer, absl::Time now) const;
 
   store::Store& store_;
   const Clock& clock_;
@@ -161,11 +182,10 @@ class Queue {
   absl::Time receiving_since_;
   absl::Time last_tick_;
   std::uint64_t last_attempt_ = 0;
-  std::map<JobId, JobRecord> jobs_;
+  std::map<JobId, Job> jobs_;
   std::map<Bytes32, JobId> by_work_;
   std::map<SpeedKey, WorkerSpeed> speeds_;
   std::map<std::string, KnownWorker, std::less<>> workers_;
-  std::set<JobId> announced_spares_;  // OnAvailable was called for them
   std::vector<std::function<void(const JobRecord&)>> on_change_;
   std::vector<std::function<void(const JobId&)>> on_remove_;
   std::vector<std::function<void()>> on_available_;

@@ -45,6 +45,7 @@ enum class FailureKind : std::uint8_t {
 struct Attempt {
   std::uint64_t number = 0;
   std::string worker;
+  std::uint32_t try_number = 0;  // the job's `tries` when it was given
   absl::Time started_at = absl::InfinitePast();
   absl::Time heartbeat_at = absl::InfinitePast();
   friend bool operator==(const Attempt&, const Attempt&) = default;
@@ -80,7 +81,7 @@ struct JobRecord {
   std::vector<std::string> avoid;            // workers that failed at it: another is preferred
   Bytes proof;                               // 192 bytes a partition, verified; only if succeeded
   std::vector<SectorFault> faults;           // only if kFaults
-  FailureKind failure = FailureKind::kNone;  // what `error` is about
+  FailureKind failure = FailureKind::kNone;  // gravest of the present try
   std::string error;  // the last failure; kept while the job waits for its next try
   absl::Time created_at = absl::InfinitePast();  // or last reset
   absl::Time started_at = absl::InfinitePast();  // of the main attempt

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/job/spec.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_format.h"
+#include "lib/job/codec.h"
+
+#include "damocles/hash/sha256.h"
+
+namespace damocles::job {
+namespace {
+
+constexpr std::string_view kBase58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+
+absl::Status Broken(const JobSpec& spec, std::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrFormat("job of miner f0%d, deadline %d: %s", spec.miner, spec.deadline_index, why));
+}
+
+}  // namespace
+
+absl::Status ValidateSpec(const JobSpec& spec) {
+  if (!filecoin::IsRegistered(spec.proof_type) || !filecoin::IsWindow(spec.proof_type)) {
+    return Broken(spec, "its proof type is not that of a window proof");
+  }
+  if (spec.partitions.empty()) return Broken(spec, "no partitions");
+  if (spec.partitions.size() > kPartitionsMax) return Broken(spec, "too many partitions");
+  if (spec.sectors.empty()) return Broken(spec, "no sectors to prove");
+  if (spec.sectors.size() > kSectorsMax) return Broken(spec, "too many sectors");
+  if (spec.close <= spec.open) return Broken(spec, "it closes before it opens");
+  const auto not_ascending = [](std::uint64_t a, std::uint64_t b) { return a >= b; };
+  if (std::adjacent_find(spec.partitions.begin(), spec.partitions.end(), not_ascending) !=
+      spec.partitions.end()) {
+    return Broken(spec, "its partitions do not ascend");
+  }
+  if (std::adjacent_find(spec.sectors.begin(), spec.sectors.end(),
+                         [](const JobSector& a, const JobSector& b) {
+                           return a.number >= b.number;
+                         }) != spec.sectors.end()) {
+    return Broken(spec, "its sectors do not ascend");
+  }
+  for (const JobSector& sector : spec.sectors) {
+    if (sector.sealed_store.empty() || sector.cache_store.empty() ||
+        sector.sealed_store.size() > kStoreNameBytesMax ||
+        sector.cache_store.size() > kStoreNameBytesMax) {
+      return Broken(spec, absl::StrFormat("sector %d has no usable store name", sector.number));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<JobId> JobId::Parse(std::string_view text) {
+  const bool is_base58 = text.find_first_not_of(kBase58) == std::string_view::npos;
+  if (text.size() != kLength || !is_base58) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("\"%s\" is not a job id: want %d base58 characters", text, kLength));
+  }
+  return JobId(std::string(text));
+}
+
+JobId JobId::FromNumber(std::uint64_t number) {
+  // 58^11 > 2^64: eleven digits always suffice.
+  std::string text(kLength, kBase58[0]);
+  for (auto at = text.rbegin(); at != text.rend(); ++at) {
+    *at = kBase58[number % kBase58.size()];
+    number /= kBase58.size();
+  }
+  return JobId(std::move(text));
+}
+
+Bytes32 WorkDigest(const JobSpec& spec) {
+  Encoder work;
+  work.String("damocles job 1");
+  work.U64(spec.miner);
+  work.I64(filecoin::ToNumber(spec.proof_type));
+  work.I64(spec.open.Value());
+  work.Count(spec.partitions.size());
+  for (const std::uint64_t partition : spec.partitions) work.U64(partition);
+  work.Raw(spec.randomness);
+  work.Count(spec.sectors.size());
+  for (const JobSector& sector : spec.sectors) {
+    work.U64(sector.number);
+    work.Raw(sector.comm_r);
+    work.U8(sector.upgraded ? 1 : 0);
+  }
+  return hash::Sha256Of(work.Take());
+}
+
+JobId MakeJobId(const Bytes32& work_digest, std::uint32_t collision) {
+  if (collision == 0) return JobId::FromNumber(LoadBe64(work_digest.data()));
+  Encoder again;
+  again.Raw(work_digest);
+  again.U32(collision);
+  const Bytes32 digest = hash::Sha256Of(again.Take());
+  return JobId::FromNumber(LoadBe64(digest.data()));
+}
+
+}  // namespace damocles::job

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/job/queue.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/job/job_support.h"
+#include "tests/support/status_matchers.h"
+
+#include "damocles/store/store.h"
+
+namespace damocles::job {
+namespace {
+
+using testing_support::StatusIs;
+
+// A store whose writes can be made to fail.
+class FailingStore final : public store::Store {
+ public:
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
+    return inner_->Get(key);
+  }
+  absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
+    return inner_->Scan(prefix, visit);
+  }
+  absl::Status Write(const store::Batch& batch) override {
+    ++writes;
+    if (broken) return absl::UnavailableError("disk full");
+    return inner_->Write(batch);
+  }
+
+  bool broken = false;
+  int writes = 0;
+
+ private:
+  std::unique_ptr<store::Store> inner_ = store::OpenMemoryStore();
+};
+
+class QueueTest : public ::testing::Test {
+ protected:
+  QueueTest() { Reopen(); }
+
+  void Reopen() {
+    queue_.reset();
+    auto opened = Queue::Open(store_, clock_, policy_);
+    ASSERT_OK(opened);
+    queue_ = *std::move(opened);
+  }
+  JobId Add(std::uint64_t number, absl::Duration closes_in = absl::Minutes(30)) {
+    const auto record = queue_->Ensure(MakeSpec(number, closes_in));
+    EXPECT_OK(record);
+    return record->id;
+  }
+  std::optional<Assignment> Ask(const WorkerOffer& offer) {
+    auto assignment = queue_->Allocate(offer);
+    EXPECT_OK(assignment);
+    return assignment.ok() ? *std::move(assignment) : std::nullopt;
+  }
+  std::optional<Assignment> Ask(const std::string& worker) { return Ask(MakeOffer(worker)); }
+  JobRecord Job(const JobId& id) {
+    auto record = queue_->Get(id);
+    EXPECT_OK(record);
+    return *std::move(record);
+  }
+
+  FailingStore store_;
+  SimClock clock_{kStart};
+  Policy policy_;
+  std::unique_ptr<Queue> queue_;
+};
+
+TEST_F(QueueTest, EnsureFindsTheJobOfTheSameWorkInAnyState) {
+  const JobId id = Add(1);
+  EXPECT_EQ(Add(1), id);
+  EXPECT_EQ(queue_->List().size(), 1u);
+  const auto assignment = Ask("a");
+  ASSERT_TRUE(assignment.has_value());
+  EXPECT_EQ(Add(1), id);
+  EXPECT_EQ(Job(id).state, JobState::kRunning);
+  ASSERT_OK(queue_->FinishProven(id, assignment->attempt, "a", MakeProof(1)));
+  EXPECT_EQ(Add(1), id);
+  EXPECT_EQ(Job(id).state, JobState::kSucceeded);
+  EXPECT_NE(Add(2), id);
+}
+
+TEST_F(QueueTest, EnsureTakesACorrectedCloseTimeOver) {
+  const JobId id = Add(1, absl::Minutes(30));
+  Add(1, absl::Minutes(40));
+  EXPECT_EQ(Job(id).close_time, kStart + absl::Minutes(40));
+  Reopen();
+  EXPECT_EQ(Job(id).close_time, kStart + absl::Minutes(40));
+}
+
+TEST_F(QueueTest, EverythingSurvivesARestart) {
+  const JobId ready = Add(1, absl::Minutes(50));
+  const JobId running = Add(2, absl::Minutes(20));
+  const auto assignment = Ask("a");
+  ASSERT_EQ(assignment->id, running);
+  const JobId done = Add(3, absl::Minutes(10));
+  const auto other = Ask("b");
+  ASSERT_EQ(other->id, done);
+  ASSERT_OK(queue_->FinishProven(done, other->attempt, "b", MakeProof(9)));
+
+  clock_.Advance(absl::Minutes(2));
+  Reopen();
+  EXPECT_EQ(queue_->List().size(), 3u);
+  EXPECT_EQ(Job(ready).state, JobState::kReadyToRun);
+  EXPECT_EQ(Job(running).state, JobState::kRunning);
+  EXPECT_EQ(Job(done).proof, MakeProof(9));
+  EXPECT_EQ(Job(running).spec->sectors, MakeSpec(2).sectors);
+  // The manager was away for two minutes; that is not the worker's fault.
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_OK(queue_->Tick());
+  EXPECT_EQ(Job(running).state, JobState::kRunning);
+  ASSERT_OK_AND_ASSIGN(auto reply, queue_->Heartbeat(running, assignment->attempt, "a"));
+  EXPECT_EQ(reply, HeartbeatReply::kContinue);
+  // New attempts are above all old ones.
+  const auto next = Ask("c");
+  EXPECT_GT(next->attempt, other->attempt);
+}
+
+TEST_F(QueueTest, AttemptNumbersAreNotReusedAfterRemoval) {
+  const JobId id = Add(1);
+  const auto first = Ask("a");
+  ASSERT_OK(queue_->Remove(id));
+  Reopen();
+  EXPECT_THAT(queue_->Get(id), StatusIs(absl::StatusCode::kNotFound, "does not exist"));
+  EXPECT_EQ(Add(1), id);
+  const auto second = Ask("a");
+  EXPECT_GT(second->attempt, first->attempt);
+  ASSERT_OK_AND_ASSIGN(auto reply, queue_->Heartbeat(id, first->attempt, "a"));
+  EXPECT_EQ(reply, HeartbeatReply::kCancel);
+}
+
+TEST_F(QueueTest, EarliestCloseIsHandedOutFirst) {
+  const JobId late = Add(1, absl::Minutes(40));
+  const JobId soon = Add(2, absl::Minutes(5));
+  const JobId middle = Add(3, absl::Minutes(20));
+  EXPECT_EQ(Ask("a")->id, soon);
+  EXPECT_EQ(Ask("b")->id, middle);
+  EXPECT_EQ(Ask("c")->id, late);
+  EXPECT_FALSE(Ask("d").has_value());
+}
+
+TEST_F(QueueTest, ClosedJobsAreNotHandedOut) {
+  Add(1, absl::Minutes(5));
+  clock_.Advance(absl::Minutes(5));
+  EXPECT_FALSE(Ask("a").has_value());
+}
+
+TEST_F(QueueTest, OffersLimitWhatIsHandedOut) {
+  const JobId id = Add(1);
+  WorkerOffer offer = MakeOffer("a");
+  offer.miners = {4242};
+  EXPECT_FALSE(Ask(offer).has_value());
+  offer = MakeOffer("a");
+  offer.proof_types = {filecoin::PoStProofType::kWindow2KiBV1_1};
+  EXPECT_FALSE(Ask(offer).has_value());
+  offer = MakeOffer("a");
+  offer.stores = {"store-a"};
+  EXPECT_FALSE(Ask(offer).has_value()) << "one cache lies in store-b";
+  offer.stores = {};
+  EXPECT_FALSE(Ask(offer).has_value());
+  offer.all_stores = true;
+  offer.miners = {MakeSpec(1).miner};
+  offer.proof_types = {MakeSpec(1).proof_type};
+  EXPECT_EQ(Ask(offer)->id, id);
+}
+
+TEST_F(QueueTest, MappingErrorSendsTheJobToAnother) {
+  const JobId id = Add(1);
+  const auto assignment = Ask("a");
+  ASSERT_OK(
+      queue_->Fail(id, assignment->attempt, "a", "store-b: not mounted", FailureKind::kMapping));
+  EXPECT_EQ(Job(id).tries, 0u);
+  EXPECT_FALSE(Ask("a").has_value());
+  EXPECT_EQ(Ask("b")->id, id);
+}
+
+TEST_F(QueueTest, WrongProofPrefersAnotherWorkerWhileThereIsOne) {
+  EXPECT_FALSE(Ask("b").has_value());  // b is known to be there
+  const JobId id = Add(1);
+  const auto assignment = Ask("a");
+  ASSERT_OK(queue_->Fail(id, assignment->attempt, "a", "wrong", FailureKind::kWrongProof));
+  EXPECT_FALSE(Ask("a").has_value());
+  clock_.Advance(policy_.prefer_another_for);
+  EXPECT_EQ(Ask("a")->id, id) << "nobody else came";
+}
+
+TEST_F(QueueTest, LoneWorkerGetsItsFailedJobBackAtOnce) {
+  const JobId id = Add(1);
+  const auto assignment = Ask("a");
+  ASSERT_OK(queue_->Fail(id, assignment->attempt, "a", "wrong", FailureKind::kWrongProof));
+  EXPECT_EQ(Ask("a")->id, id);
+}
+
+TEST_F(QueueTest, SlowWorkerGetsASpareByItsMeasuredSpeed) {
+  // a takes 8 minutes a partition, b 2.
+  for (const auto& [worker, minutes] : {std::pair("a", 16), std::pair("b", 4)}) {
+    const JobId id = Add(minutes == 16 ? 1 : 2, absl::Hours(1));
+    const auto assignment = Ask(worker);
+    for (int i = 0; i < minutes * 6; ++i) {
+      clock_.Advance(absl::Seconds(10));
+      ASSERT_OK(queue_->Heartbeat(id, assignment->attempt, worker));
+      ASSERT_OK(queue_->Tick());
+    }
+    ASSERT_OK(queue_->FinishProven(id, assignment->attempt, worker, MakeProof(1)));
+  }
+  ASSERT_EQ(queue_->Speeds().size(), 2u);
+  EXPECT_EQ(queue_->Speeds()[0].per_partition, absl::Minutes(8));
+
+  const absl::Duration passed = clock_.Now() - kStart;
+  const JobId urgent = Add(3, passed + absl::Minutes(12));  // a needs 16
+  const JobId easy = Add(4, passed + absl::Minutes(50));
+  ASSERT_EQ(Ask("a")->id, easy) << "what it cannot make comes last";
+  const auto first = Ask("a");
+  ASSERT_EQ(first->id, urgent);
+  const auto spare = Ask("b");
+  ASSERT_TRUE(spare.has_value());
+  EXPECT_EQ(spare->id, urgent);
+  EXPECT_GT(spare->attempt, first->attempt);
+  EXPECT_EQ(Job(urgent).live.size(), 2u);
+  EXPECT_EQ(Job(urgent).tries, 1u);
+
+  std::vector<std::string> cancelled;
+  queue_->OnCancel([&](const JobId&, const Attempt& a) { cancelled.push_back(a.worker); });
+  ASSERT_OK(queue_->FinishProven(urgent, spare->attempt, "b", MakeProof(2)));
+  EXPECT_EQ(cancelled, (std::vector<std::string>{"a"}));
+  ASSERT_OK_AND_ASSIGN(auto late, queue_->FinishProven(urgent, first->attempt, "a", MakeProof(3)));
+  EXPECT_EQ(late, Verdict::kStale);
+  EXPECT_EQ(Job(urgent).proof, MakeProof(2));
+
+  Reopen();
+  EXPECT_EQ(queue_->Speeds().size(), 2u) << "speeds survive";
+}
+
+TEST_F(QueueTest, LateHeartbeatBringsASpareAndItIsAnnounced) {
+  const JobId id = Add(1);
+  ASSERT_TRUE(Ask("a").has_value());
+  int available = 0;
+  queue_->OnAvailable([&] { ++available; });
+  clock_.Advance(absl::Seconds(5));
+  ASSERT_OK(queue_->Tick());
+  EXPECT_EQ(available, 0);
+  EXPECT_FALSE(Ask("b").has_value());
+  clock_.Advance(absl::Seconds(5));
+  ASSERT_OK(queue_->Tick());
+  EXPECT_EQ(available, 1);
+  EXPECT_FALSE(Ask("a").has_value()) << "not to the same worker";
+  EXPECT_EQ(Ask("b")->id, id);
+  EXPECT_FALSE(Ask("c").has_value()) << "two at most";
+}
+
+TEST_F(QueueTest, AJobThatNobodyHasGoesBeforeASpareUnlessItCanWait) {
+  Add(1, absl::Minutes(10));
+  ASSERT_TRUE(Ask("a").has_value());
+  clock_.Advance(absl::Seconds(10));  // a is late: spare wanted
+  const JobId waiting = Add(2, absl::Minutes(11));
+  EXPECT_EQ(Ask("b")->id, waiting);
+}
+
+TEST_F(QueueTest, StallOfTheManagerIsNotTheWorkersFault) {
+  const JobId id = Add(1);
+  ASSERT_TRUE(Ask("a").has_value());
+  for (int i = 0; i < 3; ++i) {
+    clock_.Advance(absl::Seconds(1));
+    ASSERT_OK(queue_->Tick());
+  }
+  clock_.Advance(absl::Minutes(3));
+  ASSERT_OK(queue_->Tick());
+  EXPECT_EQ(Job(id).state, JobState::kRunning);
+  for (int i = 0; i < 16; ++i) {
+    clock_.Advance(absl::Seconds(1));
+    ASSERT_OK(queue_->Tick());
+  }
+  EXPECT_EQ(Job(id).state, JobState::kReadyToRun);
+}
+
+TEST_F(QueueTest, HeartbeatsDoNotWriteAndRemovedJobsAreCancelled) {
+  const JobId id = Add(1);
+  const auto assignment = Ask("a");
+  const int writes = store_.writes;
+  for (int i = 0; i < 10; ++i) ASSERT_OK(queue_->Heartbeat(id, assignment->attempt, "a"));
+  EXPECT_EQ(store_.writes, writes);
+  std::vector<std::string> told;
+  queue_->OnCancel([&](const JobId&, const Attempt& a) { told.push_back("cancel " + a.worker); });
+  queue_->OnRemove([&](const JobId&) { told.emplace_back("removed"); });
+  ASSERT_OK(queue_->Remove(id));
+  EXPECT_EQ(told, (std::vector<std::string>{"cancel a", "removed"}));
+  ASSERT_OK_AND_ASSIGN(auto reply, queue_->Heartbeat(id, assignment->attempt, "a"));
+  EXPECT_EQ(reply, HeartbeatReply::kCancel);
+  EXPECT_THAT(queue_->FinishProven(id, assignment->attempt, "a", MakeProof(1)),
+              StatusIs(absl::StatusCode::kNotFound, id.ToString()));
+  EXPECT_THAT(queue_->Remove(id), StatusIs(absl::StatusCode::kNotFound, id.ToString()));
+}
+
+TEST_F(QueueTest, NothingChangesWhenTheDiskRefuses) {
+  const JobId id = Add(1);
+  const auto assignment = Ask("a");
+  store_.broken = true;
+  int changes = 0;
+  queue_->OnChange([&](const JobRecord&) { ++changes; });
+  EXPECT_THAT(queue_->FinishProven(id, assignment->attempt, "a", MakeProof(1)),
+              StatusIs(absl::StatusCode::kUnavailable, "disk full"));
+  EXPECT_THAT(queue_->Ensure(MakeSpec(2)), StatusIs(absl::StatusCode::kUnavailable, "disk full"));
+  EXPECT_THAT(queue_->Reset(id), StatusIs(absl::StatusCode::kUnavailable, "disk full"));
+  EXPECT_THAT(queue_->Remove(id), StatusIs(absl::StatusCode::kUnavailable, "disk full"));
+  EXPECT_EQ(Job(id).state, JobState::kRunning);
+  EXPECT_EQ(queue_->List().size(), 1u);
+  EXPECT_EQ(changes, 0);
+  store_.broken = false;
+  ASSERT_OK(queue_->FinishProven(id, assignment->attempt, "a", MakeProof(1)));
+  EXPECT_EQ(changes, 1);
+}
+
+TEST_F(QueueTest, ForeignResultsAreJudged) {
+  const JobId id = Add(1);
+  const auto assignment = Ask("a");
+  constexpr auto kCode = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(queue_->FinishProven(id, assignment->attempt, "a", Bytes(191)),
+              StatusIs(kCode, "191 bytes, want 384"));
+  EXPECT_THAT(queue_->FinishFaults(id, assignment->attempt, "a", {}), StatusIs(kCode, "no faults"));
+  EXPECT_THAT(queue_->FinishFaults(id, assignment->attempt, "a", {{8, "x"}}),
+              StatusIs(kCode, "sector 8"));
+  EXPECT_THAT(queue_->Fail(id, assignment->attempt, "a", "x", FailureKind::kClosed),
+              StatusIs(kCode, "kind of failure"));
+  ASSERT_OK(queue_->FinishFaults(id, assignment->attempt, "a", {{27, "x"}, {7, "y"}, {7, "z"}}));
+  EXPECT_EQ(DescribeState(Job(id)), "Faults(2)");
+  EXPECT_EQ(Job(id).faults[0].number, 7u);
+}
+
+TEST_F(QueueTest, IdsStayUniqueWhenDigestsCollide) {
+  // A foreign job under the id that MakeSpec(1) would get.
+  const JobId wanted = MakeJobId(WorkDigest(MakeSpec(1)), 0);
+  const JobRecord foreign = NewRecord(wanted, std::make_shared<const JobSpec>(MakeSpec(2)), kStart);
+  ASSERT_OK(Put(store_, "job/spec/" + wanted.ToString(), AsText(EncodeSpec(*foreign.spec))));
+  ASSERT_OK(Put(store_, "job/record/" + wanted.ToString(), AsText(EncodeRecord(foreign))));
+  Reopen();
+  const JobId id = Add(1);
+  EXPECT_EQ(id, MakeJobId(WorkDigest(MakeSpec(1)), 1));
+  EXPECT_EQ(Add(1), id);
+  EXPECT_EQ(Add(2), wanted);
+  Reopen();
+  EXPECT_EQ(Add(1), id);
+  ASSERT_OK(queue_->Remove(wanted));
+  EXPECT_EQ(Add(1), id) << "found by its work, though its first choice is free now";
+}
+
+TEST_F(QueueTest, DamagedRowIsSetAsideAndTheRestGoesOn) {
+  const JobId good = Add(1);
+  const JobId bad = Add(2);
+  ASSERT_OK(Put(store_, "job/record/" + bad.ToString(), "\x01garbage"));
+  store_.writes = 0;
+  Reopen();
+  EXPECT_EQ(queue_->List().size(), 1u);
+  EXPECT_EQ(queue_->List()[0].id, good);
+  ASSERT_OK_AND_ASSIGN(auto rows, store::List(store_, "job/damaged/"));
+  EXPECT_EQ(rows.size(), 2u);
+  EXPECT_EQ(Add(2), bad) << "made anew";
+
+  ASSERT_OK(Put(store_, "job/record/" + good.ToString(), "\x7f"));
+  EXPECT_THAT(Queue::Open(store_, clock_, policy_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "format 127"));
+}
+
+TEST_F(QueueTest, OldJobsAreCleanedUp) {
+  const JobId id = Add(1);
+  const auto assignment = Ask("a");
+  ASSERT_OK(queue_->FinishProven(id, assignment->attempt, "a", MakeProof(1)));
+  clock_.Advance(absl::Hours(25));
+  ASSERT_OK(queue_->Tick());
+  EXPECT_EQ(queue_->List().size(), 1u);
+  clock_.Advance(absl::Seconds(1));
+  std::vector<JobId> removed;
+  queue_->OnRemove([&](const JobId& gone) { removed.push_back(gone); });
+  ASSERT_OK(queue_->Tick());
+  EXPECT_EQ(removed, (std::vector<JobId>{id}));
+  ASSERT_OK_AND_ASSIGN(auto rows, store::List(store_, "job/spec/"));
+  EXPECT_TRUE(rows.empty());
+}
+
+TEST_F(QueueTest, CallbacksMayCallTheQueue) {
+  std::optional<Assignment> taken;
+  queue_->OnAvailable([&] {
+    if (!taken.has_value()) taken = Ask("a");
+  });
+  queue_->OnChange([&](const JobRecord& record) {
+    if (record.state == JobState::kSucceeded) {
+      ASSERT_OK(queue_->Remove(record.id));
+    }
+  });
+  const JobId id = Add(1);
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_EQ(taken->id, id);
+  ASSERT_OK(queue_->FinishProven(id, taken->attempt, "a", MakeProof(1)));
+  EXPECT_TRUE(queue_->List().empty());
+}
+
+}  // namespace
+}  // namespace damocles::job
