@@ -62,12 +62,11 @@ absl::StatusOr<Fr> BuildOneFile(ThreadPool& pool, const TreeShape& shape, const 
                                 Progress& progress) {
   DAMOCLES_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(path));
   const RowSink write = [&](unsigned row, std::uint64_t first, std::span<const Fr> nodes) {
-    if (row <= rows_to_discard) return absl::OkStatus();
     return file.WriteAt(NodeOffset(shape, rows_to_discard, row, first), EncodeNodes(nodes));
   };
-  DAMOCLES_ASSIGN_OR_RETURN(const Fr root,
-                            WalkBaseTree(pool, shape, sealed, sealed_path, tree, write,
-                                         [&](std::uint64_t leaves) { progress.Add(leaves); }));
+  DAMOCLES_ASSIGN_OR_RETURN(
+      const Fr root, WalkBaseTree(pool, shape, sealed, sealed_path, tree, rows_to_discard + 1,
+                                  write, [&](std::uint64_t leaves) { progress.Add(leaves); }));
   DAMOCLES_RETURN_IF_ERROR(file.Commit());
   return root;
 }
@@ -77,7 +76,6 @@ absl::Status CompareOneTree(ThreadPool& pool, const TreeShape& shape, const File
                             Progress& progress) {
   const RowSink compare = [&](unsigned row, std::uint64_t first,
                               std::span<const Fr> nodes) -> absl::Status {
-    if (row < file.FirstRow()) return absl::OkStatus();
     std::vector<Fr> stored(nodes.size());
     DAMOCLES_RETURN_IF_ERROR(file.ReadNodes(row, first, stored));
     const auto different = std::mismatch(nodes.begin(), nodes.end(), stored.begin()).first;
@@ -89,7 +87,7 @@ absl::Status CompareOneTree(ThreadPool& pool, const TreeShape& shape, const File
         "%s: row %d, node %d is not the hash of nodes %d to %d of %s: one of the two is corrupt",
         file.Path(), row, node, leaf, leaf + leaves - 1, sealed_path));
   };
-  return WalkBaseTree(pool, shape, sealed, sealed_path, tree, compare,
+  return WalkBaseTree(pool, shape, sealed, sealed_path, tree, file.FirstRow(), compare,
                       [&](std::uint64_t leaves) { progress.Add(leaves); })
       .status();
 }
@@ -112,6 +110,7 @@ absl::StatusOr<Fr> BuildTreeFiles(ThreadPool& pool, const TreeShape& shape,
                      files.cache_folder + "/" + names[tree], rows_to_discard, progress));
     roots.push_back(root);
   }
+  DAMOCLES_RETURN_IF_ERROR(SyncFolder(files.cache_folder));
   return RootOverBaseRoots(shape, roots);
 }
 
@@ -132,6 +131,7 @@ absl::StatusOr<Fr> BuildZeroTreeFiles(const TreeShape& shape, const std::string&
     }
     DAMOCLES_RETURN_IF_ERROR(file.Commit());
   }
+  DAMOCLES_RETURN_IF_ERROR(SyncFolder(cache_folder));
   return RootOverBaseRoots(shape, std::vector<Fr>(shape.BaseTrees(), zero_roots.back()));
 }
 

@@ -8,7 +8,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -108,21 +107,13 @@ absl::Status NewFile::WriteAt(std::uint64_t offset, ByteSpan bytes) const {
   return absl::OkStatus();
 }
 
-absl::Status NewFile::Resize(std::uint64_t bytes) const {
-  if (ftruncate(file_.Descriptor(), static_cast<off_t>(bytes)) != 0) {
-    return IoError("set the length of", temporary_);
-  }
-  return absl::OkStatus();
-}
-
 absl::Status NewFile::Commit() {
   if (fsync(file_.Descriptor()) != 0) return IoError("sync", temporary_);
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
     return IoError("put the new file in place at", path_);
   }
   temporary_.clear();
-  const std::string folder = std::filesystem::path(path_).parent_path().string();
-  return SyncFolder(folder.empty() ? "." : folder);
+  return absl::OkStatus();
 }
 
 }  // namespace damocles::merkle

@@ -36,8 +36,7 @@ class NewFile {
 
   // From any thread, where ranges do not overlap.
   absl::Status WriteAt(std::uint64_t offset, ByteSpan bytes) const;
-  // Sets the length; what was not written reads as zeros.
-  absl::Status Resize(std::uint64_t bytes) const;
+  // The caller syncs the folder, once for all its new files.
   absl::Status Commit();
 
  private:

@@ -31,11 +31,12 @@ bool IsHole(const File& file, std::uint64_t offset, std::uint64_t bytes) {
   return static_cast<std::uint64_t>(data) >= offset + bytes;
 }
 
-// Hands `nodes` of row `first_row` and all rows above them to `sink`; returns the one at the end.
-absl::StatusOr<Fr> HashUp(std::vector<Fr> nodes, unsigned first_row, std::uint64_t first,
+// Hands `nodes` of `row` and all rows above them to `sink`, from row `wanted` on; returns the one
+// at the end.
+absl::StatusOr<Fr> HashUp(std::vector<Fr> nodes, unsigned row, unsigned wanted, std::uint64_t first,
                           const RowSink& sink) {
-  for (unsigned row = first_row;; ++row) {
-    DAMOCLES_RETURN_IF_ERROR(sink(row, first, nodes));
+  for (;; ++row) {
+    if (row >= wanted) DAMOCLES_RETURN_IF_ERROR(sink(row, first, nodes));
     if (nodes.size() == 1) return nodes[0];
     std::vector<Fr> parents(nodes.size() / kBaseArity);
     poseidon::HashRow8(nodes, parents);
@@ -44,9 +45,9 @@ absl::StatusOr<Fr> HashUp(std::vector<Fr> nodes, unsigned first_row, std::uint64
   }
 }
 
-absl::StatusOr<Fr> ZerosUp(unsigned rows, std::span<const Fr> zero_roots, std::uint64_t first,
-                           const RowSink& sink) {
-  for (unsigned row = 0; row <= rows; ++row) {
+absl::StatusOr<Fr> ZerosUp(unsigned rows, std::span<const Fr> zero_roots, unsigned wanted,
+                           std::uint64_t first, const RowSink& sink) {
+  for (unsigned row = wanted; row <= rows; ++row) {
     const std::vector<Fr> nodes(std::size_t{1} << (3 * (rows - row)), zero_roots[row]);
     DAMOCLES_RETURN_IF_ERROR(sink(row, first >> (3 * row), nodes));
   }
@@ -79,7 +80,8 @@ class FirstError {
 }  // namespace
 
 absl::StatusOr<Fr> WalkBaseTree(ThreadPool& pool, const TreeShape& shape, const File& sealed,
-                                const std::string& sealed_path, unsigned tree, const RowSink& sink,
+                                const std::string& sealed_path, unsigned tree, unsigned first_row,
+                                const RowSink& sink,
                                 const std::function<void(std::uint64_t)>& leaves_done) {
   const unsigned piece_rows = std::min(kPieceRows, shape.base_depth);
   const std::uint64_t piece_leaves = std::uint64_t{1} << (3 * piece_rows);
@@ -90,11 +92,11 @@ absl::StatusOr<Fr> WalkBaseTree(ThreadPool& pool, const TreeShape& shape, const 
     const std::uint64_t first = piece * piece_leaves;
     const std::uint64_t sealed_first = tree * shape.BaseLeaves() + first;
     if (IsHole(sealed, sealed_first * kNodeBytes, piece_leaves * kNodeBytes)) {
-      return ZerosUp(piece_rows, zero_roots, first, sink);
+      return ZerosUp(piece_rows, zero_roots, first_row, first, sink);
     }
     std::vector<Fr> leaves(piece_leaves);
     DAMOCLES_RETURN_IF_ERROR(ReadSealedNodes(sealed, sealed_path, sealed_first, leaves));
-    return HashUp(std::move(leaves), 0, first, sink);
+    return HashUp(std::move(leaves), 0, first_row, first, sink);
   };
 
   FirstError error;
@@ -115,7 +117,7 @@ absl::StatusOr<Fr> WalkBaseTree(ThreadPool& pool, const TreeShape& shape, const 
   // The pieces have handed out row piece_rows already.
   std::vector<Fr> parents(tops.size() / kBaseArity);
   poseidon::HashRow8(tops, parents);
-  return HashUp(std::move(parents), piece_rows + 1, 0, sink);
+  return HashUp(std::move(parents), piece_rows + 1, first_row, 0, sink);
 }
 
 std::vector<Fr> ZeroRoots(unsigned depth) {
