@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The simulated chain behind the JSON-RPC of a node (chain.md 2): /rpc/v0 and /rpc/v1, HTTP and
+// WebSocket, subscriptions, permissions, errors in the node's words.  Beyond the node's methods:
+//
+//   Damocles.DevnetAdvance(n)      n epochs more; the new height
+//   Damocles.DevnetInject(fault)   see docs/devnet.md for the members of a fault
+//   Damocles.DevnetReport()        devnet/report.h
+//
+// Proofs are verified while a block or a dry run is executed, on the loop's thread: milliseconds.
+
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+#include "damocles/base/clock.h"
+#include "damocles/devnet/chain.h"
+
+namespace damocles::devnet {
+
+struct LotusServerOptions {
+  // Empty: whoever connects may do everything.  Else: with it everything, without it only reading,
+  // with another one nothing (HTTP status 401).
+  std::string token;
+  std::size_t request_bytes_max = std::size_t{16} << 20;
+  // Of a request's head and body; an answer may take its time.
+  kj::Duration request_timeout = 30 * kj::SECONDS;
+  std::size_t connections_max = 512;
+  // Calls of one WebSocket that are under way.
+  std::size_t calls_max = 1024;
+  // Values of a subscription that are not yet sent, as in the node; one more ends it.
+  std::size_t channel_values_max = 16;
+  // Bytes waiting for a slow WebSocket; more ends the connection.
+  std::size_t unsent_bytes_max = std::size_t{64} << 20;
+};
+
+class LotusServer {
+ public:
+  // `chain`, `timer` and `clock` must outlive the server; all on one event-loop thread.
+  LotusServer(Chain& chain, kj::Timer& timer, const Clock& clock,
+              const LotusServerOptions& options);
+  LotusServer(const LotusServer&) = delete;
+  LotusServer& operator=(const LotusServer&) = delete;
+  ~LotusServer() noexcept;
+
+  // Serves until the promise is dropped; fails only if the port does.
+  kj::Promise<void> Listen(kj::Own<kj::ConnectionReceiver> port);
+
+  // Makes a block at every epoch's length of real time, until dropped.  Time that passed while the
+  // process was not running, or while a block took longer, is not made up for.  Fails when the
+  // chain cannot be written.
+  kj::Promise<absl::Status> RunClock();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace damocles::devnet

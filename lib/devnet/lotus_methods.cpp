@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/devnet/lotus_methods.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/log.h"
+#include "damocles/chain/lotus_json.h"
+#include "damocles/devnet/report.h"
+
+namespace damocles::devnet::internal {
+namespace {
+
+using chain::FromLotusJson;
+using chain::RpcError;
+using chain::ToLotusJson;
+
+constexpr std::uint64_t kAdvanceMax = 100000;
+
+RpcAnswer Refused(std::int64_t code, std::string message) {
+  return {"", RpcError{code, std::move(message), ""}};
+}
+
+RpcAnswer FromStatus(const absl::Status& status) {
+  if (status.ok()) return {"null", std::nullopt};
+  return {"", chain::RpcErrorFromStatus(status)};
+}
+
+const char* NameOf(Permission permission) {
+  switch (permission) {
+    case Permission::kRead:
+      return "read";
+    case Permission::kWrite:
+      return "write";
+    case Permission::kSign:
+      return "sign";
+    case Permission::kAdmin:
+      return "admin";
+  }
+  return "";
+}
+
+}  // namespace
+
+LotusMethods::LotusMethods(Chain& chain, kj::Timer& timer, const Clock& clock,
+                           Connections& connections)
+    : chain_(chain), timer_(timer), clock_(clock), connections_(connections) {
+  AddChain();
+  AddMiners();
+  AddRandomness();
+  AddWallet();
+  AddMessages();
+  AddV0();
+  AddWaiting();
+  observer_ = chain_.AddHeadObserver([this](const std::vector<chain::HeadChange>& /*changes*/) {
+    for (auto& waiting : waiting_for_head_) waiting->fulfill();
+    waiting_for_head_.clear();
+  });
+}
+
+LotusMethods::~LotusMethods() noexcept {
+  chain_.RemoveHeadObserver(observer_);
+}
+
+void LotusMethods::AddWaiting() {
+  methods_["StateWaitMsg"] = {Permission::kRead, 4, nullptr};
+  v0_["StateWaitMsg"] = {Permission::kRead, 2, nullptr};
+  methods_["DevnetAdvance"] = {Permission::kAdmin, 1, nullptr};
+  methods_["DevnetInject"] = {Permission::kAdmin, 1, nullptr};
+  methods_["DevnetReport"] = {Permission::kRead, 0, nullptr};
+}
+
+async::Task<RpcAnswer> LotusMethods::Call(chain::RpcRequest request, Caller caller) {
+  const std::string& full = request.method;
+  const std::size_t dot = full.find('.');
+  const std::string space = full.substr(0, dot);
+  const std::string name = dot == std::string::npos ? "" : full.substr(dot + 1);
+  const bool own = name.starts_with("Devnet");
+  if (full == kChainNotify) {
+    co_return Refused(chain::kRpcMethodNotFound,
+                      absl::StrFormat("method '%s' not supported in this mode (no out channel "
+                                      "support)",
+                                      full));
+  }
+  const Method* method = nullptr;
+  if (space == (own ? "Damocles" : "Filecoin")) {
+    if (const auto found = methods_.find(name); found != methods_.end()) method = &found->second;
+    if (const auto found = v0_.find(name); caller.v0 && found != v0_.end()) {
+      method = &found->second;
+    }
+  }
+  if (method == nullptr) {
+    co_return Refused(chain::kRpcMethodNotFound, absl::StrFormat("method '%s' not found", full));
+  }
+  if (request.params.size() != method->params) {
+    co_return Refused(chain::kRpcInvalidParams,
+                      absl::StrFormat("wrong param count (method '%s'): %d != %d", full,
+                                      request.params.size(), method->params));
+  }
+  if ((caller.permissions & static_cast<unsigned>(method->permission)) == 0) {
+    co_return Refused(1, absl::StrFormat("missing permission to invoke '%s' (need '%s')", name,
+                                         NameOf(method->permission)));
+  }
+  if (!own) {
+    if (const std::optional<CallFault> fault = faults_.Take(name); fault) {
+      if (fault->hang) co_await kj::Promise<void>(kj::NEVER_DONE);
+      if (fault->delay_ms) co_await timer_.afterDelay(*fault->delay_ms * kj::MILLISECONDS);
+      if (!fault->error.empty()) co_return Refused(1, fault->error);
+    }
+  }
+  if (method->answer != nullptr) co_return method->answer(full, request.params);
+  co_return co_await CallWaiting(std::move(request), caller.v0);
+}
+
+async::Task<RpcAnswer> LotusMethods::CallWaiting(chain::RpcRequest request, bool v0) {
+  const std::string name = request.method.substr(request.method.find('.') + 1);
+  const auto unreadable = [&](const absl::Status& status) {
+    return Refused(chain::kRpcParseError,
+                   absl::StrFormat("unmarshaling params for '%s': %s", request.method,
+                                   std::string(status.message())));
+  };
+  if (name == "DevnetReport") co_return RpcAnswer{ReportJson(chain_), std::nullopt};
+  if (name == "DevnetInject") co_return FromStatus(Inject(request.params[0]));
+  if (name == "DevnetAdvance") {
+    const auto epochs = FromLotusJson<std::uint64_t>(request.params[0]);
+    if (!epochs.ok()) co_return unreadable(epochs.status());
+    co_return co_await Advance(*epochs);
+  }
+  const auto message = FromLotusJson<filecoin::Cid>(request.params[0]);
+  if (!message.ok()) co_return unreadable(message.status());
+  const auto confidence = FromLotusJson<std::uint64_t>(request.params[1]);
+  if (!confidence.ok()) co_return unreadable(confidence.status());
+  if (v0) co_return co_await WaitMsg(*message, *confidence, -1, true);
+  const auto limit = FromLotusJson<std::int64_t>(request.params[2]);
+  if (!limit.ok()) co_return unreadable(limit.status());
+  const auto allow_replaced = FromLotusJson<bool>(request.params[3]);
+  if (!allow_replaced.ok()) co_return unreadable(allow_replaced.status());
+  co_return co_await WaitMsg(*message, *confidence, *limit, *allow_replaced);
+}
+
+async::Task<RpcAnswer> LotusMethods::WaitMsg(filecoin::Cid message, std::uint64_t confidence,
+                                             std::int64_t limit, bool allow_replaced) {
+  while (true) {
+    const auto found = chain_.StateSearchMsg(filecoin::TipSetKey(), message, limit, allow_replaced);
+    if (!found.ok()) co_return FromStatus(found.status());
+    if (found->has_value()) {
+      const filecoin::EpochDelta above = chain_.ChainHead().Height() - (*found)->height;
+      if (above.Count() >= 0 && static_cast<std::uint64_t>(above.Count()) >= confidence) {
+        co_return RpcAnswer{ToLotusJson(**found), std::nullopt};
+      }
+    }
+    co_await NextHead();
+  }
+}
+
+kj::Promise<void> LotusMethods::NextHead() {
+  auto pair = kj::newPromiseAndFulfiller<void>();
+  waiting_for_head_.push_back(kj::mv(pair.fulfiller));
+  return kj::mv(pair.promise);
+}
+
+async::Task<RpcAnswer> LotusMethods::Advance(std::uint64_t epochs) {
+  if (epochs > kAdvanceMax) {
+    co_return Refused(1, absl::StrFormat("at most %d epochs in one call", kAdvanceMax));
+  }
+  for (std::uint64_t i = 0; i < epochs; ++i) {
+    const absl::Status status = Tick(std::nullopt);
+    if (!status.ok()) co_return FromStatus(status);
+    co_await kj::evalLater([]() {});  // the subscribers' turn
+  }
+  co_return RpcAnswer{ToLotusJson(chain_.ChainHead().Height().Value()), std::nullopt};
+}
+
+absl::Status LotusMethods::Tick(std::optional<std::uint64_t> timestamp) {
+  AdvanceOptions options;
+  options.null_rounds = faults_.TakeNullRounds();
+  options.timestamp = timestamp;
+  return chain_.Advance(options);
+}
+
+absl::Status LotusMethods::Inject(std::string_view fault) {
+  DAMOCLES_ASSIGN_OR_RETURN(FaultOrder order, ParseFault(fault));
+  if (order.clear) faults_.Clear();
+  if (order.call) faults_.Add(*std::move(order.call));
+  if (order.http_status) faults_.SetHttpStatus(*order.http_status, order.count);
+  if (order.silent) faults_.silent = *order.silent;
+  if (order.pause) faults_.paused = *order.pause;
+  if (order.null_rounds) faults_.AddNullRounds(*order.null_rounds);
+  if (order.drop_next_messages) {
+    DAMOCLES_RETURN_IF_ERROR(chain_.DropNextMessages(*order.drop_next_messages));
+  }
+  if (!order.drop_message.empty()) {
+    DAMOCLES_ASSIGN_OR_RETURN(const filecoin::Cid message,
+                              filecoin::Cid::Parse(order.drop_message));
+    DAMOCLES_RETURN_IF_ERROR(chain_.DropMessage(message));
+  }
+  if (!order.base_fee.empty()) {
+    DAMOCLES_ASSIGN_OR_RETURN(const auto fee, filecoin::TokenAmount::Parse(order.base_fee));
+    DAMOCLES_RETURN_IF_ERROR(chain_.SetBaseFee(fee));
+  }
+  if (order.reorg) DAMOCLES_RETURN_IF_ERROR(chain_.Reorg(*order.reorg));
+  if (order.end_channels) connections_.EndChannels();
+  if (order.drop_websockets) connections_.DropWebSockets();
+  LogInfo("devnet", "fault_injected", {{"fault", fault}});
+  return absl::OkStatus();
+}
+
+}  // namespace damocles::devnet::internal

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <kj/async.h>
+#include <kj/timer.h>
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/devnet/lotus_faults.h"
+
+#include "damocles/async/task.h"
+#include "damocles/base/clock.h"
+#include "damocles/chain/json_rpc.h"
+#include "damocles/devnet/chain.h"
+
+namespace damocles::devnet::internal {
+
+enum class Permission : unsigned { kRead = 1, kWrite = 2, kSign = 4, kAdmin = 8 };
+inline constexpr unsigned kAllPermissions = 15;
+
+struct Caller {
+  unsigned permissions = 0;
+  bool v0 = false;  // the older shapes of a few methods
+};
+
+struct RpcAnswer {
+  std::string result;  // raw JSON
+  std::optional<chain::RpcError> error;
+};
+
+// What the connections of the server do on orders of DevnetInject.
+class Connections {
+ public:
+  virtual ~Connections() = default;
+  virtual void DropWebSockets() = 0;
+  virtual void EndChannels() = 0;
+};
+
+inline constexpr std::string_view kChainNotify = "Filecoin.ChainNotify";
+
+// The methods by name, over one chain.
+class LotusMethods {
+ public:
+  LotusMethods(Chain& chain, kj::Timer& timer, const Clock& clock, Connections& connections);
+  LotusMethods(const LotusMethods&) = delete;
+  LotusMethods& operator=(const LotusMethods&) = delete;
+  ~LotusMethods() noexcept;
+
+  // An answer in every case; may take as long as a message needs to be included.
+  async::Task<RpcAnswer> Call(chain::RpcRequest request, Caller caller);
+
+  // One block more, by the clock.
+  absl::Status Tick(std::optional<std::uint64_t> timestamp);
+
+  Chain& TheChain() { return chain_; }
+  Faults& TheFaults() { return faults_; }
+
+ private:
+  using Params = std::vector<std::string>;
+  using Answer = std::function<RpcAnswer(const std::string& name, const Params& params)>;
+  struct Method {
+    Permission permission = Permission::kRead;
+    std::size_t params = 0;
+    Answer answer;  // empty: one of those that wait
+  };
+
+  // Declares a method that answers at once: `function` takes values of Wanted..., and returns a
+  // T or StatusOr<T> that has JSON.
+  template <typename... Wanted, typename Function>
+  void Add(std::map<std::string, Method, std::less<>>& table, const char* name,
+           Permission permission, Function function);
+  void AddChain();
+  void AddMiners();
+  void AddRandomness();
+  void AddWallet();
+  void AddMessages();
+  void AddV0();
+  void AddWaiting();
+
+  async::Task<RpcAnswer> CallWaiting(chain::RpcRequest request, bool v0);
+  async::Task<RpcAnswer> WaitMsg(filecoin::Cid message, std::uint64_t confidence,
+                                 std::int64_t limit, bool allow_replaced);
+  async::Task<RpcAnswer> Advance(std::uint64_t epochs);
+  absl::Status Inject(std::string_view fault);
+  kj::Promise<void> NextHead();
+
+  Chain& chain_;
+  kj::Timer& timer_;
+  const Clock& clock_;
+  Connections& connections_;
+  Faults faults_;
+  std::map<std::string, Method, std::less<>> methods_;
+  std::map<std::string, Method, std::less<>> v0_;  // where it differs
+  std::uint64_t observer_ = 0;
+  std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting_for_head_;
+};
+
+}  // namespace damocles::devnet::internal
