@@ -7,7 +7,7 @@ packages=(
   cmake g++ ninja-build ccache pkg-config
   libabsl-dev libleveldb-dev libsnappy-dev capnproto libcapnp-dev libtomlplusplus-dev
   libspdlog-dev libcli11-dev nlohmann-json3-dev libssl-dev libsodium-dev libsecp256k1-dev libgmp-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev jq
 )
 if [[ "${1:-}" == "--full" ]]; then
   packages+=(clang clang-tidy clang-format libclang-rt-14-dev)

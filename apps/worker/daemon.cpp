@@ -174,7 +174,9 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
            {"slots", agent_options.capabilities.slots},
            {"stores", stores.size()},
            {"managers", managers.size()}});
-  worker::Agent agent(std::move(agent_options), proving.Prover(), results, executor,
+  std::shared_ptr<prover::WindowProver> prover = proving.Prover();
+  if (options.wrap_prover) prover = options.wrap_prover(std::move(prover));
+  worker::Agent agent(std::move(agent_options), std::move(prover), results, executor,
                       io.provider->getTimer(), SystemClock(), std::move(managers));
 
   kj::Promise<void> draining = StopSignal(io.unixEventPort).then([&agent] {

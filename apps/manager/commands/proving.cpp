@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// util sealer proving info | deadlines | deadline IDX: what the chain says, without the manager.
+// util sealer proving info | deadlines | deadline IDX: what the chain says, without the manager;
+// history: what the manager did.
 
 #include <string>
 #include <utility>
@@ -236,6 +237,70 @@ async::Task<absl::StatusOr<int>> Deadline(chain::Api& api, std::uint64_t miner, 
   co_return cli::kExitDone;
 }
 
+nlohmann::json ToJson(const rpc::DeadlineSummary& record) {
+  nlohmann::json batches = nlohmann::json::array();
+  for (const rpc::BatchSummary& batch : record.batches) {
+    nlohmann::json skipped = nlohmann::json::array();
+    for (const auto& fault : batch.skipped) {
+      skipped.push_back({{"sector", fault.number}, {"reason", fault.reason}});
+    }
+    batches.push_back({{"partitions", batch.partitions},
+                       {"state", batch.state},
+                       {"job", batch.job_id},
+                       {"message", batch.message_cid},
+                       {"skipped", skipped},
+                       {"note", batch.error},
+                       {"proofs", batch.proofs}});
+  }
+  return {{"miner", record.miner},
+          {"deadline", record.deadline_index},
+          {"period_start", record.period_start},
+          {"open_epoch", record.open_epoch},
+          {"close_epoch", record.close_epoch},
+          {"state", record.state},
+          {"reason", record.reason},
+          {"batches", batches},
+          {"proven_epoch", record.proven_epoch},
+          {"confirmed_epoch", record.confirmed_epoch}};
+}
+
+async::Task<absl::StatusOr<int>> History(rpc::ManagerClient& manager,
+                                         std::optional<std::uint64_t> miner, bool json) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(std::vector<rpc::DeadlineSummary> records,
+                               co_await manager.Deadlines());
+  if (miner) {
+    std::erase_if(records, [&](const auto& record) { return record.miner != *miner; });
+  }
+  if (json) {
+    nlohmann::json out = nlohmann::json::array();
+    for (const auto& record : records) out.push_back(ToJson(record));
+    cli::PrintJson(out);
+    co_return cli::kExitDone;
+  }
+  std::vector<std::vector<std::string>> rows = {{"MinerID", "DDL", "Open", "Close", "State",
+                                                 "Batches", "Proofs", "Skipped", "Proven",
+                                                 "Confirmed", "Reason"}};
+  const auto epoch = [](std::int64_t value) {
+    return value < 0 ? std::string("-") : absl::StrFormat("%d", value);
+  };
+  for (const auto& record : records) {
+    std::size_t skipped = 0;
+    std::size_t proofs = 0;
+    for (const auto& batch : record.batches) {
+      skipped += batch.skipped.size();
+      proofs += batch.proofs;
+    }
+    rows.push_back({absl::StrFormat("f0%d", record.miner),
+                    absl::StrFormat("%d", record.deadline_index), epoch(record.open_epoch),
+                    epoch(record.close_epoch), record.state,
+                    absl::StrFormat("%d", record.batches.size()), absl::StrFormat("%d", proofs),
+                    absl::StrFormat("%d", skipped), epoch(record.proven_epoch),
+                    epoch(record.confirmed_epoch), record.reason.empty() ? "-" : record.reason});
+  }
+  PrintTable(rows);
+  co_return cli::kExitDone;
+}
+
 }  // namespace
 
 void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& globals) {
@@ -251,7 +316,7 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
   CLI::App* proving = util_sealer.add_subcommand("proving", "What is to be proven, and when");
   proving->require_subcommand(1);
   // Stands before or after the sub-command, as operators are used to.
-  proving->add_option("--miner", flags->miner, "f01000, t01000 or 1000")->required();
+  proving->add_option("--miner", flags->miner, "f01000, t01000 or 1000");
   proving->fallthrough();
 
   const auto add =
@@ -279,6 +344,22 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
         return Deadlines(api, miner, flags->all, flags->json);
       })
       ->add_flag("-a,--all", flags->all, "Count terminated sectors and empty partitions too");
+  CLI::App* history = proving->add_subcommand(
+      "history", "What became of each deadline, by the manager's records, newest first");
+  history->fallthrough();
+  history->add_flag("--json", flags->json, "As JSON");
+  program.SetAction(
+      *history,
+      [flags, &globals]() -> absl::StatusOr<int> {
+        std::optional<std::uint64_t> miner;
+        if (!flags->miner.empty()) {
+          DAMOCLES_ASSIGN_OR_RETURN(miner, ParseMiner(flags->miner));
+        }
+        return WithManager(globals, [flags, miner](rpc::ManagerClient& manager) {
+          return History(manager, miner, flags->json);
+        });
+      },
+      "damocles-manager util sealer proving history --json");
   CLI::App* deadline =
       add("deadline", "One deadline of a miner",
           "damocles-manager util sealer proving --miner f01000 deadline 3 --sector-nums",

@@ -1,0 +1,304 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+#
+# The main job on an embedded devnet, with real processes and real proofs: two miners, two workers,
+# one manager, one chain.  See --help.
+set -uo pipefail
+
+usage() {
+  cat <<'EOF'
+Usage: examples/quickstart.sh [--home DIR] [--skip-build] [--keep] [--json] [--chaos]
+                              [--break no-workers|wrong-params|corrupt-sector|flip-proof]
+
+Installs what the build needs, builds, then lets two miners prove their sectors on a devnet until
+every window has closed. The last line says how it went:
+
+  deadlines=N proven=N missed=N proofs=N skipped=N min_slack=NN%
+
+and the exit code is 0 only if nothing was missed, by the chain's report and by the manager's own
+records. min_slack is the least part of a window that was left when its proof was on chain.
+
+  --home DIR    where everything is put (made if absent); default: a temporary folder
+  --skip-build  take the programs of build/release as they are
+  --keep        keep the folder at the end
+  --json        print summary.json before the last line
+  --chaos       kill a worker and the manager with SIGKILL in mid-run and start them again
+  --break MODE  no-workers: none is started; wrong-params: the workers' parameters are others;
+                corrupt-sector: one sector's file is spoiled; flip-proof: one bit of every proof
+                is changed on its way to the manager
+
+Example: examples/quickstart.sh --chaos --keep --home /tmp/damocles
+EOF
+}
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+home='' build=yes keep=no json=no chaos=no broken=''
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --home) home=${2:?--home needs a folder}; shift ;;
+    --home=*) home=${1#*=} ;;
+    --skip-build) build=no ;;
+    --keep) keep=yes ;;
+    --json) json=yes ;;
+    --chaos) chaos=yes ;;
+    --break) broken=${2:?--break needs a mode}; shift ;;
+    --break=*) broken=${1#*=} ;;
+    -h|--help) usage; exit 0 ;;
+    *) echo "quickstart: unknown argument '$1'; see --help" >&2; exit 2 ;;
+  esac
+  shift
+done
+case "$broken" in
+  ''|no-workers|wrong-params|corrupt-sector|flip-proof) ;;
+  *) echo "quickstart: unknown --break '$broken'; see --help" >&2; exit 2 ;;
+esac
+
+say() { printf '[%3ds] %s\n' "$SECONDS" "$*" >&2; }
+die() { echo "quickstart: $*" >&2; exit 1; }
+
+if [[ $build == yes ]]; then
+  "$root/scripts/install-dependencies.sh" || die "cannot install what the build needs"
+  say "building (preset release)"
+  (cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release -j "$(nproc)" \
+    --target damocles-manager damocles-worker damocles-devnet damocles-prover flip-worker) >&2 ||
+    die "the build failed"
+  SECONDS=0
+fi
+bin=${DAMOCLES_BIN:-$root/build/release}
+for program in damocles-manager damocles-worker damocles-devnet damocles-prover; do
+  [[ -x $bin/$program ]] || die "$bin/$program is missing: run without --skip-build"
+done
+command -v jq >/dev/null || die "jq is missing: run scripts/install-dependencies.sh"
+
+if [[ -z $home ]]; then
+  home=$(mktemp -d "${TMPDIR:-/tmp}/damocles-quickstart-XXXXXX")
+else
+  mkdir -p "$home" || die "cannot make $home"
+  home=$(cd "$home" && pwd)
+  [[ ! -e $home/devnet ]] || die "$home holds an earlier run: name another folder or remove it"
+fi
+
+declare -A pids=()
+cleanup() {
+  local pid
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+  for pid in "${pids[@]}"; do
+    # A worker ends its proof first; whoever takes longer is killed.
+    timeout 10 tail --pid="$pid" -f /dev/null 2>/dev/null || kill -KILL "$pid" 2>/dev/null
+  done
+  wait 2>/dev/null
+  if [[ $keep == yes ]]; then say "everything is kept in $home"; else rm -rf "$home"; fi
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+start() {  # name, command...: in the background, its log in NAME.log
+  local name=$1
+  shift
+  "$@" >>"$home/$name.log" 2>&1 &
+  pids[$name]=$!
+}
+
+wait_for_file() {  # file, name of the process that makes it
+  local i
+  for ((i = 0; i < 200; i++)); do
+    [[ -s $1 ]] && return 0
+    kill -0 "${pids[$2]}" 2>/dev/null || { tail -n 20 "$home/$2.log" >&2; die "$2 ended at once"; }
+    sleep 0.05
+  done
+  tail -n 20 "$home/$2.log" >&2
+  die "$2 does not come up"
+}
+
+miners=(1000 1001)
+stores=(store-1 store-2)
+deadlines=8  # of the 12 of a period, each miner has sectors in these
+params=$home/params
+mkdir -p "$params" "$home"/{devnet,manager,worker-1,worker-2,store-1,store-2}
+
+say "making parameters and sectors (2 KiB)"
+"$bin/damocles-prover" setup --kind window --size 2KiB --params "$params" >"$home/setup.log" 2>&1 ||
+  { cat "$home/setup.log" >&2; die "setup failed"; }
+worker_params=$params
+if [[ $broken == wrong-params ]]; then
+  worker_params=$home/worker-params
+  "$bin/damocles-prover" setup --kind window --size 2KiB --params "$worker_params" \
+    >>"$home/setup.log" 2>&1 || die "setup failed"
+fi
+# Deadline 0 of each miner has three sectors: a full partition and one that is half filled.
+for i in 0 1; do
+  number=0
+  for ((deadline = 0; deadline < deadlines; deadline++)); do
+    count=2
+    [[ $deadline -eq 0 ]] && count=3
+    "$bin/damocles-prover" sector new --size 2KiB --miner "${miners[i]}" \
+      --sector "$number-$((number + count - 1))" --deadline "$deadline" \
+      --store "$home/${stores[i]}" --genesis "$home/genesis.json" >>"$home/sectors.log" 2>&1 ||
+      { tail -n 5 "$home/sectors.log" >&2; die "cannot make sectors"; }
+    number=$((number + count))
+  done
+done
+if [[ $broken == corrupt-sector ]]; then
+  spoiled=$home/store-1/sealed/s-t01000-4
+  head -c 2048 /dev/zero | tr '\0' '\377' >"$spoiled"
+  say "spoiled $spoiled"
+fi
+
+"$bin/damocles-devnet" init --home "$home/devnet" --genesis "$home/genesis.json" --preset quick \
+  --seed 1 >"$home/devnet-init.log" 2>&1 || { cat "$home/devnet-init.log" >&2; die "devnet init failed"; }
+start devnet "$bin/damocles-devnet" run --home "$home/devnet" --listen 127.0.0.1:0 \
+  --port-file "$home/devnet.port" --params "$params"
+wait_for_file "$home/devnet.port" devnet
+chain_port=$(<"$home/devnet.port")
+say "devnet listens on port $chain_port"
+
+"$bin/damocles-manager" --home "$home/manager" daemon init >"$home/manager-init.log" 2>&1 ||
+  { cat "$home/manager-init.log" >&2; die "manager init failed"; }
+{
+  echo '[Common.API]'
+  echo "Chain = \"http://127.0.0.1:$chain_port\""
+  echo '[Common.Proving.WorkerProver]'
+  echo 'HeartbeatTimeout = "3s"'
+  for store in "${stores[@]}"; do
+    printf '[[Common.PersistStores]]\nName = "%s"\nPath = "%s"\n' "$store" "$home/$store"
+  done
+  for miner in "${miners[@]}"; do
+    printf '[[Miners]]\nActor = %s\n[Miners.PoSt]\nConfidence = 2\nChallengeConfidence = 0\nSubmitConfidence = 0\n' "$miner"
+  done
+} >"$home/manager/sector-manager.cfg"
+manager_port=0
+start_manager() {
+  rm -f "$home/manager.port"
+  start manager "$bin/damocles-manager" --home "$home/manager" daemon run --poster --worker-prover \
+    --listen "127.0.0.1:$manager_port" --port-file "$home/manager.port" --params "$params"
+  wait_for_file "$home/manager.port" manager
+  manager_port=$(<"$home/manager.port")
+}
+start_manager
+say "manager listens on port $manager_port"
+for store in "${stores[@]}"; do
+  "$bin/damocles-manager" --home "$home/manager" util storage attach "$home/$store" \
+    >>"$home/attach.log" 2>&1 || { cat "$home/attach.log" >&2; die "cannot attach $store"; }
+done
+
+worker_program=$bin/damocles-worker
+[[ $broken == flip-proof ]] && worker_program=$bin/tests/flip-worker
+start_worker() {  # number
+  start "worker-$1" "$worker_program" daemon -c "$home/worker-$1/worker.toml"
+}
+for number in 1 2; do
+  cat >"$home/worker-$number/worker.toml" <<EOF
+[worker]
+name = "worker-$number"
+state_dir = "$home/worker-$number/state"
+params_dir = "$worker_params"
+
+[sector_manager]
+rpc_client.addr = "127.0.0.1:$manager_port"
+rpc_client.token_file = "$home/manager/tokens/worker"
+
+[[sealing_thread]]
+plan = "wdpost"
+sealing.recover_interval = "5s"
+
+[[attached]]
+name = "store-1"
+location = "$home/store-1"
+
+[[attached]]
+name = "store-2"
+location = "$home/store-2"
+EOF
+  [[ $broken == no-workers ]] || start_worker $number
+done
+[[ $broken == no-workers ]] || say "two workers are running"
+
+report() { "$bin/damocles-devnet" report --url "http://127.0.0.1:$chain_port" --json; }
+records() { "$bin/damocles-manager" --home "$home/manager" util sealer proving history --json; }
+
+# One row a window: a window counts as proven when all of it that had to be posted was.
+windows='[.deadlines[] | select(.must_be_posted)] | group_by([.miner, .period, .deadline])
+  | map({miner: .[0].miner, deadline: .[0].deadline, period: .[0].period,
+         missed: (map(.missed) | any), skipped: (map(.skipped | length) | add),
+         partitions: length,
+         slack: (map(if .epoch == null then 0 else (.close - .epoch) * 100 / (.close - .open) end) | min)})'
+wanted=$((${#miners[@]} * deadlines))
+told='[]'
+chaos_step=0
+limit=$((SECONDS + 150))
+while true; do
+  sleep 1
+  current=$(report 2>>"$home/report.log") || current=''
+  if [[ -n $current ]]; then
+    rows=$(jq -c "$windows" <<<"$current")
+    jq -r --argjson told "$told" '(. - $told)[]
+      | "f0\(.miner) deadline \(.deadline): \(if .missed then "MISSED" else "proven" end), " +
+        "\(.partitions) partition(s), \(.skipped) skipped, slack \(.slack | floor)%"' <<<"$rows" |
+      while read -r line; do say "$line"; done
+    told=$rows
+    closed=$(jq length <<<"$rows")
+    if [[ $chaos == yes ]]; then
+      if [[ $chaos_step -eq 0 && $closed -ge 3 ]]; then
+        say "chaos: SIGKILL to worker-1"
+        kill -KILL "${pids[worker-1]}"
+        chaos_step=1
+      elif [[ $chaos_step -eq 1 && $closed -ge 5 ]]; then
+        start_worker 1
+        say "chaos: worker-1 is back; SIGKILL to the manager"
+        kill -KILL "${pids[manager]}"
+        wait "${pids[manager]}" 2>/dev/null
+        sleep 2
+        start_manager
+        say "chaos: the manager is back"
+        chaos_step=2
+      fi
+    fi
+    [[ $closed -ge $wanted ]] && break
+  fi
+  for name in devnet manager; do
+    kill -0 "${pids[$name]}" 2>/dev/null || { tail -n 20 "$home/$name.log" >&2; say "$name has ended"; break 2; }
+  done
+  [[ $SECONDS -lt $limit ]] || { say "time is up"; break; }
+done
+# The last windows are closed; give their messages time to be confirmed.
+for ((i = 0; i < 10; i++)); do
+  books=$(records 2>>"$home/report.log") || books='[]'
+  open=$(jq '[.[] | select(.batches | length > 0) | select(.state != "Confirmed" and .state != "Missed")] | length' <<<"$books")
+  [[ $open -eq 0 ]] && break
+  sleep 1
+done
+
+final=$(report 2>>"$home/report.log") || final='{"deadlines":[],"proofs":[]}'
+summary=$(jq -c --argjson wanted "$wanted" "(${windows}) as \$rows |
+  {counts: {deadlines: (\$rows | length),
+            proven: (\$rows | map(select(.missed | not)) | length),
+            missed: ((\$rows | map(select(.missed)) | length) + ([\$wanted - (\$rows | length), 0] | max)),
+            proofs: ([.proofs[] | (.proof | length) / 384] | add // 0),
+            skipped: (\$rows | map(.skipped) | add // 0),
+            min_slack: ((\$rows | map(.slack) | min // 0) | floor)},
+   report: .}" <<<"$final")
+printf '%s\n' "$summary" >"$home/summary.json"
+[[ $json == yes ]] && cat "$home/summary.json"
+
+missed=$(jq '.counts.missed' <<<"$summary")
+code=0
+[[ $missed -eq 0 ]] || code=1
+# The manager's own books must say the same.
+disagree=$(jq -c --argjson books "$books" "(.report | ${windows}) as \$rows
+  | [\$rows[] | . as \$row
+     | select([\$books[] | select(.miner == \$row.miner and .deadline == \$row.deadline
+                and .period_start == \$row.period and (.batches | length) > 0)
+              | (.state == \"Missed\")] | any(. == \$row.missed) | not)
+     | {miner, deadline, missed}]" <<<"$summary")
+if [[ $(jq length <<<"$disagree") -ne 0 ]]; then
+  say "the manager's records differ from the chain's report: $disagree"
+  code=1
+fi
+if [[ -z $broken || $broken == corrupt-sector ]]; then
+  "$bin/damocles-manager" --home "$home/manager" util worker wdpost list --all --json \
+    2>>"$home/report.log" |
+    jq -r '[.[].workers[]] | group_by(.) | map("\(.[0]): \(length) jobs") | join(", ")' |
+    while read -r line; do say "$line"; done
+fi
+jq -r '.counts | "deadlines=\(.deadlines) proven=\(.proven) missed=\(.missed) proofs=\(.proofs) skipped=\(.skipped) min_slack=\(.min_slack)%"' <<<"$summary"
+exit $code
