@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/base/log.h"
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace damocles {
+namespace {
+
+class LogTest : public ::testing::Test {
+ protected:
+  LogTest() {
+    SetLogSink([this](Severity severity, std::string_view line) {
+      severities_.push_back(severity);
+      lines_.emplace_back(line);
+    });
+  }
+  ~LogTest() override {
+    SetLogSink({});
+    SetLogThreshold(Severity::kInfo);
+  }
+  std::vector<Severity> severities_;
+  std::vector<std::string> lines_;
+};
+
+TEST_F(LogTest, OneLineAnEvent) {
+  LogWarning("poster", "proof_late", {{"deadline", 12}, {"slack_s", "14"}});
+  LogInfo("store", "opened");
+  LogError("chain", "failed", {{"status", absl::NotFoundError("no actor")}});
+  EXPECT_THAT(lines_,
+              ::testing::ElementsAre("W poster proof_late deadline=12 slack_s=14", "I store opened",
+                                     "E chain failed status=\"NOT_FOUND: no actor\""));
+  EXPECT_THAT(severities_,
+              ::testing::ElementsAre(Severity::kWarning, Severity::kInfo, Severity::kError));
+}
+
+TEST_F(LogTest, ValuesThatWouldBreakTheLineAreQuoted) {
+  LogInfo("m", "e",
+          {{"a", "x y"}, {"b", "say \"no\""}, {"c", ""}, {"d", "k=v"}, {"e", "two\nlines"}});
+  EXPECT_THAT(lines_,
+              ::testing::ElementsAre(R"(I m e a="x y" b="say \"no\"" c="" d="k=v" e="two lines")"));
+}
+
+TEST_F(LogTest, NothingBelowTheThreshold) {
+  LogDebug("m", "hidden");
+  SetLogThreshold(Severity::kDebug);
+  LogDebug("m", "shown");
+  SetLogThreshold(Severity::kError);
+  LogWarning("m", "hidden");
+  EXPECT_THAT(lines_, ::testing::ElementsAre("D m shown"));
+}
+
+TEST_F(LogTest, LinesOfSeveralThreadsStayWhole) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([t] {
+      for (int i = 0; i < 100; ++i) LogInfo("thread", "event", {{"t", t}});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_EQ(lines_.size(), 400U);
+  for (const std::string& line : lines_) {
+    EXPECT_THAT(line, ::testing::MatchesRegex("I thread event t=[0-3]"));
+  }
+}
+
+}  // namespace
+}  // namespace damocles
