@@ -30,9 +30,9 @@ struct PersistStoreConfig {
   bool read_only = false;
   bool strict = false;
   std::uint64_t weight = 1;
-  std::vector<filecoin::ActorId> allow_miners;
-  std::vector<filecoin::ActorId> deny_miners;
-  std::map<std::string, std::string> meta;
+  std::vector<filecoin::ActorId> allow_miners = {};
+  std::vector<filecoin::ActorId> deny_miners = {};
+  std::map<std::string, std::string> meta = {};
 };
 
 struct WorkerProverConfig {
@@ -53,7 +53,7 @@ struct ProvingConfig {
 
 struct MinerPostConfig {
   bool enabled = true;
-  std::vector<filecoin::Address> senders;  // of Sender too
+  std::vector<filecoin::Address> senders = {};  // of Sender too
   bool strict_check = true;
   bool parallel = true;  // batches of one deadline at the same time
   double gas_over_estimation = 1.2;
@@ -74,14 +74,14 @@ struct MinerConfig {
 };
 
 struct ManagerConfig {
-  std::vector<ChainEndpoint> chain;  // tried in this order; may be empty (embedded devnet)
+  std::vector<ChainEndpoint> chain = {};  // tried in this order; may be empty (embedded devnet)
   absl::Duration chain_event_interval = absl::Minutes(1);
-  std::vector<PersistStoreConfig> persist_stores;
-  std::vector<std::string> scan_persist_stores;  // globs
+  std::vector<PersistStoreConfig> persist_stores = {};
+  std::vector<std::string> scan_persist_stores = {};  // globs
   ProvingConfig proving;
-  std::vector<MinerConfig> miners;
+  std::vector<MinerConfig> miners = {};
 
-  std::vector<std::string> warnings;  // for the log, one line each, without secrets
+  std::vector<std::string> warnings = {};  // for the log, one line each, without secrets
 };
 
 struct LoadOptions {

@@ -35,24 +35,24 @@ struct AttachedStore {
 
 // One [[sealing_thread]] with plan = "wdpost": one job at a time.
 struct WorkerThread {
-  std::vector<filecoin::ActorId> allowed_miners;    // empty: all
-  std::vector<filecoin::SectorSize> allowed_sizes;  // empty: all
+  std::vector<filecoin::ActorId> allowed_miners = {};    // empty: all
+  std::vector<filecoin::SectorSize> allowed_sizes = {};  // empty: all
   absl::Duration recover_interval = absl::Minutes(1);
 };
 
 // A child process that computes (product.md 6).
 struct ProcessorConfig {
-  std::string bin;                // "~" expanded; empty: the running executable
-  std::vector<std::string> args;  // empty and no bin: "processor", "window_post"
-  std::map<std::string, std::string> envs;
+  std::string bin;                     // "~" expanded; empty: the running executable
+  std::vector<std::string> args = {};  // empty and no bin: "processor", "window_post"
+  std::map<std::string, std::string> envs = {};
   bool inherit_envs = true;
   std::uint32_t concurrent = 0;  // 0: no limit
   absl::Duration stable_wait = absl::Seconds(5);
   bool auto_restart = true;
   std::string cgroup_group_name = "vc-worker";
   std::string cgroup_cpuset;
-  std::optional<std::uint32_t> numa_preferred;
-  std::vector<std::string> locks;
+  std::optional<std::uint32_t> numa_preferred = {};
+  std::vector<std::string> locks = {};
 };
 
 struct WorkerConfig {
@@ -61,23 +61,23 @@ struct WorkerConfig {
   absl::Duration ping_interval = absl::Seconds(30);
   bool metrics_enabled = false;
   HostPort metrics_listen{"127.0.0.1", 9000};
-  std::vector<ManagerEndpoint> managers;  // at least one
-  std::vector<AttachedStore> attached;
-  std::vector<std::string> scan_persist_stores;
-  std::vector<WorkerThread> threads;  // plan wdpost only
+  std::vector<ManagerEndpoint> managers = {};  // at least one
+  std::vector<AttachedStore> attached = {};
+  std::vector<std::string> scan_persist_stores = {};
+  std::vector<WorkerThread> threads = {};  // plan wdpost only
   // Proofs at a time over all threads; nullopt: one for each thread.
-  std::optional<std::uint32_t> window_post_concurrent;
-  std::optional<std::uint32_t> winning_post_concurrent;
+  std::optional<std::uint32_t> window_post_concurrent = {};
+  std::optional<std::uint32_t> winning_post_concurrent = {};
   absl::Duration window_post_staggered = absl::ZeroDuration();  // least time between two starts
-  std::map<std::string, std::uint32_t> ext_locks;
-  std::vector<ProcessorConfig> window_post;  // empty: computed in the worker
-  std::vector<ProcessorConfig> winning_post;
+  std::map<std::string, std::uint32_t> ext_locks = {};
+  std::vector<ProcessorConfig> window_post = {};  // empty: computed in the worker
+  std::vector<ProcessorConfig> winning_post = {};
   // Where finished proofs wait for their manager and whatever else must survive.
   std::string state_dir = "~/.damocles-worker";
   // Where the parameter files are; empty: FIL_PROOFS_PARAMETER_CACHE or its default.
   std::string params_dir;
 
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = {};
 };
 
 // As for the manager.  Token files are read: one that others may read is a warning.

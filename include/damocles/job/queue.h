@@ -29,10 +29,10 @@ namespace damocles::job {
 // What a worker that asks for work can do.  An empty list means no limit.
 struct WorkerOffer {
   std::string name;
-  std::vector<filecoin::ActorId> miners;
-  std::vector<filecoin::PoStProofType> proof_types;
+  std::vector<filecoin::ActorId> miners = {};
+  std::vector<filecoin::PoStProofType> proof_types = {};
   // Names of its attached stores; here empty means none.
-  std::vector<std::string> stores;
+  std::vector<std::string> stores = {};
   // Reaches every store (the in-process worker of local mode): `stores` is not looked at.
   bool all_stores = false;
 };

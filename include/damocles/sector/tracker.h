@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,7 +16,6 @@
 #include "absl/time/time.h"
 
 #include "damocles/base/bytes.h"
-#include "damocles/base/thread_pool.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
 #include "damocles/sector/index.h"
@@ -86,6 +86,10 @@ class Tracker {
                                   const CheckLimits& limits, const StrictCheck& strict) const;
 
  private:
+  absl::StatusOr<SectorFiles> FilesOf(filecoin::SectorId sector, Location location,
+                                      bool upgraded) const;
+  bool IsStrict(std::string_view store_name) const;
+
   const Locator& locator_;
   const storage::StoreRegistry& stores_;
 };

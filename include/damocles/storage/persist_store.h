@@ -24,9 +24,9 @@ struct PersistStore {
   bool read_only = false;
   bool strict = false;  // refuse symbolic links and what is not a regular file
   std::uint64_t weight = 1;
-  std::vector<filecoin::ActorId> allow_miners;
-  std::vector<filecoin::ActorId> deny_miners;
-  std::map<std::string, std::string> meta;
+  std::vector<filecoin::ActorId> allow_miners = {};
+  std::vector<filecoin::ActorId> deny_miners = {};
+  std::map<std::string, std::string> meta = {};
 };
 
 // The name of the file that makes a folder a store when ScanPersistStores looks for it.

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/sector/index.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/bytes.h"
+#include "damocles/base/status.h"
+
+namespace damocles::sector {
+namespace {
+
+using storage::Variant;
+
+// Rows, see docs/formats/store.md.
+constexpr std::uint32_t kFormat = 1;
+constexpr std::uint8_t kRowFormat = 1;
+constexpr std::size_t kPrefixBytes = 9;  // of "sector/s/"
+
+std::string_view Prefix(Variant variant) {
+  return variant == Variant::kSealed ? "sector/s/" : "sector/u/";
+}
+
+std::string MinerPrefix(Variant variant, filecoin::ActorId miner) {
+  Bytes key;
+  Append(key, AsBytes(Prefix(variant)));
+  AppendBe64(key, miner);
+  return std::string(AsText(key));
+}
+
+std::string Key(filecoin::SectorId sector, Variant variant) {
+  Bytes number;
+  AppendBe64(number, sector.number);
+  return MinerPrefix(variant, sector.miner) + std::string(AsText(number));
+}
+
+std::string Encode(const Location& location) {
+  Bytes row{kRowFormat};
+  for (const std::string* name : {&location.sealed_store, &location.cache_store}) {
+    AppendLe32(row, static_cast<std::uint32_t>(name->size()));
+    Append(row, AsBytes(*name));
+  }
+  return std::string(AsText(row));
+}
+
+absl::StatusOr<Location> Decode(filecoin::SectorId sector, std::string_view row) {
+  const auto damaged = [&] {
+    return absl::DataLossError(
+        absl::StrFormat("sector index: the row of %s is damaged: attach its store again",
+                        storage::SectorFileName(sector)));
+  };
+  ByteSpan rest = AsBytes(row);
+  if (rest.empty()) return damaged();
+  if (rest[0] > kRowFormat) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "sector index: the row of %s has format %d, this program knows formats up to %d",
+        storage::SectorFileName(sector), rest[0], kRowFormat));
+  }
+  if (rest[0] != kRowFormat) return damaged();
+  rest = rest.subspan(1);
+  Location location;
+  for (std::string* name : {&location.sealed_store, &location.cache_store}) {
+    if (rest.size() < 4) return damaged();
+    const std::size_t size = LoadLe32(rest.data());
+    rest = rest.subspan(4);
+    if (size == 0 || rest.size() < size) return damaged();
+    name->assign(AsText(rest.first(size)));
+    rest = rest.subspan(size);
+  }
+  if (!rest.empty()) return damaged();
+  return location;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::optional<Location>>> Locator::FindMany(
+    const std::vector<filecoin::SectorId>& sectors, Variant variant) const {
+  std::vector<std::optional<Location>> found;
+  found.reserve(sectors.size());
+  for (const filecoin::SectorId& sector : sectors) {
+    DAMOCLES_ASSIGN_OR_RETURN(auto location, Find(sector, variant));
+    found.push_back(std::move(location));
+  }
+  return found;
+}
+
+absl::StatusOr<std::unique_ptr<Index>> Index::Open(store::Store& store) {
+  DAMOCLES_RETURN_IF_ERROR(store::EnsureFormat(store, "sector", kFormat).status());
+  return std::unique_ptr<Index>(new Index(store));
+}
+
+absl::StatusOr<std::optional<Location>> Index::Find(filecoin::SectorId sector,
+                                                    Variant variant) const {
+  DAMOCLES_ASSIGN_OR_RETURN(const auto row, store_.Get(Key(sector, variant)));
+  if (!row.has_value()) return std::optional<Location>();
+  DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, *row));
+  return std::optional<Location>(std::move(location));
+}
+
+absl::StatusOr<SectorEntry> Index::FindAll(filecoin::SectorId sector) const {
+  SectorEntry entry;
+  DAMOCLES_ASSIGN_OR_RETURN(entry.sealed, Find(sector, Variant::kSealed));
+  DAMOCLES_ASSIGN_OR_RETURN(entry.upgraded, Find(sector, Variant::kUpgraded));
+  return entry;
+}
+
+absl::Status Index::Put(const std::vector<IndexRow>& rows) {
+  store::Batch batch;
+  for (const IndexRow& row : rows) {
+    if (row.location.sealed_store.empty() || row.location.cache_store.empty()) {
+      return absl::InvalidArgumentError(absl::StrFormat("sector index: %s without a store name",
+                                                        storage::SectorFileName(row.sector)));
+    }
+    batch.Put(Key(row.sector, row.variant), Encode(row.location));
+  }
+  return store_.Write(batch);
+}
+
+absl::Status Index::Remove(filecoin::SectorId sector, Variant variant) {
+  return store::Delete(store_, Key(sector, variant));
+}
+
+absl::StatusOr<std::vector<IndexRow>> Index::List(std::optional<filecoin::ActorId> miner) const {
+  std::vector<IndexRow> rows;
+  for (const Variant variant : {Variant::kSealed, Variant::kUpgraded}) {
+    const std::string prefix =
+        miner.has_value() ? MinerPrefix(variant, *miner) : std::string(Prefix(variant));
+    DAMOCLES_RETURN_IF_ERROR(
+        store_.Scan(prefix, [&](std::string_view key, std::string_view value) -> absl::Status {
+          if (key.size() != kPrefixBytes + 16) {
+            return absl::DataLossError("sector index: a key of a wrong length");
+          }
+          const auto* numbers = AsBytes(key).data() + kPrefixBytes;
+          const filecoin::SectorId sector{.miner = LoadBe64(numbers),
+                                          .number = LoadBe64(numbers + 8)};
+          DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, value));
+          rows.push_back({.sector = sector, .variant = variant, .location = std::move(location)});
+          return absl::OkStatus();
+        }));
+  }
+  return rows;
+}
+
+}  // namespace damocles::sector

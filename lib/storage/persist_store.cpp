@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/storage/persist_store.h"
+
+#include <glob.h>
+#include <strings.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "nlohmann/json.hpp"
+
+#include "damocles/base/file.h"
+#include "damocles/base/status.h"
+
+namespace damocles::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+std::string Absolute(const std::string& path) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(ExpandHome(path), error);
+  if (error) return path;
+  std::string text = absolute.lexically_normal().string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+// What the path leads to, links resolved; the path itself if it leads nowhere.
+std::string Canonical(const std::string& path) {
+  std::error_code error;
+  const fs::path canonical = fs::weakly_canonical(Absolute(path), error);
+  return error ? Absolute(path) : canonical.string();
+}
+
+// Go reads JSON keys without regard to case, so files with any spelling exist.
+const Json* Member(const Json& object, const char* key) {
+  for (auto at = object.begin(); at != object.end(); ++at) {
+    if (strcasecmp(at.key().c_str(), key) == 0) return at->is_null() ? nullptr : &*at;
+  }
+  return nullptr;
+}
+
+// Reads members and remembers the first that has a wrong type.
+class JsonReader {
+ public:
+  explicit JsonReader(const Json& object) : object_(object) {}
+
+  void Read(const char* key, std::string& out) {
+    if (const Json* value = Want(key, &Json::is_string)) out = value->get<std::string>();
+  }
+  void Read(const char* key, bool& out) {
+    if (const Json* value = Want(key, &Json::is_boolean)) out = value->get<bool>();
+  }
+  void Read(const char* key, std::uint64_t& out) {
+    if (const Json* value = Want(key, &Json::is_number_unsigned)) out = value->get<std::uint64_t>();
+  }
+  void Read(const char* key, std::vector<std::uint64_t>& out) {
+    const Json* list = Want(key, &Json::is_array);
+    if (list == nullptr) return;
+    for (const Json& item : *list) {
+      if (!item.is_number_unsigned()) return Wrong(key);
+      out.push_back(item.get<std::uint64_t>());
+    }
+  }
+  void Read(const char* key, std::map<std::string, std::string>& out) {
+    const Json* map = Want(key, &Json::is_object);
+    if (map == nullptr) return;
+    for (auto at = map->begin(); at != map->end(); ++at) {
+      if (!at->is_string()) return Wrong(key);
+      out[at.key()] = at->get<std::string>();
+    }
+  }
+  const std::string& Problem() const { return problem_; }
+
+ private:
+  const Json* Want(const char* key, bool (Json::*is)() const noexcept) {
+    const Json* value = Member(object_, key);
+    if (value == nullptr) return nullptr;
+    if ((value->*is)()) return value;
+    Wrong(key);
+    return nullptr;
+  }
+  void Wrong(const char* key) {
+    if (problem_.empty()) problem_ = absl::StrFormat("%s has a wrong type", key);
+  }
+  const Json& object_;
+  std::string problem_;
+};
+
+class GlobResult {
+ public:
+  GlobResult() = default;
+  GlobResult(const GlobResult&) = delete;
+  GlobResult& operator=(const GlobResult&) = delete;
+  ~GlobResult() { globfree(&result_); }
+  glob_t* Get() { return &result_; }
+  std::vector<std::string> Paths() const {
+    return {result_.gl_pathv, result_.gl_pathv + result_.gl_pathc};
+  }
+
+ private:
+  glob_t result_{};
+};
+
+}  // namespace
+
+std::string EncodeSectorStoreJson(const PersistStore& store, std::string_view id) {
+  Json out;
+  out["ID"] = std::string(id);
+  out["Name"] = store.name;
+  out["Strict"] = store.strict;
+  out["ReadOnly"] = store.read_only;
+  out["Weight"] = store.weight;
+  out["AllowMiners"] = store.allow_miners;
+  out["DenyMiners"] = store.deny_miners;
+  out["PluginName"] = "";
+  out["Meta"] = Json::object();
+  for (const auto& [key, value] : store.meta) out["Meta"][key] = value;
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder) {
+  const std::string file = absl::StrFormat("%s/%s", Absolute(folder), kSectorStoreFile);
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, 1 << 20));
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: is not a JSON object", file));
+  }
+  PersistStore store;
+  store.path = Absolute(folder);
+  std::string id;
+  JsonReader reader(json);
+  reader.Read("ID", id);
+  reader.Read("Name", store.name);
+  reader.Read("Strict", store.strict);
+  reader.Read("ReadOnly", store.read_only);
+  reader.Read("Weight", store.weight);
+  reader.Read("AllowMiners", store.allow_miners);
+  reader.Read("DenyMiners", store.deny_miners);
+  reader.Read("Meta", store.meta);
+  if (!reader.Problem().empty()) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: %s", file, reader.Problem()));
+  }
+  if (store.name.empty()) store.name = id;
+  if (store.name.empty()) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: has neither Name nor ID", file));
+  }
+  return store;
+}
+
+absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
+    const std::vector<std::string>& patterns) {
+  std::set<std::string> folders;
+  for (const std::string& pattern : patterns) {
+    GlobResult found;
+    const int error = glob(ExpandHome(pattern).c_str(), GLOB_ERR, nullptr, found.Get());
+    if (error == GLOB_NOMATCH) continue;
+    if (error != 0) {
+      return absl::UnavailableError(
+          absl::StrFormat("ScanPersistStores: cannot read the folders of \"%s\"", pattern));
+    }
+    for (const std::string& path : found.Paths()) {
+      if (PathExists(absl::StrFormat("%s/%s", path, kSectorStoreFile))) {
+        folders.insert(Absolute(path));
+      }
+    }
+  }
+  std::vector<PersistStore> stores;
+  for (const std::string& folder : folders) {
+    DAMOCLES_ASSIGN_OR_RETURN(PersistStore store, ReadSectorStoreJson(folder));
+    stores.push_back(std::move(store));
+  }
+  return stores;
+}
+
+absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stores) {
+  StoreRegistry registry;
+  for (PersistStore& store : stores) {
+    if (store.name.empty()) store.name = store.path;
+    store.path = Absolute(store.path);
+    if (const PersistStore* other = registry.Find(store.name); other != nullptr) {
+      return absl::AlreadyExistsError(absl::StrFormat(
+          "persist store name \"%s\" is used twice, for %s and %s: names must differ", store.name,
+          other->path, store.path));
+    }
+    std::error_code error;
+    const fs::file_status status = fs::status(store.path, error);
+    if (status.type() == fs::file_type::not_found) {
+      return absl::NotFoundError(absl::StrFormat(
+          "persist store \"%s\": folder %s does not exist: mount or make it, or take it out of the "
+          "configuration",
+          store.name, store.path));
+    }
+    if (error) {
+      return absl::UnavailableError(absl::StrFormat("persist store \"%s\": cannot look at %s: %s",
+                                                    store.name, store.path, error.message()));
+    }
+    if (status.type() != fs::file_type::directory) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("persist store \"%s\": %s is not a folder", store.name, store.path));
+    }
+    registry.stores_.push_back(std::move(store));
+  }
+  return registry;
+}
+
+const PersistStore* StoreRegistry::Find(std::string_view name) const {
+  for (const PersistStore& store : stores_) {
+    if (store.name == name) return &store;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<std::string> StoreRegistry::PathOf(std::string_view name) const {
+  if (const PersistStore* store = Find(name); store != nullptr) return store->path;
+  return absl::NotFoundError(
+      absl::StrFormat("persist store \"%s\" is not configured here (known: %s)", name,
+                      stores_.empty() ? "none" : absl::StrJoin(Names(), ", ")));
+}
+
+const PersistStore* StoreRegistry::FindByPath(const std::string& path) const {
+  const std::string wanted = Canonical(path);
+  for (const PersistStore& store : stores_) {
+    if (Canonical(store.path) == wanted) return &store;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> StoreRegistry::Names() const {
+  std::vector<std::string> names;
+  for (const PersistStore& store : stores_) names.push_back(store.name);
+  return names;
+}
+
+absl::StatusOr<Space> SpaceAt(const std::string& path) {
+  struct statvfs info;
+  if (statvfs(path.c_str(), &info) != 0) {
+    return absl::UnavailableError(absl::StrFormat("%s: cannot ask for its free space: %s", path,
+                                                  std::generic_category().message(errno)));
+  }
+  return Space{.total_bytes = std::uint64_t{info.f_blocks} * info.f_frsize,
+               .free_bytes = std::uint64_t{info.f_bavail} * info.f_frsize};
+}
+
+}  // namespace damocles::storage

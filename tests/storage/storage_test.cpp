@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+#include "damocles/base/file.h"
+#include "damocles/storage/persist_store.h"
+#include "damocles/storage/sector_paths.h"
+
+namespace damocles::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using testing_support::StatusIs;
+using testing_support::TempDir;
+
+TEST(SectorPathsTest, FollowTheLotusLayout) {
+  const filecoin::SectorId sector{.miner = 1000, .number = 7};
+  EXPECT_EQ(ReplicaPath("/mnt/a", sector, Variant::kSealed), "/mnt/a/sealed/s-t01000-7");
+  EXPECT_EQ(CachePath("/mnt/a/", sector, Variant::kSealed), "/mnt/a/cache/s-t01000-7");
+  EXPECT_EQ(ReplicaPath("/mnt/a", sector, Variant::kUpgraded), "/mnt/a/update/s-t01000-7");
+  EXPECT_EQ(CachePath("/", sector, Variant::kUpgraded), "//update-cache/s-t01000-7");
+}
+
+TEST(SectorPathsTest, NamesHaveOneSpelling) {
+  EXPECT_EQ(ParseSectorFileName("s-t01000-7"), (filecoin::SectorId{.miner = 1000, .number = 7}));
+  EXPECT_EQ(ParseSectorFileName("s-t00-0"), (filecoin::SectorId{.miner = 0, .number = 0}));
+  for (const char* name : {"", "s-t01000", "s-t01000-", "s-t0-7", "s-f01000-7", "s-t001000-7",
+                           "s-t01000-07", "s-t01000-+7", "s-t01000- 7", "s-t01000-7.tmp",
+                           "s-t01000--7", "s-t01000-99999999999999999999", "S-t01000-7"}) {
+    EXPECT_EQ(ParseSectorFileName(name), std::nullopt) << name;
+  }
+}
+
+// The table of post-proofs.md 4.2: number of tree files and their length with the usual rows left
+// out.
+TEST(SectorPathsTest, CacheFilesOfEverySectorSize) {
+  using filecoin::SectorSize;
+  struct Row {
+    SectorSize size;
+    std::size_t trees;
+    std::uint64_t bytes;
+  };
+  for (const Row& row :
+       {Row{SectorSize::k2KiB, 1, 32}, Row{SectorSize::k4KiB, 2, 32},
+        Row{SectorSize::k16KiB, 8, 32}, Row{SectorSize::k32KiB, 16, 32},
+        Row{SectorSize::k8MiB, 1, 18720}, Row{SectorSize::k16MiB, 2, 18720},
+        Row{SectorSize::k512MiB, 1, 1198368}, Row{SectorSize::k1GiB, 2, 1198368},
+        Row{SectorSize::k32GiB, 8, 9586976}, Row{SectorSize::k64GiB, 16, 9586976}}) {
+    SCOPED_TRACE(filecoin::ToString(row.size));
+    const auto files = RequiredCacheFiles(row.size);
+    ASSERT_EQ(files.size(), row.trees + 1);
+    EXPECT_EQ(files[0].name, "p_aux");
+    EXPECT_EQ(files[0].sizes, (std::vector<std::uint64_t>{64}));
+    EXPECT_EQ(files[1].name,
+              row.trees == 1 ? "sc-02-data-tree-r-last.dat" : "sc-02-data-tree-r-last-0.dat");
+    for (std::size_t i = 1; i < files.size(); ++i) {
+      const auto& sizes = files[i].sizes;
+      EXPECT_NE(std::find(sizes.begin(), sizes.end(), row.bytes), sizes.end());
+    }
+  }
+}
+
+TEST(StoreRegistryTest, FindsStoresByNameAndPath) {
+  TempDir dir;
+  fs::create_directories(dir / "a");
+  fs::create_directory_symlink(dir / "a", dir / "link");
+  ASSERT_OK_AND_ASSIGN(
+      const StoreRegistry registry,
+      StoreRegistry::Open({{.name = "one", .path = dir / "a/"}, {.name = "", .path = dir.Path()}}));
+  EXPECT_EQ(registry.Names(), (std::vector<std::string>{"one", dir.Path()}));
+  ASSERT_OK_AND_ASSIGN(const std::string path, registry.PathOf("one"));
+  EXPECT_EQ(path, dir / "a");
+  EXPECT_EQ(registry.FindByPath(dir / "link"), registry.Find("one"));
+  EXPECT_EQ(registry.FindByPath(dir / "./a/../a"), registry.Find("one"));
+  EXPECT_EQ(registry.FindByPath(dir / "b"), nullptr);
+  EXPECT_THAT(registry.PathOf("two"), StatusIs(absl::StatusCode::kNotFound, "known: one, "));
+}
+
+TEST(StoreRegistryTest, RefusesDoubleNamesAndMissingFolders) {
+  TempDir dir;
+  std::ofstream(dir / "file") << "x";
+  EXPECT_THAT(
+      StoreRegistry::Open({{.name = "n", .path = dir.Path()}, {.name = "n", .path = dir.Path()}}),
+      StatusIs(absl::StatusCode::kAlreadyExists, "\"n\" is used twice"));
+  EXPECT_THAT(StoreRegistry::Open({{.name = "n", .path = dir / "none"}}),
+              StatusIs(absl::StatusCode::kNotFound, dir / "none"));
+  EXPECT_THAT(StoreRegistry::Open({{.name = "n", .path = dir / "file"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "is not a folder"));
+}
+
+TEST(SectorStoreJsonTest, WhatIsWrittenIsRead) {
+  TempDir dir;
+  PersistStore store;
+  store.name = "store-1";
+  store.read_only = true;
+  store.weight = 7;
+  store.allow_miners = {1000};
+  store.deny_miners = {1001, 1002};
+  store.meta = {{"zone", "a\"b"}};
+  ASSERT_OK(WriteFileAtomically(dir / "sectorstore.json", EncodeSectorStoreJson(store, "uuid")));
+  ASSERT_OK_AND_ASSIGN(const PersistStore back, ReadSectorStoreJson(dir.Path()));
+  EXPECT_EQ(back.name, "store-1");
+  EXPECT_EQ(back.path, dir.Path());
+  EXPECT_TRUE(back.read_only);
+  EXPECT_FALSE(back.strict);
+  EXPECT_EQ(back.weight, 7u);
+  EXPECT_EQ(back.allow_miners, store.allow_miners);
+  EXPECT_EQ(back.deny_miners, store.deny_miners);
+  EXPECT_EQ(back.meta, store.meta);
+}
+
+TEST(SectorStoreJsonTest, ReadsWhatLotusWritesAndNamesWhatIsWrong) {
+  TempDir dir;
+  const auto read = [&](std::string_view text) {
+    EXPECT_OK(WriteFileAtomically(dir / "sectorstore.json", text));
+    return ReadSectorStoreJson(dir.Path());
+  };
+  ASSERT_OK_AND_ASSIGN(const PersistStore lotus,
+                       read(R"({"ID":"c2d1","Weight":10,"CanSeal":false,"CanStore":true,
+                                "MaxStorage":0,"Groups":null,"AllowMiners":null})"));
+  EXPECT_EQ(lotus.name, "c2d1");
+  EXPECT_EQ(lotus.weight, 10u);
+  ASSERT_OK_AND_ASSIGN(const PersistStore lower, read(R"({"name":"n","readonly":true})"));
+  EXPECT_TRUE(lower.read_only);
+  constexpr auto kCode = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(read("[]"), StatusIs(kCode, "not a JSON object"));
+  EXPECT_THAT(read("{"), StatusIs(kCode, "not a JSON object"));
+  EXPECT_THAT(read("{}"), StatusIs(kCode, "neither Name nor ID"));
+  EXPECT_THAT(read(R"({"Name":"n","Weight":-1})"), StatusIs(kCode, "Weight has a wrong type"));
+  EXPECT_THAT(read(R"({"Name":"n","DenyMiners":["1"]})"), StatusIs(kCode, "DenyMiners"));
+}
+
+TEST(ScanTest, FindsDeclaredStoresAndPassesOthersOver) {
+  TempDir dir;
+  for (const char* name : {"b", "a", "plain"}) fs::create_directories(dir / name);
+  for (const char* name : {"a", "b"}) {
+    ASSERT_OK(WriteFileAtomically(dir / (std::string(name) + "/sectorstore.json"),
+                                  EncodeSectorStoreJson({.name = name, .path = ""}, name)));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto stores,
+                       ScanPersistStores({dir / "*", dir / "a", dir / "nothing-*"}));
+  ASSERT_EQ(stores.size(), 2u);
+  EXPECT_EQ(stores[0].path, dir / "a");
+  EXPECT_EQ(stores[1].name, "b");
+  ASSERT_OK(WriteFileAtomically(dir / "plain/sectorstore.json", "nonsense"));
+  EXPECT_THAT(ScanPersistStores({dir / "*"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "plain/sectorstore.json"));
+}
+
+TEST(SpaceTest, IsAskedOfTheFileSystem) {
+  TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const Space space, SpaceAt(dir.Path()));
+  EXPECT_GT(space.total_bytes, 0u);
+  EXPECT_LE(space.free_bytes, space.total_bytes);
+  EXPECT_FALSE(SpaceAt(dir / "none").ok());
+}
+
+}  // namespace
+}  // namespace damocles::storage
