@@ -140,6 +140,9 @@ std::vector<SkippedSector> SkippedSectors(const DeadlineRecord& record) {
 std::string RecordRowKey(const RecordKey& key) {
   return internal::RowKey(kRecordPrefix, key);
 }
+std::string HistoryRowKey(const RecordKey& key) {
+  return internal::RowKey(kHistoryPrefix, key);
+}
 std::string PlanRowKey(const RecordKey& key) {
   return internal::RowKey(kPlanPrefix, key);
 }

@@ -56,6 +56,7 @@ void Stepper::Handle(const event::InputsRead& inputs) {
   record_.reason.clear();
   state_.recheck_randomness = false;
   state_.check_rounds = 0;
+  FlightOf(ActionKind::kCheckSectors).not_before = absl::InfinitePast();
   DeadlinePlan& plan = MutablePlan();
   plan.partitions.clear();
   std::size_t to_prove = 0;

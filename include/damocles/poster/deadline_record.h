@@ -169,11 +169,13 @@ struct SkippedSector {
 // Every sector of the plan that is not proven, ascending by partition and number.
 std::vector<SkippedSector> SkippedSectors(const DeadlineRecord& record);
 
-// Rows in the store.  A record is two rows: the small one below kRecordPrefix and its plan below
-// kPlanPrefix; keys order by miner, then by epoch.
+// Rows in the store.  A record is two rows: the small one below kRecordPrefix, or kHistoryPrefix
+// when it is final, and its plan below kPlanPrefix; keys order by miner, then by epoch.
 inline constexpr std::string_view kRecordPrefix = "deadline/";
+inline constexpr std::string_view kHistoryPrefix = "deadline-done/";
 inline constexpr std::string_view kPlanPrefix = "deadline-plan/";
 std::string RecordRowKey(const RecordKey& key);
+std::string HistoryRowKey(const RecordKey& key);
 std::string PlanRowKey(const RecordKey& key);
 
 // The small row, without the plan.

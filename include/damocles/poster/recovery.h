@@ -52,6 +52,7 @@ struct RecoveryMessage {
   std::optional<filecoin::Address> from;
   std::optional<filecoin::Cid> cid;
   filecoin::ChainEpoch sent_at{};
+  std::uint32_t failures = 0;
   bool done = false;
   friend bool operator==(const RecoveryMessage&, const RecoveryMessage&) = default;
 };
@@ -101,6 +102,7 @@ struct Look {
   std::uint32_t attempt = 0;
   std::uint64_t deadline_index = 0;
   std::optional<filecoin::Cid> cid;
+  Bytes params;  // not empty: look through the mempool for a message that says this
 };
 struct Declare {
   std::size_t message = 0;
@@ -135,6 +137,7 @@ struct Looked {
   std::optional<filecoin::Address> sender;
   std::string sender_trouble;
   MessageWhereabouts whereabouts = MessageWhereabouts::kNotFound;
+  std::optional<filecoin::Cid> cid;
   Receipt receipt;
 };
 struct Declared {

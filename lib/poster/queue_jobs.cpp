@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/poster/proof_jobs.h"
+
+namespace damocles::poster {
+namespace {
+
+class QueueJobs final : public ProofJobs {
+ public:
+  explicit QueueJobs(job::Queue& queue) : queue_(queue), listener_(std::make_shared<Listener>()) {
+    // The queue keeps its callbacks for good: they hold the listener, not this object.
+    queue_.OnChange([listener = listener_](const job::JobRecord& record) {
+      if (listener->changed) listener->changed(ViewOf(record));
+    });
+    queue_.OnRemove([listener = listener_](const job::JobId& id) {
+      if (listener->removed) listener->removed(id.ToString());
+    });
+  }
+  ~QueueJobs() override { *listener_ = {}; }
+
+  absl::StatusOr<JobView> Ensure(const job::JobSpec& spec) override {
+    DAMOCLES_ASSIGN_OR_RETURN(const job::JobRecord record, queue_.Ensure(spec));
+    return ViewOf(record);
+  }
+
+  absl::StatusOr<JobView> Get(const std::string& id) override {
+    DAMOCLES_ASSIGN_OR_RETURN(const job::JobId job, job::JobId::Parse(id));
+    DAMOCLES_ASSIGN_OR_RETURN(const job::JobRecord record, queue_.Get(job));
+    return ViewOf(record);
+  }
+
+  absl::Status Reset(const std::string& id) override {
+    DAMOCLES_ASSIGN_OR_RETURN(const job::JobId job, job::JobId::Parse(id));
+    return queue_.Reset(job).status();
+  }
+
+  void Drop(const std::string& id) override {
+    const absl::StatusOr<job::JobId> job = job::JobId::Parse(id);
+    if (!job.ok()) return;
+    if (const absl::Status status = queue_.Remove(*job);
+        !status.ok() && !absl::IsNotFound(status)) {
+      LogWarning("poster", "job_not_dropped", {{"job", id}, {"error", status}});
+    }
+  }
+
+  void Listen(std::function<void(const JobView&)> changed,
+              std::function<void(const std::string& id)> removed) override {
+    listener_->changed = std::move(changed);
+    listener_->removed = std::move(removed);
+  }
+
+ private:
+  struct Listener {
+    std::function<void(const JobView&)> changed;
+    std::function<void(const std::string&)> removed;
+  };
+  job::Queue& queue_;
+  std::shared_ptr<Listener> listener_;
+};
+
+}  // namespace
+
+JobView ViewOf(const job::JobRecord& record) {
+  JobView view;
+  view.id = record.id.ToString();
+  view.error = record.error;
+  switch (record.state) {
+    case job::JobState::kReadyToRun:
+    case job::JobState::kRunning:
+      view.outcome = JobOutcome::kWorking;
+      break;
+    case job::JobState::kSucceeded:
+      view.outcome = JobOutcome::kSucceeded;
+      view.proof = record.proof;
+      break;
+    case job::JobState::kFaults:
+      view.outcome = JobOutcome::kFaults;
+      for (const job::SectorFault& fault : record.faults) {
+        view.faults.emplace_back(fault.number, fault.reason);
+      }
+      break;
+    case job::JobState::kFailed:
+      view.outcome = JobOutcome::kExhausted;
+      break;
+  }
+  return view;
+}
+
+std::unique_ptr<ProofJobs> MakeQueueJobs(job::Queue& queue) {
+  return std::make_unique<QueueJobs>(queue);
+}
+
+}  // namespace damocles::poster

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/poster/recovery.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/codec.h"
+#include "lib/poster/step.h"
+
+#include "damocles/filecoin/bitfield.h"
+#include "damocles/filecoin/miner_params.h"
+#include "damocles/poster/message_errors.h"
+
+namespace damocles::poster {
+namespace {
+
+constexpr std::uint64_t kRecoveryFormat = 1;
+// Of one message (chain.md 1.1).
+constexpr std::uint64_t kSectorsPerMessageMax = 25'000;
+constexpr std::uint64_t kPartitionsPerMessageMax = 3'000;
+// After so many epochs without a trace the message is made anew.
+constexpr filecoin::EpochDelta kLostAfter{5};
+
+}  // namespace
+
+std::string_view Name(RecoveryState state) {
+  switch (state) {
+    case RecoveryState::kReading:
+      return "Reading";
+    case RecoveryState::kChecking:
+      return "Checking";
+    case RecoveryState::kSubmitting:
+      return "Submitting";
+    case RecoveryState::kDone:
+      return "Done";
+    case RecoveryState::kTooLate:
+      return "TooLate";
+  }
+  return "Unknown";
+}
+
+std::string RecoveryRowKey(const RecordKey& key) {
+  return internal::RowKey(kRecoveryPrefix, key);
+}
+
+filecoin::DeadlineInfo RecoveryTarget(const filecoin::DeadlineInfo& current) {
+  const std::int64_t window = current.shape.challenge_window.Count();
+  const std::int64_t needed = current.shape.fault_declaration_cutoff.Count() + window / 2;
+  const std::int64_t ahead = std::max<std::int64_t>(2, (needed + window - 1) / window);
+  filecoin::DeadlineInfo target = current;
+  for (std::int64_t i = 0; i < ahead; ++i) target = filecoin::Next(target);
+  return target;
+}
+
+std::string EncodeRecovery(const RecoveryRecord& record) {
+  internal::Encoder out;
+  out.Array(8);
+  out.Uint(kRecoveryFormat);
+  out.Uint(record.miner);
+  out.Deadline(record.target);
+  out.Uint(static_cast<std::uint64_t>(record.state));
+  out.Array(record.messages.size());
+  for (const RecoveryMessage& message : record.messages) {
+    out.Array(8);
+    out.Array(message.partitions.size());
+    for (const RecoveredPartition& partition : message.partitions) {
+      out.Array(2);
+      out.Uint(partition.index);
+      out.Array(partition.sectors.size());
+      for (const filecoin::SectorNumber number : partition.sectors) out.Uint(number);
+    }
+    out.Uint(message.attempt);
+    out.Raw(message.uuid);
+    out.Address(message.from);
+    out.Cid(message.cid);
+    out.Epoch(message.sent_at);
+    out.Uint(message.failures);
+    out.Bool(message.done);
+  }
+  out.Array(record.unreadable.size());
+  for (const SkippedSector& sector : record.unreadable) {
+    out.Array(3);
+    out.Uint(sector.partition);
+    out.Uint(sector.number);
+    out.Text(sector.reason);
+  }
+  out.Text(record.note);
+  out.Mark(record.finished);
+  return std::move(out).Take();
+}
+
+absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
+  internal::Decoder in(bytes);
+  RecoveryRecord record;
+  in.Struct(8, "recovery record");
+  if (const std::uint64_t format = in.Uint(); format != kRecoveryFormat) {
+    in.Refuse(absl::StrFormat("recovery record of format %d, this program knows %d", format,
+                              kRecoveryFormat));
+  }
+  record.miner = in.Uint();
+  record.target = in.Deadline();
+  record.state = in.Choice<RecoveryState>(5, "state");
+  for (std::uint64_t messages = in.Array(); messages > 0 && in.Ok(); --messages) {
+    RecoveryMessage message;
+    in.Struct(8, "message");
+    for (std::uint64_t partitions = in.Array(); partitions > 0 && in.Ok(); --partitions) {
+      RecoveredPartition partition;
+      in.Struct(2, "partition");
+      partition.index = in.Uint();
+      for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
+        partition.sectors.push_back(in.Uint());
+      }
+      message.partitions.push_back(std::move(partition));
+    }
+    message.attempt = in.Uint32();
+    message.uuid = in.Uuid();
+    message.from = in.Address();
+    message.cid = in.Cid();
+    message.sent_at = in.Epoch();
+    message.failures = in.Uint32();
+    message.done = in.Bool();
+    record.messages.push_back(std::move(message));
+  }
+  for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
+    SkippedSector sector;
+    in.Struct(3, "sector");
+    sector.partition = in.Uint();
+    sector.number = in.Uint();
+    sector.reason = in.Text();
+    record.unreadable.push_back(std::move(sector));
+  }
+  record.note = in.Text();
+  record.finished = in.Mark();
+  DAMOCLES_RETURN_IF_ERROR(in.Finish());
+  return record;
+}
+
+namespace recovery {
+namespace {
+
+Bytes ParamsOf(const RecoveryRecord& record, const RecoveryMessage& message) {
+  filecoin::DeclareFaultsRecoveredParams params;
+  for (const RecoveredPartition& partition : message.partitions) {
+    filecoin::PartitionSectors entry;
+    entry.deadline = record.target.index;
+    entry.partition = partition.index;
+    entry.sectors = filecoin::BitField::Of(partition.sectors);
+    params.entries.push_back(std::move(entry));
+  }
+  return filecoin::cbor::Encode(params);
+}
+
+// The sectors of `message` that are still in `undeclared`.
+std::vector<RecoveredPartition> Left(const RecoveryMessage& message,
+                                     const std::vector<RecoveredPartition>& undeclared) {
+  std::vector<RecoveredPartition> out;
+  for (const RecoveredPartition& partition : message.partitions) {
+    for (const RecoveredPartition& open : undeclared) {
+      if (open.index != partition.index) continue;
+      RecoveredPartition left;
+      left.index = partition.index;
+      std::set_intersection(partition.sectors.begin(), partition.sectors.end(),
+                            open.sectors.begin(), open.sectors.end(),
+                            std::back_inserter(left.sectors));
+      if (!left.sectors.empty()) out.push_back(std::move(left));
+    }
+  }
+  return out;
+}
+
+class Stepper {
+ public:
+  Stepper(Machine machine, const Now& now, const MinerPolicy& policy)
+      : machine_(std::move(machine)),
+        record_(machine_.record),
+        now_(now),
+        policy_(policy),
+        before_(EncodeRecovery(record_)) {}
+
+  void Handle(const Tick&) {}
+
+  void Handle(const FaultsRead& read) {
+    Landed({Step::kRead});
+    if (record_.state != RecoveryState::kReading) return;
+    if (read.partitions.empty()) {
+      End(RecoveryState::kDone, "no faulty sector");
+      return;
+    }
+    machine_.proof_type = read.proof_type;
+    machine_.faulty = read.partitions;
+    record_.state = RecoveryState::kChecking;
+  }
+
+  void Handle(const FaultyChecked& checked) {
+    Landed({Step::kCheck});
+    if (record_.state != RecoveryState::kChecking) return;
+    std::map<filecoin::SectorNumber, const SectorVerdict*> verdicts;
+    for (const SectorVerdict& verdict : checked.verdicts) verdicts[verdict.number] = &verdict;
+    std::vector<RecoveredPartition> good;
+    std::uint64_t sectors = 0;
+    const std::uint64_t most = policy_.recovery.max_sectors;
+    record_.unreadable.clear();
+    for (const FaultyPartition& partition : machine_.faulty) {
+      RecoveredPartition out;
+      out.index = partition.index;
+      for (const PlannedSector& sector : partition.sectors) {
+        const auto found = verdicts.find(sector.number);
+        const std::string reason =
+            found == verdicts.end() ? "it was not looked at" : found->second->reason;
+        if (!reason.empty()) {
+          record_.unreadable.push_back({partition.index, sector.number, reason});
+        } else if (most == 0 || sectors < most) {
+          out.sectors.push_back(sector.number);
+          ++sectors;
+        }
+      }
+      if (!out.sectors.empty()) good.push_back(std::move(out));
+    }
+    if (good.empty()) {
+      End(RecoveryState::kDone, "no faulty sector can be read");
+      return;
+    }
+    Cut(std::move(good));
+    record_.state = RecoveryState::kSubmitting;
+    Log(Severity::kInfo, "recoveries_to_declare", std::to_string(sectors));
+  }
+
+  void Handle(const Looked& looked) {
+    const Key key{Step::kLook, looked.message};
+    Landed(key);
+    if (record_.state != RecoveryState::kSubmitting || !IsCurrent(looked.message, looked.attempt)) {
+      return;
+    }
+    RecoveryMessage& message = record_.messages[looked.message];
+    if (message.cid && looked.whereabouts == MessageWhereabouts::kOnChain) {
+      if (looked.receipt.exit_code != 0) {
+        Refused(message,
+                absl::StrFormat("its message failed with exit code %d", looked.receipt.exit_code));
+      } else if (now_.epoch >= looked.receipt.height + policy_.poster.confirmation_depth) {
+        message.done = true;
+      }
+      return;
+    }
+    if (looked.whereabouts == MessageWhereabouts::kPending) {
+      if (!message.cid) message.cid = looked.cid;
+      message.sent_at = now_.epoch;
+      return;
+    }
+    std::vector<RecoveredPartition> left = Left(message, looked.undeclared);
+    if (left.empty() && !message.cid) {
+      message.done = true;  // declared already, by us or by somebody else
+      return;
+    }
+    if (message.cid && now_.epoch < message.sent_at + kLostAfter) return;
+    if (left.empty()) {
+      message.done = true;
+      return;
+    }
+    if (!InTime()) return;
+    if (!looked.sender) {
+      record_.note = absl::StrFormat("nobody can send: %s", looked.sender_trouble);
+      Delay(key);
+      return;
+    }
+    const bool same = message.uuid != chain::Uuid{} && !message.cid && left == message.partitions;
+    if (!same) {
+      message.partitions = std::move(left);
+      ++message.attempt;
+      message.uuid = UuidOf(looked.message, message.attempt);
+      message.cid.reset();
+      message.from = looked.sender;
+    }
+    message.sent_at = now_.epoch;
+    Ask(Declare{looked.message, message.attempt, *message.from, ParamsOf(record_, message),
+                message.uuid});
+  }
+
+  void Handle(const Declared& declared) {
+    Landed({Step::kDeclare, declared.message});
+    if (!IsCurrent(declared.message, declared.attempt)) return;
+    RecoveryMessage& message = record_.messages[declared.message];
+    message.cid = declared.cid;
+    message.sent_at = now_.epoch;
+    record_.note.clear();
+    flight({Step::kLook, declared.message}).answered_at = now_.epoch;
+    Log(Severity::kInfo, "recovery_sent", declared.cid.ToString());
+  }
+
+  void Handle(const Failed& failed) {
+    Delay(failed.key);
+    record_.note = std::string(failed.status.message());
+    Log(Severity::kWarning, "recovery_step_failed", record_.note);
+    if (failed.key.step != Step::kDeclare || !IsCurrent(failed.key.message, failed.attempt)) return;
+    flight({Step::kLook, failed.key.message}).answered_at.reset();
+    if (ClassifySendError(failed.status) != MessageTrouble::kUnknownFate) {
+      Refused(record_.messages[failed.key.message], record_.note);
+    }
+  }
+
+  void Plan() {
+    if (record_.state == RecoveryState::kDone || record_.state == RecoveryState::kTooLate) return;
+    switch (record_.state) {
+      case RecoveryState::kReading: {
+        if (TooLate()) return;
+        Ask(ReadFaults{record_.target.index});
+        return;
+      }
+      case RecoveryState::kChecking: {
+        if (TooLate()) return;
+        if (machine_.faulty.empty()) {  // after a restart
+          record_.state = RecoveryState::kReading;
+          Ask(ReadFaults{record_.target.index});
+          return;
+        }
+        CheckFaulty check;
+        check.proof_type = machine_.proof_type;
+        for (const FaultyPartition& partition : machine_.faulty) {
+          check.sectors.insert(check.sectors.end(), partition.sectors.begin(),
+                               partition.sectors.end());
+        }
+        check.budget =
+            std::max(absl::Seconds(1), (now_.TimeOf(record_.target.fault_cutoff) - now_.time) / 2);
+        Ask(std::move(check));
+        return;
+      }
+      case RecoveryState::kSubmitting:
+        PlanMessages();
+        return;
+      case RecoveryState::kDone:
+      case RecoveryState::kTooLate:
+        return;
+    }
+  }
+
+  StepResult Finish() && {
+    StepResult result;
+    result.changed = EncodeRecovery(record_) != before_;
+    result.actions = std::move(actions_);
+    result.wake_at = wake_at_;
+    result.machine = std::move(machine_);
+    return result;
+  }
+
+ private:
+  Flight& flight(const Key& key) { return machine_.flights[key]; }
+
+  void Ask(Action action) {
+    Flight& f = flight(*KeyOf(action));
+    if (f.under_way) return;
+    if (now_.time < f.not_before) {
+      if (!wake_at_ || f.not_before < *wake_at_) wake_at_ = f.not_before;
+      return;
+    }
+    f.under_way = true;
+    actions_.push_back(std::move(action));
+  }
+  void Landed(const Key& key) {
+    Flight& f = flight(key);
+    f = {};
+    f.answered_at = now_.epoch;
+  }
+  void Delay(const Key& key) {
+    Flight& f = flight(key);
+    f.under_way = false;
+    ++f.failures;
+    f.not_before = now_.time + policy_.poster.retry.After(f.failures);
+  }
+  void Log(Severity severity, std::string event, std::string detail) {
+    action::LogLine line;
+    line.severity = severity;
+    line.event = std::move(event);
+    line.fields = {{"detail", std::move(detail)}};
+    actions_.push_back(std::move(line));
+  }
+  void End(RecoveryState state, std::string note) {
+    record_.state = state;
+    if (!note.empty()) record_.note = std::move(note);
+    record_.finished = {now_.epoch, now_.time};
+  }
+  // A declaration counts from the epoch that includes it.
+  bool InTime() const {
+    return now_.epoch + filecoin::EpochDelta(1) + policy_.recovery.cutoff_margin <=
+           record_.target.fault_cutoff;
+  }
+  bool TooLate() {
+    if (InTime()) return false;
+    const bool never_read = record_.state == RecoveryState::kReading;
+    End(RecoveryState::kTooLate,
+        record_.note.empty() ? (never_read ? "the cut-off came before the faults were read"
+                                           : "the cut-off came before the sectors were checked")
+                             : record_.note);
+    Log(Severity::kError, "recovery_too_late", record_.note);
+    return true;
+  }
+  bool IsCurrent(std::size_t message, std::uint32_t attempt) const {
+    return message < record_.messages.size() && record_.messages[message].attempt == attempt;
+  }
+  chain::Uuid UuidOf(std::size_t message, std::uint32_t attempt) const {
+    filecoin::cbor::Writer writer;
+    writer.Array(5);
+    writer.Text("damocles/recovery-message/1");
+    writer.Uint(record_.miner);
+    writer.Int(record_.target.open.Value());
+    writer.Uint(message);
+    writer.Uint(attempt);
+    return internal::UuidOf(std::move(writer).Take());
+  }
+  void Refused(RecoveryMessage& message, std::string why) {
+    ++message.failures;
+    message.cid.reset();
+    message.uuid = {};
+    ++message.attempt;  // the next one is another message
+    record_.note = std::move(why);
+    const auto i = static_cast<std::size_t>(&message - record_.messages.data());
+    flight({Step::kLook, i}).not_before = now_.time + policy_.poster.retry.After(message.failures);
+  }
+  void Cut(std::vector<RecoveredPartition> partitions) {
+    const std::uint64_t most =
+        policy_.recovery.max_partitions_per_message > 0
+            ? std::min(policy_.recovery.max_partitions_per_message, kPartitionsPerMessageMax)
+            : kPartitionsPerMessageMax;
+    std::uint64_t sectors = 0;
+    for (RecoveredPartition& partition : partitions) {
+      const bool full = record_.messages.empty() ||
+                        record_.messages.back().partitions.size() >= most ||
+                        sectors + partition.sectors.size() > kSectorsPerMessageMax;
+      if (full) {
+        record_.messages.emplace_back();
+        sectors = 0;
+      }
+      sectors += partition.sectors.size();
+      record_.messages.back().partitions.push_back(std::move(partition));
+    }
+  }
+  void PlanMessages() {
+    bool all_done = true;
+    for (std::size_t i = 0; i < record_.messages.size(); ++i) {
+      const RecoveryMessage& message = record_.messages[i];
+      if (message.done) continue;
+      all_done = false;
+      if (!message.cid && !InTime()) {
+        End(RecoveryState::kTooLate, absl::StrFormat("the cut-off came first: %s", record_.note));
+        Log(Severity::kError, "recovery_too_late", record_.note);
+        return;
+      }
+      if (now_.epoch >= record_.target.open) {
+        End(RecoveryState::kTooLate, "the message was not confirmed before the window opened");
+        return;
+      }
+      const Flight& declare = flight({Step::kDeclare, i});
+      if (declare.under_way) continue;
+      if (now_.time < declare.not_before) {
+        if (!wake_at_ || declare.not_before < *wake_at_) wake_at_ = declare.not_before;
+        continue;
+      }
+      const Flight& last = flight({Step::kLook, i});
+      if (last.answered_at == now_.epoch) continue;
+      Look look{i, message.attempt, record_.target.index, message.cid, {}};
+      if (message.attempt > 0) look.params = ParamsOf(record_, message);
+      Ask(std::move(look));
+    }
+    if (all_done) {
+      End(RecoveryState::kDone, "");
+      Log(Severity::kInfo, "recoveries_declared", std::to_string(record_.messages.size()));
+    }
+  }
+
+  Machine machine_;
+  RecoveryRecord& record_;
+  const Now now_;
+  const MinerPolicy& policy_;
+  std::string before_;
+  std::vector<Action> actions_;
+  std::optional<absl::Time> wake_at_;
+};
+
+}  // namespace
+
+std::optional<Key> KeyOf(const Action& action) {
+  struct Visitor {
+    std::optional<Key> operator()(const ReadFaults&) const { return Key{Step::kRead}; }
+    std::optional<Key> operator()(const CheckFaulty&) const { return Key{Step::kCheck}; }
+    std::optional<Key> operator()(const Look& a) const { return Key{Step::kLook, a.message}; }
+    std::optional<Key> operator()(const Declare& a) const { return Key{Step::kDeclare, a.message}; }
+    std::optional<Key> operator()(const action::LogLine&) const { return std::nullopt; }
+  };
+  return std::visit(Visitor{}, action);
+}
+
+StepResult Advance(Machine machine, const Event& event, const Now& now, const MinerPolicy& policy) {
+  Stepper stepper(std::move(machine), now, policy);
+  std::visit([&](const auto& happened) { stepper.Handle(happened); }, event);
+  stepper.Plan();
+  return std::move(stepper).Finish();
+}
+
+}  // namespace recovery
+}  // namespace damocles::poster

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// How the runner follows the chain, and which windows it opens.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/codec.h"
+#include "lib/poster/runner_impl.h"
+
+#include "damocles/base/log.h"
+
+namespace damocles::poster::internal {
+
+using filecoin::ChainEpoch;
+using filecoin::EpochDelta;
+
+// Subscribes, and subscribes again after an error, a close or a silence, for ever.
+RunnerImpl::Done RunnerImpl::Follow() {
+  std::uint32_t failures = 0;
+  while (true) {
+    absl::StatusOr<std::unique_ptr<chain::HeadSubscription>> subscription =
+        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.api.ChainNotify());
+    absl::Status ended = subscription.status();
+    while (ended.ok()) {
+      absl::StatusOr<std::vector<chain::HeadChange>> changes =
+          co_await WithLimit(parts_.timer, options_.notify_silence_max, (*subscription)->Next());
+      ended = changes.status();
+      if (!ended.ok()) break;
+      failures = 0;
+      TakeChanges(*changes);
+    }
+    ++failures;
+    LogWarning("poster", "head_subscription_ended", {{"error", ended}, {"failures", failures}});
+    co_await parts_.timer.afterDelay(ToKj(options_.resubscribe.After(failures)));
+  }
+}
+
+// Besides the subscription: a node that says nothing may still answer.
+RunnerImpl::Done RunnerImpl::Poll() {
+  while (true) {
+    co_await parts_.timer.afterDelay(ToKj(options_.poll_interval));
+    if (parts_.clock.Now() - last_head_seen_ < options_.poll_interval) continue;
+    absl::StatusOr<filecoin::TipSet> head =
+        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.api.ChainHead());
+    if (!head.ok()) {
+      LogWarning("poster", "head_not_read", {{"error", head.status()}});
+      continue;
+    }
+    if (head->Empty()) continue;
+    const bool child = head_ && head->Parents() == head_->Key();
+    TakeHead(*head, !child, ChainEpoch(0));
+  }
+}
+
+RunnerImpl::Done RunnerImpl::LearnEpochDuration() {
+  std::uint32_t failures = 0;
+  while (true) {
+    absl::StatusOr<chain::NodeVersion> version =
+        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.api.Version());
+    if (version.ok() && version->block_delay_secs > 0) {
+      epoch_duration_ = absl::Seconds(static_cast<std::int64_t>(version->block_delay_secs));
+      co_return;
+    }
+    co_await parts_.timer.afterDelay(ToKj(options_.resubscribe.After(++failures)));
+  }
+}
+
+void RunnerImpl::TakeChanges(const std::vector<chain::HeadChange>& changes) {
+  const filecoin::TipSet* newest = nullptr;
+  const filecoin::TipSet* lowest = nullptr;
+  bool unsure = false;
+  for (const chain::HeadChange& change : changes) {
+    if (change.tip_set.Empty()) continue;
+    switch (change.kind) {
+      case chain::HeadChangeKind::kCurrent:
+        newest = &change.tip_set;
+        unsure = true;
+        break;
+      case chain::HeadChangeKind::kApply:
+        newest = &change.tip_set;
+        break;
+      case chain::HeadChangeKind::kRevert:
+        lowest = &change.tip_set;
+        break;
+    }
+  }
+  if (newest == nullptr) {
+    // Reverts only: the new head is not named, the next poll or change will.
+    if (lowest != nullptr) PostToAll(event::Reorg{lowest->Height()});
+    last_head_seen_ = absl::InfinitePast();
+    return;
+  }
+  TakeHead(*newest, unsure || lowest != nullptr,
+           lowest != nullptr ? lowest->Height() : ChainEpoch(0));
+}
+
+void RunnerImpl::TakeHead(const filecoin::TipSet& head, bool reorg, ChainEpoch lowest) {
+  last_head_seen_ = parts_.clock.Now();
+  if (head_ && head_->Key() == head.Key()) return;
+  const bool first = !head_;
+  head_ = head;
+  head_seen_ = last_head_seen_;
+  if (reorg && !first) PostToAll(event::Reorg{lowest});
+  for (const auto& [id, miner] : miners_) OpenWindows(miner);
+  PostToAll(event::Tick{});
+  for (auto& [key, entry] : recoveries_) PostRecovery(key, recovery::Tick{});
+}
+
+std::optional<Now> RunnerImpl::Head() const {
+  if (!head_) return std::nullopt;
+  return CurrentTime();
+}
+
+std::vector<MinerWindow> RunnerImpl::Windows() const {
+  std::vector<MinerWindow> out;
+  if (!head_) return out;
+  for (const auto& [id, period] : periods_) {
+    out.push_back({id, DeadlineAt(period.shape, period.offset, head_->Height())});
+  }
+  return out;
+}
+
+// The node's own answer about the current window may be stale after null rounds (chain.md 1.2): it
+// only gives the offset and the lengths, the rest is arithmetic.
+RunnerImpl::Done RunnerImpl::ReadPeriod(filecoin::ActorId miner) {
+  absl::StatusOr<filecoin::DeadlineInfo> info = co_await WithLimit(
+      parts_.timer, options_.call_timeout,
+      parts_.api.StateMinerProvingDeadline(filecoin::Address::FromId(miner), head_->Key()));
+  reading_period_.erase(miner);
+  absl::Status status = info.status();
+  if (status.ok()) status = filecoin::Validate(info->shape);
+  if (!status.ok()) {
+    LogWarning("poster", "period_not_read",
+               {{"miner", absl::StrFormat("f0%d", miner)}, {"error", status}});
+    co_return;  // asked again at the next head
+  }
+  if (!info->PeriodStarted()) co_return;
+  Period& period = periods_[miner];
+  period.shape = info->shape;
+  period.offset = info->period_start;
+  period.read_in = DeadlineAt(period.shape, period.offset, head_->Height()).open;
+  if (const MinerPolicy* policy = PolicyOf(miner); policy != nullptr) OpenWindows(*policy);
+}
+
+void RunnerImpl::OpenWindows(const MinerPolicy& miner) {
+  if (!miner.enabled || !head_) return;
+  const auto period = periods_.find(miner.miner);
+  const auto read = [&]() {
+    if (reading_period_.insert(miner.miner).second) tasks_.add(ReadPeriod(miner.miner));
+  };
+  if (period == periods_.end()) {
+    read();
+    return;
+  }
+  const filecoin::DeadlineInfo current =
+      DeadlineAt(period->second.shape, period->second.offset, head_->Height());
+  if (period->second.read_in != current.open) {
+    period->second.read_in = current.open;
+    read();  // once a window: the lengths may change with an upgrade of the network
+    Prune(miner.miner);
+  }
+  filecoin::DeadlineInfo window = current;
+  // The current one, the next one, and whatever has its challenge already.
+  for (int ahead = 0; ahead < 2 || window.challenge <= head_->Height(); ++ahead) {
+    const RecordKey key{miner.miner, window.open};
+    if (!deadlines_.contains(key)) {
+      const absl::StatusOr<std::optional<std::string>> finished =
+          parts_.store.Get(HistoryRowKey(key));
+      if (finished.ok() && !finished->has_value()) {
+        deadlines_[key].machine = NewMachine(miner.miner, window, CurrentTime());
+        Post(key, event::Tick{});
+      }
+    }
+    window = filecoin::Next(window);
+  }
+  if (!miner.recovery.enabled) return;
+  const filecoin::DeadlineInfo target = RecoveryTarget(current);
+  const RecordKey key{miner.miner, target.open};
+  if (recoveries_.contains(key)) return;
+  const absl::StatusOr<std::optional<std::string>> finished = parts_.store.Get(RecoveryRowKey(key));
+  if (!finished.ok() || finished->has_value()) return;
+  RecoveryRecord& record = recoveries_[key].machine.record;
+  record.miner = miner.miner;
+  record.target = target;
+  PostRecovery(key, recovery::Tick{});
+}
+
+// Forgets what ended longer ago than the history is kept.
+void RunnerImpl::Prune(filecoin::ActorId miner) {
+  const EpochDelta kept(static_cast<std::int64_t>(options_.history / epoch_duration_));
+  const ChainEpoch oldest = head_->Height() - kept;
+  if (oldest <= ChainEpoch(0)) return;
+  auto batch = std::make_shared<store::Batch>();
+  for (const std::string_view prefix : {kHistoryPrefix, kPlanPrefix, kRecoveryPrefix}) {
+    const std::string first = RowKey(prefix, {miner, ChainEpoch(0)});
+    const std::string end = RowKey(prefix, {miner, oldest});
+    const std::string of_miner = first.substr(0, first.rfind('/') + 1);
+    const absl::Status status =
+        parts_.store.Scan(of_miner, [&](std::string_view key, std::string_view) -> absl::Status {
+          if (key >= end) return absl::CancelledError();
+          batch->Delete(key);
+          return absl::OkStatus();
+        });
+    if (!status.ok() && !absl::IsCancelled(status)) {
+      LogWarning("poster", "history_not_read", {{"error", status}});
+      return;
+    }
+  }
+  if (!batch->Empty()) tasks_.add(Write(std::move(batch), "old history"));
+}
+
+}  // namespace damocles::poster::internal

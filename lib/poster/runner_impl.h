@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <kj/async.h>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/poster/node.h"
+
+#include "damocles/async/task.h"
+#include "damocles/poster/runner.h"
+#include "damocles/poster/state_machine.h"
+
+namespace damocles::poster::internal {
+
+class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
+ public:
+  RunnerImpl(RunnerParts parts, RunnerOptions options, std::vector<MinerPolicy> miners);
+  ~RunnerImpl() noexcept override;
+
+  absl::Status Load();
+
+  void Start() override;
+  void SetMiners(std::vector<MinerPolicy> miners) override;
+  std::optional<Now> Head() const override;
+  absl::Time LastHeadSeen() const override { return last_head_seen_; }
+  std::vector<MinerWindow> Windows() const override;
+  absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(
+      const RecordFilter& filter) const override;
+  absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(
+      std::optional<filecoin::ActorId> miner) const override;
+  void OnRecord(std::function<void(const DeadlineRecord&)> callback) override {
+    on_record_ = std::move(callback);
+  }
+
+ private:
+  // A machine with the events that wait for it.  Steps of one machine never overlap: a step begins
+  // when the record of the one before is on disk.
+  struct DeadlineEntry {
+    Machine machine;
+    std::deque<Event> events;
+    bool pumping = false;
+    std::uint64_t wake = 0;  // the latest timer; older ones do nothing
+  };
+  struct RecoveryEntry {
+    recovery::Machine machine;
+    std::deque<recovery::Event> events;
+    bool pumping = false;
+    std::uint64_t wake = 0;
+  };
+  struct Period {
+    filecoin::PeriodShape shape;
+    filecoin::ChainEpoch offset{};
+    filecoin::ChainEpoch read_in{};  // opening of the window in which it was read last
+  };
+  using Done = async::Task<void>;
+
+  // ---- the head (runner_head.cpp)
+  Done Follow();
+  Done Poll();
+  Done LearnEpochDuration();
+  void TakeChanges(const std::vector<chain::HeadChange>& changes);
+  void TakeHead(const filecoin::TipSet& head, bool reorg, filecoin::ChainEpoch lowest);
+  void OpenWindows(const MinerPolicy& miner);
+  Done ReadPeriod(filecoin::ActorId miner);
+  void Prune(filecoin::ActorId miner);
+
+  // ---- deadlines and recoveries (runner.cpp)
+  void Post(const RecordKey& key, Event event);
+  Done Pump(RecordKey key);
+  Done Perform(RecordKey key, Action action);
+  async::Task<Event> Answer(RecordKey key, Action action);
+  void PostRecovery(const RecordKey& key, recovery::Event event);
+  Done PumpRecovery(RecordKey key);
+  Done PerformRecovery(RecordKey key, recovery::Action action);
+  Done WakeAt(RecordKey key, absl::Time at, std::uint64_t wake, bool is_recovery);
+  // On disk when it returns, or given up on after some tries.
+  Done Write(std::shared_ptr<store::Batch> batch, std::string what);
+  void PostToAll(const Event& event);
+
+  const MinerPolicy* PolicyOf(filecoin::ActorId miner) const;
+  Now CurrentTime() const;
+  void taskFailed(kj::Exception&& exception) override;
+
+  RunnerParts parts_;
+  RunnerOptions options_;
+  std::map<filecoin::ActorId, MinerPolicy> miners_;
+  std::map<filecoin::ActorId, Period> periods_;
+  std::set<filecoin::ActorId> reading_period_;
+  std::map<RecordKey, DeadlineEntry> deadlines_;
+  std::map<RecordKey, RecoveryEntry> recoveries_;
+  absl::Duration epoch_duration_;
+  std::optional<filecoin::TipSet> head_;
+  absl::Time head_seen_ = absl::InfinitePast();       // when head_ became the head
+  absl::Time last_head_seen_ = absl::InfinitePast();  // when any head was heard of
+  std::function<void(const DeadlineRecord&)> on_record_;
+  Node node_;
+  kj::TaskSet tasks_;  // last: its tasks use everything above
+};
+
+}  // namespace damocles::poster::internal

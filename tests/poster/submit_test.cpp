@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Messages that go wrong, as the deadline machine takes it.
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/poster/machine_bench.h"
+#include "tests/support/status_matchers.h"
+
+#include "damocles/poster/message_errors.h"
+#include "damocles/poster/state_machine.h"
+
+namespace damocles::poster {
+namespace {
+
+using testing::Bench;
+using testing::Filled;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// Up to a push that is on its way.
+action::Send Push(Bench& bench) {
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1031);
+  bench.Survey();
+  return bench.Need<action::Send>();
+}
+
+// A message on chain with a bad receipt that was explained.
+void FailOnChain(Bench& bench, std::int64_t exit_code, const std::string& text) {
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.Head(1033);
+  bench.SurveyReceipt(exit_code, 1033);
+  const auto explain = bench.Need<action::Explain>();
+  EXPECT_EQ(explain.cid, *bench.Batch().message.cid);
+  bench.Do(event::Explained{explain.ref, text});
+}
+
+// A planted fault this must catch: the record written after the send.  Here: the step that asks for
+// the send has the message in its record (the runner's half is in runner_test).
+TEST(SubmitTest, RecordHoldsTheMessageBeforeItIsSent) {
+  Bench bench;
+  const action::Send send = Push(bench);
+  EXPECT_TRUE(bench.changed);
+  ASSERT_OK_AND_ASSIGN(const DeadlineRecord record, DecodeRecord(EncodeRecord(bench.Record())));
+  const PartitionBatch& batch = record.batches.at(0);
+  EXPECT_EQ(batch.state, DeadlineState::kSubmitting);
+  EXPECT_EQ(batch.message.uuid, send.uuid);
+  EXPECT_EQ(batch.message.params, send.params);
+  EXPECT_EQ(batch.message.attempt, send.ref.attempt);
+  EXPECT_EQ(batch.message.from, send.from);
+}
+
+TEST(SubmitTest, UuidIsStableAndDiffersInEveryPart) {
+  const filecoin::ChainEpoch start(1000);
+  const chain::Uuid uuid = MessageUuid(1000, start, 3, {0, 1}, 1);
+  EXPECT_EQ(uuid, MessageUuid(1000, start, 3, {0, 1}, 1));
+  EXPECT_NE(uuid, MessageUuid(1001, start, 3, {0, 1}, 1));
+  EXPECT_NE(uuid, MessageUuid(1000, filecoin::ChainEpoch(1120), 3, {0, 1}, 1));
+  EXPECT_NE(uuid, MessageUuid(1000, start, 4, {0, 1}, 1));
+  EXPECT_NE(uuid, MessageUuid(1000, start, 3, {0}, 1));
+  EXPECT_NE(uuid, MessageUuid(1000, start, 3, {0, 1}, 2));
+  EXPECT_EQ(uuid[6] >> 4, 8);
+  EXPECT_EQ(uuid[8] >> 6, 2);
+}
+
+// A planted fault this must catch: the answer to an old attempt accepted.
+TEST(SubmitTest, AnswerToAnOldAttemptIsNotTaken) {
+  Bench bench;
+  const action::Send first = Push(bench);
+  bench.Fail(ActionKind::kSend, first.ref, absl::UnknownError("not enough funds"));
+  bench.Pause(absl::Seconds(1));
+  bench.Survey();
+  const auto second = bench.Need<action::Send>();
+  EXPECT_NE(second.ref.attempt, first.ref.attempt);
+  EXPECT_NE(second.uuid, first.uuid);
+  event::Sent late;
+  late.ref = first.ref;
+  late.cid = testing::CidOf(77);
+  bench.Do(late);
+  EXPECT_FALSE(bench.Batch().message.cid.has_value());
+  event::Surveyed look;
+  look.ref = first.ref;
+  look.message = MessageWhereabouts::kOnChain;
+  bench.Do(look);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+  EXPECT_FALSE(bench.Batch().message.receipt.has_value());
+}
+
+TEST(SubmitTest, NeverTwoPushesAtOnce) {
+  Bench bench;
+  Push(bench);  // on its way, not answered
+  for (int epoch = 1032; epoch < 1036; ++epoch) {
+    bench.Head(epoch);
+    EXPECT_THAT(bench.actions, IsEmpty());
+  }
+  // Not even when the statement changes meanwhile.
+  bench.Do(event::Reorg{filecoin::ChainEpoch(1024)});
+  bench.randomness = Filled(8);
+  bench.Need<action::ReadRandomness>();
+  bench.Do(event::RandomnessRead{bench.randomness});
+  bench.ReadInputs();
+  bench.CheckSectors();
+  bench.EnsureJob();
+  bench.Prove();
+  bench.Head(1036);
+  EXPECT_FALSE(bench.Has<action::Survey>());
+  EXPECT_FALSE(bench.Has<action::Send>());
+  bench.Fail(ActionKind::kSend, BatchRef{0, 1, 1}, absl::DeadlineExceededError("no answer"));
+  EXPECT_TRUE(bench.Has<action::Survey>());
+}
+
+TEST(SubmitTest, UnansweredPushIsLookedForThenRepeatedUnderItsUuid) {
+  Bench bench;
+  action::Send send = Push(bench);
+  for (int i = 0; i < 4; ++i) {
+    bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+    EXPECT_FALSE(bench.Has<action::Survey>()) << "after a pause";
+    bench.Pause(*bench.wake_at - bench.now.time);
+    EXPECT_FALSE(bench.Has<action::Send>()) << "a look first";
+    const auto look = bench.Need<action::Survey>();
+    EXPECT_TRUE(look.want_pending);
+    bench.Do(bench.Answer(look));
+    const auto again = bench.Need<action::Send>();
+    EXPECT_EQ(again.uuid, send.uuid);
+    EXPECT_EQ(again.params, send.params);
+    send = again;
+  }
+}
+
+TEST(SubmitTest, UnansweredPushOfAnotherBranchIsBuiltAnew) {
+  Bench bench;
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref, absl::UnavailableError("connection reset"));
+  bench.Pause(absl::Seconds(1));
+  bench.commit_randomness = Filled(10);
+  bench.Survey();  // old parameters do not fit any more
+  bench.Survey();  // the look before the new message
+  const auto again = bench.Need<action::Send>();
+  EXPECT_NE(again.uuid, send.uuid);
+  EXPECT_EQ(bench.Batch().message.commit_randomness, Filled(10));
+  EXPECT_EQ(bench.jobs, 1) << "the proof is the same";
+}
+
+TEST(SubmitTest, EqualPendingMessageIsAdoptedInsteadOfSending) {
+  Bench bench;
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("something odd"));
+  bench.Pause(absl::Seconds(1));
+  const auto look = bench.Need<action::Survey>();
+  EXPECT_TRUE(look.want_pending);
+  event::Surveyed found = bench.Answer(look);
+  found.message = MessageWhereabouts::kPending;
+  found.cid = testing::CidOf(60);
+  bench.Do(found);
+  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+  EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(60));
+}
+
+TEST(SubmitTest, MissingSenderIsTriedAgain) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1031);
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.sender.reset();
+  answer.sender_trouble = "no key of f01000 is in the wallet";
+  bench.Do(answer);
+  EXPECT_FALSE(bench.Has<action::Survey>());
+  EXPECT_THAT(bench.Batch().note, HasSubstr("no key"));
+  bench.Pause(*bench.wake_at - bench.now.time);
+  bench.Survey();
+  EXPECT_TRUE(bench.Has<action::Send>());
+}
+
+// ---------------------------------------------------------------- refused by the dry run
+
+TEST(SubmitTest, DryRunThatSaysAlreadyProvenIsASuccessAfterALook) {
+  Bench bench;
+  const action::Send send = Push(bench);
+  bench.posted = {0, 1};
+  bench.Fail(ActionKind::kSend, send.ref,
+             absl::FailedPreconditionError("exit 16: partition already proven: BitField"));
+  bench.Survey();
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+  EXPECT_FALSE(bench.Has<action::Send>());
+}
+
+TEST(SubmitTest, DryRunThatSaysInvalidPostProvesAgain) {
+  Bench bench;
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref,
+             absl::FailedPreconditionError("exit 16: invalid post was submitted"));
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kProving);
+  EXPECT_TRUE(bench.Has<action::ReadRandomness>());
+  bench.Prove();  // the same bytes again: not taken before the reset
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kProving);
+  const auto reset = bench.Need<action::ResetJob>();
+  bench.Do(event::JobReset{reset.ref});
+  bench.Prove();
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
+  bench.Survey();
+  EXPECT_NE(bench.Need<action::Send>().uuid, send.uuid);
+}
+
+TEST(SubmitTest, RefusalsArePausedAndBounded) {
+  Bench bench;
+  action::Send send = Push(bench);
+  absl::Duration last = absl::ZeroDuration();
+  for (int i = 0; i < 4; ++i) {
+    bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("mysterious"));
+    ASSERT_TRUE(bench.wake_at.has_value());
+    const absl::Duration pause = *bench.wake_at - bench.now.time;
+    EXPECT_GT(pause, last);
+    last = pause;
+    bench.Pause(pause);
+    bench.Survey();
+    send = bench.Need<action::Send>();
+  }
+  EXPECT_EQ(bench.jobs, 1) << "an odd refusal is no reason to doubt the proof";
+}
+
+TEST(SubmitTest, EstimatorDownUsesTheFallbackLimit) {
+  Bench bench;
+  bench.policy.fallback_gas_limit = 123'456;
+  const action::Send send = Push(bench);
+  EXPECT_EQ(send.gas_limit, 0);
+  bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("failed to estimate gas: timeout"));
+  bench.Pause(absl::Seconds(1));
+  bench.Survey();
+  EXPECT_EQ(bench.Need<action::Send>().gas_limit, 123'456);
+}
+
+// ---------------------------------------------------------------- bad receipts
+
+TEST(SubmitTest, ReceiptThatSaysAlreadyProvenIsASuccessAfterALook) {
+  Bench bench;
+  FailOnChain(bench, 16, "failed to process post submission: partition already proven: BitField");
+  bench.posted = {0, 1};
+  bench.Survey();
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+}
+
+TEST(SubmitTest, ReceiptThatSaysInvalidPostProvesAgain) {
+  Bench bench;
+  FailOnChain(bench, 16, "invalid post was submitted");
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kProving);
+  EXPECT_TRUE(bench.Has<action::ResetJob>());
+}
+
+TEST(SubmitTest, OutOfGasIsSentAgainWithMore) {
+  Bench bench;
+  FailOnChain(bench, 7, "");
+  bench.Pause(absl::Seconds(1));
+  bench.Survey();
+  const auto send = bench.Need<action::Send>();
+  EXPECT_EQ(send.gas_limit, 7500) << "1.5 times the 5000 that it used";
+  EXPECT_EQ(send.ref.attempt, 2u);
+}
+
+TEST(SubmitTest, MismatchedCommitRandomnessIsSentAgainFresh) {
+  Bench bench;
+  FailOnChain(bench, 16, "post commit randomness mismatched");
+  bench.commit_randomness = Filled(11);
+  bench.Need<action::ReadRandomness>();
+  bench.Do(event::RandomnessRead{bench.randomness});
+  bench.Pause(absl::Seconds(1));
+  bench.Survey();
+  bench.Need<action::Send>();
+  EXPECT_EQ(bench.Batch().message.commit_randomness, Filled(11));
+  EXPECT_EQ(bench.jobs, 1);
+}
+
+TEST(SubmitTest, WithoutTheChainsWordsASecondFailureDoubtsTheProof) {
+  Bench bench;
+  FailOnChain(bench, 16, "");
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
+  bench.Pause(absl::Seconds(1));
+  bench.Survey();
+  bench.Send();
+  bench.Head(1035);
+  bench.SurveyReceipt(16, 1035);
+  const auto explain = bench.Need<action::Explain>();
+  bench.Do(event::Explained{explain.ref, ""});
+  EXPECT_TRUE(bench.Has<action::ResetJob>());
+}
+
+TEST(SubmitTest, ExplanationIsNotNeeded) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.Head(1033);
+  bench.SurveyReceipt(7, 1033);
+  for (int i = 0; i < 3; ++i) {
+    const auto explain = bench.Need<action::Explain>();
+    bench.Fail(ActionKind::kExplain, explain.ref, absl::UnavailableError("busy"));
+    if (bench.wake_at) bench.Pause(*bench.wake_at - bench.now.time);
+  }
+  EXPECT_TRUE(bench.Has<action::Survey>()) << "out of gas is clear from the code";
+}
+
+TEST(SubmitTest, FailureAfterTheCloseIsMissedWithTheChainsWords) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.Head(1041);
+  bench.SurveyReceipt(16, 1041);
+  const auto explain = bench.Need<action::Explain>();
+  bench.Do(event::Explained{explain.ref, "invalid deadline 3 at epoch 1040, expected 4"});
+  EXPECT_EQ(bench.State(), DeadlineState::kMissed);
+  EXPECT_THAT(bench.Record().reason, HasSubstr("invalid deadline 3 at epoch 1040"));
+}
+
+// ---------------------------------------------------------------- messages that vanish
+
+TEST(SubmitTest, DroppedMessageIsPushedAgainAsItWas) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  const filecoin::Cid cid = *bench.Batch().message.cid;
+  for (int epoch = 1032; epoch <= 1034; ++epoch) {
+    bench.Head(epoch);
+    bench.Survey();
+    EXPECT_FALSE(bench.Has<action::Republish>());
+  }
+  bench.Head(1035);
+  bench.Survey();
+  const auto again = bench.Need<action::Republish>();
+  EXPECT_EQ(again.signed_message, bench.Batch().message.signed_message);
+  bench.Do(event::Republished{again.ref});
+  bench.Head(1036);
+  bench.SurveyReceipt(0, 1036);
+  EXPECT_EQ(bench.Batch().message.cid, cid);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+}
+
+TEST(SubmitTest, DroppedMessageWhoseNonceIsTakenGetsASuccessor) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  for (int epoch = 1032; epoch <= 1035; ++epoch) {
+    bench.Head(epoch);
+    bench.Survey();
+  }
+  const auto again = bench.Need<action::Republish>();
+  bench.Fail(ActionKind::kRepublish, again.ref, absl::UnknownError("nonce too low"));
+  bench.Survey();
+  EXPECT_EQ(bench.Need<action::Send>().ref.attempt, 2u);
+}
+
+TEST(SubmitTest, PendingMessageIsLeftAlone) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  for (int epoch = 1032; epoch <= 1038; ++epoch) {
+    bench.Head(epoch);
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    answer.message = MessageWhereabouts::kPending;
+    bench.Do(answer);
+    EXPECT_THAT(bench.actions, IsEmpty());
+  }
+}
+
+TEST(SubmitTest, MessageInTheLastBlockStillCounts) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1038);  // pushed now, executed at 1039, seen at 1040
+  bench.Survey();
+  bench.Send();
+  bench.Head(1040);
+  EXPECT_EQ(bench.State(), DeadlineState::kSubmitting);
+  bench.SurveyReceipt(0, 1040);
+  EXPECT_EQ(bench.State(), DeadlineState::kOnChain);
+  bench.Head(1043);
+  bench.SurveyReceipt(0, 1040);
+  EXPECT_EQ(bench.State(), DeadlineState::kConfirmed);
+}
+
+TEST(SubmitTest, NothingIsSentThatCannotBeExecutedInTime) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1039);
+  EXPECT_FALSE(bench.Has<action::Survey>());
+  bench.Head(1040);
+  EXPECT_EQ(bench.State(), DeadlineState::kMissed);
+}
+
+TEST(SubmitTest, MessageNeverFoundIsMissedSomeTimeAfterTheClose) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  for (int epoch = 1032; epoch < 1053; ++epoch) {
+    bench.Head(epoch);
+    while (bench.Has<action::Survey>()) bench.Survey();
+    if (auto again = bench.Take<action::Republish>()) bench.Do(event::Republished{again->ref});
+    ASSERT_EQ(bench.State(), DeadlineState::kSubmitting) << epoch;
+  }
+  bench.Head(1053);  // close + depth 3 + 10
+  EXPECT_EQ(bench.State(), DeadlineState::kMissed);
+}
+
+// ---------------------------------------------------------------- words of the chain
+
+TEST(MessageErrorsTest, ErrorsOfThePushAreToldApart) {
+  using absl::FailedPreconditionError;
+  using absl::UnknownError;
+  struct Case {
+    absl::Status status;
+    MessageTrouble trouble;
+  };
+  const Case cases[] = {
+      {absl::UnavailableError("connection refused"), MessageTrouble::kUnknownFate},
+      {absl::DeadlineExceededError("no answer in 60 s"), MessageTrouble::kUnknownFate},
+      {absl::DataLossError("answer is cut off"), MessageTrouble::kUnknownFate},
+      {absl::PermissionDeniedError("missing permission to invoke"), MessageTrouble::kPermission},
+      {FailedPreconditionError("message execution failed: exit ErrIllegalArgument(16), reason: "
+                               "invalid deadline 3 at epoch 5, expected 4"),
+       MessageTrouble::kWrongDeadline},
+      {FailedPreconditionError(
+           "message execution failed (exit=[ErrForbidden(18)], vm error=[...])"),
+       MessageTrouble::kForbidden},
+      {UnknownError("mpool push: not enough funds: 0 < 5"), MessageTrouble::kSender},
+      {UnknownError("failed to sign: key not found"), MessageTrouble::kSender},
+      {UnknownError("GasEstimateMessageGas error: estimating gas used: timeout"),
+       MessageTrouble::kEstimator},
+      {UnknownError("what"), MessageTrouble::kOther},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(ClassifySendError(c.status), c.trouble) << c.status;
+  }
+  EXPECT_EQ(ClassifyReceipt(7, ""), MessageTrouble::kOutOfGas);
+  EXPECT_EQ(ClassifyReceipt(18, ""), MessageTrouble::kForbidden);
+  EXPECT_EQ(ClassifyReceipt(16, ""), MessageTrouble::kOther);
+  EXPECT_EQ(ClassifyReceipt(16, "Invalid PoSt was submitted"), MessageTrouble::kInvalidPost);
+}
+
+}  // namespace
+}  // namespace damocles::poster
