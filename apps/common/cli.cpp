@@ -97,7 +97,7 @@ CLI::Option* AddSize(CLI::App& command, const std::string& flag, std::uint64_t& 
 
 void AddJsonFlag(CLI::App& command, bool* json) {
   if (json == nullptr) {
-    command.add_flag("--json", "Print JSON (always so)");
+    command.add_flag_function("--json", [](std::int64_t) {}, "Print JSON (always so)");
   } else {
     command.add_flag("--json", *json, "Print JSON");
   }

@@ -73,8 +73,9 @@ absl::StatusOr<post::CircuitShape> ReadCircuit(const json& root) {
   DAMOCLES_ASSIGN_OR_RETURN(const std::string kind_name, Text(root, "kind"));
   DAMOCLES_ASSIGN_OR_RETURN(const post::PostKind kind, post::KindFromName(kind_name));
   DAMOCLES_ASSIGN_OR_RETURN(const std::string size, Text(root, "sector_size"));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t bytes, merkle::SizeFromName(size));
-  DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree, merkle::ShapeOf(bytes));
+  DAMOCLES_ASSIGN_OR_RETURN(const filecoin::SectorSize bytes, filecoin::ParseSectorSize(size));
+  DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree,
+                            merkle::ShapeOf(filecoin::ToBytes(bytes)));
   if (!root.contains("circuit")) return Wrong("circuit", "an object");
   DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t sectors, Number(root["circuit"], "sectors"));
   DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t challenges, Number(root["circuit"], "challenges"));

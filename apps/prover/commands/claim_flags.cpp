@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "apps/prover/commands/claim_flags.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/hex.h"
+#include "damocles/base/status.h"
+#include "damocles/filecoin/proof_type.h"
+#include "damocles/merkle/p_aux.h"
+#include "damocles/post/challenge.h"
+#include "damocles/prover/local_prover.h"
+#include "damocles/storage/sector_paths.h"
+
+namespace damocles::prover_app {
+namespace {
+
+absl::StatusOr<filecoin::PoStProofType> ParseProofType(const std::string& text) {
+  std::int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  const auto type = parsed.ec == std::errc() && parsed.ptr == end
+                        ? filecoin::PoStProofTypeFromNumber(number)
+                        : filecoin::ParsePoStProofType(text);
+  if (!type.ok()) {
+    return cli::UsageError(
+        absl::StrFormat("--proof-type %s: %s", text, std::string(type.status().message())));
+  }
+  return *type;
+}
+
+absl::StatusOr<post::ApiVersion> ParseVersion(const std::string& text, post::PostKind kind) {
+  if (text.empty()) {
+    return kind == post::PostKind::kWindow ? post::ApiVersion::kV1_2 : post::ApiVersion::kV1_1;
+  }
+  const auto version = post::ApiVersionFromName(text);
+  if (!version.ok()) {
+    return cli::UsageError(absl::StrFormat("--api-version %s: write V1_0, V1_1 or V1_2", text));
+  }
+  return *version;
+}
+
+}  // namespace
+
+void ClaimFlags::Add(CLI::App& command, bool with_randomness) {
+  cli::AddSize(command, "--size", size, "Sector size: 2KiB ... 64GiB");
+  command.add_option("--api-version", api_version,
+                     "V1_0, V1_1 or V1_2, as in the proofs library (what the chain calls V1_1 is "
+                     "V1_2; default: V1_2 for window, V1_1 for winning)");
+  command.add_option("--proof-type", proof_type,
+                     "Registered proof, number or name, in place of --size and --api-version");
+  command.add_option("--sectors-per-partition", sectors_per_partition,
+                     "Window circuits only: another number than the network's (for tests)");
+  if (with_randomness) {
+    command
+        .add_option("--randomness", randomness,
+                    "32 bytes in hexadecimal; the two top bits are cleared, as nodes do")
+        ->required();
+  }
+}
+
+absl::StatusOr<prover::PostClaim> ClaimFlags::Claim(const std::string& kind_name) const {
+  DAMOCLES_RETURN_IF_ERROR(CheckKind(kind_name));
+  DAMOCLES_ASSIGN_OR_RETURN(const post::PostKind kind, post::KindFromName(kind_name));
+  prover::PostClaim claim;
+  if (!randomness.empty()) {
+    const auto bytes = FromHex32(randomness);
+    if (!bytes.ok()) {
+      return cli::UsageError("--randomness: write 64 hexadecimal digits without 0x");
+    }
+    claim.randomness = post::MaskRandomness(*bytes);
+  }
+  std::uint64_t bytes = size;
+  if (!proof_type.empty()) {
+    DAMOCLES_ASSIGN_OR_RETURN(const filecoin::PoStProofType type, ParseProofType(proof_type));
+    DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim registered,
+                              prover::ClaimOf(type, claim.randomness));
+    if (registered.circuit.kind != kind) {
+      return cli::UsageError(
+          absl::StrFormat("--proof-type %s is not a %s proof", proof_type, kind_name));
+    }
+    bytes = registered.circuit.tree.sector_bytes;
+    claim.version = registered.version;
+  } else {
+    DAMOCLES_ASSIGN_OR_RETURN(claim.version, ParseVersion(api_version, kind));
+  }
+  if (bytes == 0) return cli::UsageError("name the sector size with --size or --proof-type");
+  const auto tree = merkle::ShapeOf(bytes);
+  if (!tree.ok()) {
+    return cli::UsageError(absl::StrFormat("--size: %s", std::string(tree.status().message())));
+  }
+  claim.circuit = post::CircuitShapeOf(kind, *tree,
+                                       kind == post::PostKind::kWindow ? sectors_per_partition : 0);
+  return claim;
+}
+
+void SectorFlags::Add(CLI::App& command, bool required) {
+  cli::AddPath(command, "--store", store, "Folder with sealed/ and cache/, as Lotus lays them out")
+      ->required(required);
+  command.add_option("--miner", miner, "Actor id: 1000 for f01000")->capture_default_str();
+  command.add_option("--sector", sectors, "Sector numbers: 7 or 7,11 or 0-9")->required(required);
+  command.add_option("--upgraded", upgraded,
+                     "Which of them to take from update/ and update-cache/");
+}
+
+absl::StatusOr<std::vector<prover::SectorToProve>> SectorFlags::Find() const {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> numbers, cli::ParseNumbers(sectors));
+  std::vector<std::uint64_t> upgraded_numbers;
+  if (!upgraded.empty()) {
+    DAMOCLES_ASSIGN_OR_RETURN(upgraded_numbers, cli::ParseNumbers(upgraded));
+  }
+  std::vector<prover::SectorToProve> found;
+  for (const std::uint64_t number : numbers) {
+    const storage::Variant variant = std::ranges::binary_search(upgraded_numbers, number)
+                                         ? storage::Variant::kUpgraded
+                                         : storage::Variant::kSealed;
+    const filecoin::SectorId id{miner, number};
+    prover::SectorToProve sector{.number = number,
+                                 .comm_r = {},
+                                 .sealed_path = storage::ReplicaPath(store, id, variant),
+                                 .cache_dir = storage::CachePath(store, id, variant)};
+    DAMOCLES_ASSIGN_OR_RETURN(const merkle::PAux p_aux, merkle::ReadPAux(sector.cache_dir));
+    sector.comm_r = bls12_381::ToBytesLe(p_aux.CommR());
+    found.push_back(std::move(sector));
+  }
+  return found;
+}
+
+Machine::Machine(std::uint64_t threads)
+    : pool(threads == 0 ? ProcessorCount() : threads), engine(groth16::MakeCpuEngine(pool)) {}
+
+void AddThreads(CLI::App& command, std::uint64_t& threads) {
+  command.add_option("--threads", threads, "Threads to use (default: one a processor)")
+      ->check(CLI::Range(1, 1024));
+}
+
+void AddParamsFolder(CLI::App& command, std::string& folder) {
+  folder = prover::ParameterStore::DefaultFolder();
+  cli::AddPath(command, "--params", folder,
+               "Folder of the parameter files (default: FIL_PROOFS_PARAMETER_CACHE or "
+               "/var/tmp/filecoin-proof-parameters)");
+}
+
+absl::Status CheckKind(const std::string& kind_name) {
+  if (post::KindFromName(kind_name).ok()) return absl::OkStatus();
+  return cli::UsageError(
+      absl::StrFormat("\"%s\" is no kind of proof; write window or winning", kind_name));
+}
+
+nlohmann::json FaultsJson(const std::vector<prover::SectorFault>& faults) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const prover::SectorFault& fault : faults) {
+    list.push_back({{"sector", fault.number}, {"reason", fault.reason}});
+  }
+  return list;
+}
+
+nlohmann::json ClaimJson(const prover::PostClaim& claim, std::uint64_t miner) {
+  return {
+      {"kind", post::KindName(claim.circuit.kind)},
+      {"sector_size", merkle::SizeName(claim.circuit.tree.sector_bytes)},
+      {"api_version", post::ApiVersionName(claim.version)},
+      {"circuit", {{"sectors", claim.circuit.sectors}, {"challenges", claim.circuit.challenges}}},
+      {"miner", miner},
+      {"randomness", ToHex(claim.randomness)}};
+}
+
+}  // namespace damocles::prover_app

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include <memory>
+
+#include "absl/strings/str_format.h"
+#include "apps/prover/commands/claim_flags.h"
+#include "apps/prover/commands/commands.h"
+
+#include "damocles/base/hex.h"
+#include "damocles/base/status.h"
+#include "damocles/circuit/post_circuit.h"
+#include "damocles/post/circuit.h"
+#include "damocles/post/parameter_id.h"
+
+namespace damocles::prover_app {
+namespace {
+
+struct Flags {
+  std::uint64_t size = 0;
+  std::uint64_t sectors = 1;
+  std::uint64_t challenges = 1;
+  bool json = false;
+};
+
+absl::StatusOr<int> Run(const Flags& flags) {
+  const auto tree = merkle::ShapeOf(flags.size);
+  if (!tree.ok()) {
+    return cli::UsageError(absl::StrFormat("--size: %s", std::string(tree.status().message())));
+  }
+  const post::CircuitShape shape{.kind = post::PostKind::kWindow,
+                                 .tree = *tree,
+                                 .sectors = flags.sectors,
+                                 .challenges = flags.challenges};
+  const circuit::PostCircuit circuit(post::PostShapeOf(shape));
+  const std::string digest = ToHex(circuit::Digest(circuit));
+  if (flags.json) {
+    cli::PrintJson({{"sector_size", merkle::SizeName(flags.size)},
+                    {"sectors", flags.sectors},
+                    {"challenges", flags.challenges},
+                    {"ident", post::ParameterId(shape)},
+                    {"inputs", circuit.Inputs()},
+                    {"aux", circuit.Aux()},
+                    {"constraints", circuit.Constraints()},
+                    {"blake2s", digest}});
+  } else {
+    cli::PrintLine(absl::StrFormat("inputs %d, aux %d, constraints %d, blake2s %s",
+                                   circuit.Inputs(), circuit.Aux(), circuit.Constraints(), digest));
+  }
+  return cli::kExitDone;
+}
+
+}  // namespace
+
+void AddR1cs(cli::Program& program) {
+  CLI::App& command = *program.App().add_subcommand(
+      "r1cs", "Sizes and BLAKE2s digest of a circuit's constraint system");
+  auto flags = std::make_shared<Flags>();
+  cli::AddSize(command, "--size", flags->size, "Sector size: 2KiB ... 64GiB")->required();
+  // At 10000 sectors of 64 GiB with 10 challenges variables still have 31-bit numbers.
+  command.add_option("--sectors", flags->sectors, "Sectors of the circuit")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000));
+  command.add_option("--challenges", flags->challenges, "Challenges of each sector")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10));
+  cli::AddJsonFlag(command, &flags->json);
+  program.SetAction(
+      command, [flags] { return Run(*flags); },
+      "damocles-prover r1cs --size 2KiB --sectors 2 --challenges 10 --json");
+}
+
+}  // namespace damocles::prover_app

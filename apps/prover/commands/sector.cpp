@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "apps/prover/commands/claim_flags.h"
+#include "apps/prover/commands/commands.h"
+
+#include "damocles/base/hex.h"
+#include "damocles/base/status.h"
+#include "damocles/merkle/build.h"
+#include "damocles/prover/practice_sector.h"
+#include "damocles/storage/genesis_file.h"
+#include "damocles/storage/sector_paths.h"
+
+namespace damocles::prover_app {
+namespace {
+
+struct Flags {
+  std::uint64_t size = 0;
+  std::uint64_t miner = 1000;
+  std::string sectors;
+  std::string store;
+  bool upgraded = false;
+  std::uint64_t threads = 0;
+  bool json = false;
+
+  void Add(CLI::App& command) {
+    cli::AddSize(command, "--size", size, "Sector size: 2KiB ... 64GiB")->required();
+    command.add_option("--miner", miner, "Actor id: 1000 for f01000")->capture_default_str();
+    command.add_option("--sector", sectors, "Sector numbers: 7 or 7,11 or 0-9")->required();
+    cli::AddPath(command, "--store", store, "Folder with sealed/ and cache/")->required();
+    AddThreads(command, threads);
+    cli::AddJsonFlag(command, &json);
+  }
+  void AddUpgraded(CLI::App& command) {
+    command.add_flag("--upgraded", upgraded, "Take update/ and update-cache/");
+  }
+  absl::StatusOr<merkle::TreeShape> Tree() const {
+    const auto tree = merkle::ShapeOf(size);
+    if (tree.ok()) return *tree;
+    return cli::UsageError(absl::StrFormat("--size: %s", std::string(tree.status().message())));
+  }
+  merkle::SectorFiles FilesOf(std::uint64_t number) const {
+    const storage::Variant variant =
+        upgraded ? storage::Variant::kUpgraded : storage::Variant::kSealed;
+    return {storage::ReplicaPath(store, {miner, number}, variant),
+            storage::CachePath(store, {miner, number}, variant)};
+  }
+};
+
+// One line at each tenth: long for 32 GiB, silent for small sectors.
+std::function<void(std::uint64_t, std::uint64_t)> Progress(std::string what) {
+  return [what = std::move(what), tenth = std::uint64_t{0}](std::uint64_t done,
+                                                            std::uint64_t total) mutable {
+    constexpr std::uint64_t kLongLeaves = std::uint64_t{1} << 22;
+    const std::uint64_t now = done * 10 / total;
+    if (total < kLongLeaves || now <= tenth) return;
+    tenth = now;
+    cli::PrintNote(absl::StrFormat("%s: %d%%", what, now * 10));
+  };
+}
+
+struct NewFlags {
+  Flags common;
+  std::string salt;
+  bool zero = false;
+  std::string genesis;
+};
+
+absl::StatusOr<int> New(const NewFlags& flags, bool salted) {
+  const Flags& common = flags.common;
+  DAMOCLES_RETURN_IF_ERROR(common.Tree().status());
+  DAMOCLES_ASSIGN_OR_RETURN(const filecoin::SectorSize size,
+                            filecoin::SectorSizeFromBytes(common.size));
+  prover::PracticeOrder order{.size = size,
+                              .miner = common.miner,
+                              .numbers = {},
+                              .store_path = common.store,
+                              .content = {.salt = std::nullopt, .zeros = flags.zero},
+                              .progress = Progress("sectors")};
+  DAMOCLES_ASSIGN_OR_RETURN(order.numbers, cli::ParseNumbers(common.sectors));
+  if (salted) order.content.salt = flags.salt;
+  ThreadPool pool(common.threads == 0 ? ProcessorCount() : common.threads);
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::PracticeSector> sectors,
+                            prover::MakePracticeSectors(pool, SystemRandom(), order));
+  if (!flags.genesis.empty()) {
+    DAMOCLES_ASSIGN_OR_RETURN(const auto entries, prover::GenesisSectorsOf(size, sectors));
+    DAMOCLES_RETURN_IF_ERROR(storage::AppendToGenesisFile(flags.genesis, entries));
+  }
+  nlohmann::json list = nlohmann::json::array();
+  for (const prover::PracticeSector& sector : sectors) {
+    const std::string comm_r = ToHex(sector.comm_r);
+    list.push_back({{"miner", sector.id.miner},
+                    {"sector", sector.id.number},
+                    {"comm_r", comm_r},
+                    {"comm_c", ToHex(bls12_381::ToBytesLe(sector.p_aux.comm_c))},
+                    {"comm_r_last", ToHex(bls12_381::ToBytesLe(sector.p_aux.comm_r_last))}});
+    if (!common.json) {
+      cli::PrintLine(absl::StrFormat("%d: comm_r %s", sector.id.number, comm_r));
+    }
+  }
+  if (common.json) cli::PrintJson(list);
+  return cli::kExitDone;
+}
+
+merkle::BuildOptions WithProgress(std::uint64_t number) {
+  merkle::BuildOptions options;
+  options.progress = Progress(absl::StrFormat("sector %d", number));
+  return options;
+}
+
+absl::StatusOr<int> Rebuild(const Flags& flags) {
+  DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree, flags.Tree());
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> numbers,
+                            cli::ParseNumbers(flags.sectors));
+  ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
+  nlohmann::json list = nlohmann::json::array();
+  for (const std::uint64_t number : numbers) {
+    const auto p_aux = merkle::RebuildSector(pool, tree, flags.FilesOf(number), std::nullopt,
+                                             WithProgress(number));
+    if (!p_aux.ok()) return Annotate(p_aux.status(), absl::StrFormat("sector %d", number));
+    const std::string comm_r = ToHex(bls12_381::ToBytesLe(p_aux->CommR()));
+    list.push_back({{"sector", number},
+                    {"comm_r", comm_r},
+                    {"comm_r_last", ToHex(bls12_381::ToBytesLe(p_aux->comm_r_last))}});
+    if (!flags.json) cli::PrintLine(absl::StrFormat("%d: comm_r %s", number, comm_r));
+  }
+  if (flags.json) cli::PrintJson(list);
+  return cli::kExitDone;
+}
+
+absl::StatusOr<int> Check(const Flags& flags) {
+  DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree, flags.Tree());
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> numbers,
+                            cli::ParseNumbers(flags.sectors));
+  ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
+  bool sound = true;
+  nlohmann::json list = nlohmann::json::array();
+  for (const std::uint64_t number : numbers) {
+    const absl::Status status =
+        merkle::CheckSector(pool, tree, flags.FilesOf(number), std::nullopt, WithProgress(number));
+    sound = sound && status.ok();
+    const std::string why = std::string(status.message());
+    if (flags.json) {
+      list.push_back({{"sector", number}, {"sound", status.ok()}, {"reason", why}});
+    } else {
+      cli::PrintLine(status.ok()
+                         ? absl::StrFormat("%d: sound", number)
+                         : absl::StrFormat("%d: %s; rebuild the trees or declare the sector faulty",
+                                           number, why));
+    }
+  }
+  if (flags.json) cli::PrintJson(list);
+  return sound ? cli::kExitDone : cli::kExitFailed;
+}
+
+}  // namespace
+
+void AddSector(cli::Program& program) {
+  CLI::App& group =
+      *program.App().add_subcommand("sector", "Make and check sectors")->require_subcommand(1);
+  {
+    CLI::App& command = *group.add_subcommand("new", "Make practice sectors that can be proven");
+    auto flags = std::make_shared<NewFlags>();
+    flags->common.Add(command);
+    CLI::Option* const salt = command.add_option(
+        "--salt", flags->salt, "Content by a rule with this text; default: random content");
+    command.add_flag("--zero", flags->zero, "Zeros in a file that takes no space: at once");
+    cli::AddPath(command, "--genesis", flags->genesis,
+                 "Append the sectors to this genesis file of a devnet");
+    program.SetAction(
+        command, [flags, salt] { return New(*flags, salt->count() > 0); },
+        "damocles-prover sector new --size 2KiB --miner 1000 --sector 0-9 --store sectors "
+        "--genesis genesis.json");
+  }
+  {
+    CLI::App& command =
+        *group.add_subcommand("rebuild-trees", "Make tree files and p_aux from the sealed file");
+    auto flags = std::make_shared<Flags>();
+    flags->Add(command);
+    flags->AddUpgraded(command);
+    program.SetAction(
+        command, [flags] { return Rebuild(*flags); },
+        "damocles-prover sector rebuild-trees --size 2KiB --sector 7 --store sectors");
+  }
+  CLI::App& command =
+      *group.add_subcommand("check", "Hash the sealed file and compare every level and the root");
+  auto flags = std::make_shared<Flags>();
+  flags->Add(command);
+  flags->AddUpgraded(command);
+  program.SetAction(
+      command, [flags] { return Check(*flags); },
+      "damocles-prover sector check --size 2KiB --sector 7,11 --store sectors");
+}
+
+}  // namespace damocles::prover_app

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// damocles-prover: sectors, parameters, proofs of spacetime, step by step, as files and JSON.
+
+#include "apps/common/cli.h"
+#include "apps/prover/commands/commands.h"
+
+int main(int argc, char** argv) {
+  damocles::cli::Program program(
+      "damocles-prover",
+      "Makes and verifies proofs of spacetime, and what they need, step by step");
+  damocles::prover_app::AddCase(program);
+  damocles::prover_app::AddSector(program);
+  damocles::prover_app::AddSetup(program);
+  damocles::prover_app::AddParams(program);
+  damocles::prover_app::AddChallenges(program);
+  damocles::prover_app::AddVanilla(program);
+  damocles::prover_app::AddProve(program);
+  damocles::prover_app::AddVerify(program);
+  damocles::prover_app::AddR1cs(program);
+  return program.Run(argc, argv);
+}
