@@ -69,7 +69,6 @@ struct ExecutedPost {
   Bytes32 randomness{};              // of its challenge, masked as the prover has it
 };
 
-class Journal;
 struct ChainCore;
 
 class Chain {

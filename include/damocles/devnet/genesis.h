@@ -33,7 +33,8 @@ struct ChainConfig {
 
   // Empty blocks that the chain has from the start: enough for every look-back.
   filecoin::EpochDelta genesis_blocks{100};
-  // Deadline 0 of a miner without a shift of its own opens here for the first time.
+  // The first window of a miner without a shift opens here.  Windows that open earlier are excused:
+  // nobody could be there in time.
   filecoin::EpochDelta first_open{240};
 
   std::uint64_t null_rounds_percent = 0;  // share of epochs without a block, chosen by the seed

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Gas, pool, and finding messages again.
+
+#include <algorithm>
+
+#include "absl/strings/str_format.h"
+#include "lib/devnet/chain_core.h"
+
+#include "damocles/base/hex.h"
+
+namespace damocles::devnet {
+
+using filecoin::Address;
+using filecoin::Cid;
+using filecoin::EpochDelta;
+using filecoin::Message;
+using filecoin::SignedMessage;
+using filecoin::TipSetKey;
+using filecoin::TokenAmount;
+using internal::Account;
+using internal::Executed;
+
+namespace {
+
+constexpr std::int64_t kNominalPremium = 100'000;
+constexpr std::size_t kPendingPerSenderMax = 1000;
+constexpr std::uint64_t kNonceGapMax = 4;
+// The node's estimate is what the dry run used, and a quarter more.
+constexpr std::int64_t kOverestimationNum = 5;
+constexpr std::int64_t kOverestimationDen = 4;
+constexpr std::int64_t kReplaceNum = 5;  // premium of a replacement: 1.25 times
+constexpr std::int64_t kReplaceDen = 4;
+
+// The node's default cap on the fee of one message.
+TokenAmount DefaultMaxFee() {
+  return filecoin::Fil(7) / 100;
+}
+
+// The words of a node since Lotus 1.35.
+absl::Status ExecutionFailed(const internal::Receipt& receipt, const Message& message) {
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "estimating gas used: message execution failed (exit=[%s], vm error=[message failed with "
+      "backtrace:\n00: %s (method %d) -- %s (%d)\n (RetCode=%d)])",
+      internal::ExitName(receipt.exit_code), message.to.ToString(), message.method, receipt.error,
+      receipt.exit_code, receipt.exit_code));
+}
+
+bool SameCall(const Message& a, const Message& b) {
+  return a.from == b.from && a.to == b.to && a.method == b.method && a.value == b.value &&
+         a.params == b.params;
+}
+
+chain::MessageReceipt ReceiptOf(const internal::Receipt& receipt) {
+  return {.exit_code = receipt.exit_code,
+          .return_value = receipt.return_value,
+          .gas_used = receipt.gas_used,
+          .events_root = std::nullopt};
+}
+
+chain::InvocResult InvocationOf(const Message& message, const Cid& cid,
+                                const internal::Receipt& receipt) {
+  chain::InvocResult result;
+  result.msg_cid = cid;
+  result.msg = message;
+  result.msg_rct = ReceiptOf(receipt);
+  result.gas_cost.message = cid;
+  result.gas_cost.gas_used = receipt.gas_used;
+  result.execution_trace.msg = {
+      .from = message.from,
+      .to = message.to,
+      .value = message.value,
+      .method = message.method,
+      .params = message.params,
+      .params_codec = message.params.empty() ? 0 : filecoin::kCodecDagCbor,
+      .gas_limit = static_cast<std::uint64_t>(message.gas_limit),
+      .read_only = false};
+  result.execution_trace.msg_rct = {
+      .exit_code = receipt.exit_code, .return_value = receipt.return_value, .return_codec = 0};
+  result.error = receipt.error;
+  return result;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- gas
+
+absl::StatusOr<Address> ChainCore::ResolveSender(const Address& from) const {
+  const Account* account = Head()->after.FindAccount(from);
+  if (account == nullptr) {
+    return absl::NotFoundError(
+        absl::StrFormat("getting key address: resolve address %s: actor "
+                        "not found",
+                        from.ToString()));
+  }
+  return account->key;
+}
+
+absl::StatusOr<Executed> ChainCore::DryRun(Message message) {
+  DAMOCLES_ASSIGN_OR_RETURN(message.from, ResolveSender(message.from));
+  VerdictSource live;
+  ChainHost host(*this, Head(), live);
+  internal::World world = Head()->after;
+  const filecoin::ChainEpoch epoch = Head()->Height() + EpochDelta(1);
+  if (const auto queue = pool.find(message.from); queue != pool.end()) {
+    std::uint64_t nonce = world.FindAccount(message.from)->nonce;
+    for (const auto& [number, entry] : queue->second) {
+      if (number != nonce) break;
+      internal::ExecuteMessage(GetRules(), entry.message.message, epoch, base_fee, host, world);
+      ++nonce;
+    }
+  }
+  message.nonce = world.FindAccount(message.from)->nonce;
+  if (message.gas_limit == 0) message.gas_limit = internal::kMessageGasMax;
+  message.gas_fee_cap = 0;  // a dry run costs nothing
+  message.gas_premium = 0;
+  return internal::ExecuteMessage(GetRules(), message, epoch, 0, host, world);
+}
+
+absl::StatusOr<Message> ChainCore::Estimate(Message message,
+                                            const std::optional<chain::MessageSendSpec>& spec) {
+  if (message.gas_limit == 0) {
+    DAMOCLES_ASSIGN_OR_RETURN(const Executed executed, DryRun(message));
+    if (executed.receipt.exit_code != kExitOk) return ExecutionFailed(executed.receipt, message);
+    message.gas_limit = executed.receipt.gas_used * kOverestimationNum / kOverestimationDen;
+  }
+  if (message.gas_premium.IsZero()) message.gas_premium = kNominalPremium;
+  TokenAmount max_fee = spec.has_value() ? spec->max_fee : TokenAmount(0);
+  if (max_fee.IsZero()) max_fee = DefaultMaxFee();
+  const TokenAmount limit = max_fee / message.gas_limit;
+  if (message.gas_fee_cap.IsZero()) {
+    const bool maximize = spec.has_value() && spec->maximize_fee_cap;
+    message.gas_fee_cap = maximize ? limit : base_fee * 2 + message.gas_premium;
+  }
+  message.gas_fee_cap = std::min(message.gas_fee_cap, limit);
+  message.gas_premium = std::min(message.gas_premium, message.gas_fee_cap);
+  return message;
+}
+
+absl::StatusOr<Message> Chain::GasEstimateMessageGas(
+    Message message, const std::optional<chain::MessageSendSpec>& spec, const TipSetKey& key) {
+  DAMOCLES_RETURN_IF_ERROR(core_->Resolve(key).status());
+  return core_->Estimate(std::move(message), spec);
+}
+
+TokenAmount Chain::GasEstimateFeeCap(const Message& message) const {
+  const TokenAmount premium =
+      message.gas_premium.IsZero() ? TokenAmount(kNominalPremium) : message.gas_premium;
+  return core_->base_fee * 2 + premium;
+}
+
+TokenAmount Chain::GasEstimateGasPremium() const {
+  return kNominalPremium;
+}
+
+absl::StatusOr<std::int64_t> Chain::GasEstimateGasLimit(const Message& message,
+                                                        const TipSetKey& key) {
+  DAMOCLES_RETURN_IF_ERROR(core_->Resolve(key).status());
+  DAMOCLES_ASSIGN_OR_RETURN(const Executed executed, core_->DryRun(message));
+  if (executed.receipt.exit_code != kExitOk) return ExecutionFailed(executed.receipt, message);
+  return executed.receipt.gas_used;
+}
+
+// ---------------------------------------------------------------- pool
+
+std::uint64_t ChainCore::NextNonce(const Account& account) const {
+  std::uint64_t nonce = account.nonce;
+  if (const auto queue = pool.find(account.key); queue != pool.end()) {
+    for (const auto& [number, entry] : queue->second) {
+      if (number == nonce) ++nonce;
+    }
+  }
+  return nonce;
+}
+
+namespace {
+
+absl::Status CheckFunds(const Account& account, const Message& message) {
+  const TokenAmount needed = message.value + message.gas_fee_cap * message.gas_limit;
+  if (account.balance >= needed) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "mpool push: not enough funds: %s < %s", account.balance.ToString(), needed.ToString()));
+}
+
+absl::Status CheckSize(const SignedMessage& message) {
+  const std::size_t size = filecoin::cbor::Encode(message).size();
+  if (size <= filecoin::kMessageBytesMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "mpool push: message too big: %d bytes, at most %d", size, filecoin::kMessageBytesMax));
+}
+
+nlohmann::json PushEvent(const SignedMessage& message, const chain::Uuid& uuid) {
+  nlohmann::json event = {{"event", "push"},
+                          {"message", ToBase64(filecoin::cbor::Encode(message))}};
+  if (uuid != chain::Uuid{}) event["uuid"] = ToHex(uuid);
+  return event;
+}
+
+}  // namespace
+
+absl::StatusOr<SignedMessage> Chain::MpoolPushMessage(
+    Message message, const std::optional<chain::MessageSendSpec>& spec) {
+  ChainCore& core = *core_;
+  const chain::Uuid uuid = spec.has_value() ? spec->msg_uuid : chain::Uuid{};
+  if (uuid != chain::Uuid{}) {
+    if (const auto found = core.by_uuid.find(uuid); found != core.by_uuid.end()) {
+      return found->second;
+    }
+  }
+  if (message.nonce != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("MpoolPushMessage expects message nonce to be 0, was %d", message.nonce));
+  }
+  if (message.to.IsUndefined()) return absl::InvalidArgumentError("mpool push: no receiver");
+  DAMOCLES_ASSIGN_OR_RETURN(message.from, core.ResolveSender(message.from));
+  if (!core.wallet.Has(message.from)) {
+    return absl::NotFoundError(
+        absl::StrFormat("mpool push: key %s is not in the wallet", message.from.ToString()));
+  }
+  absl::StatusOr<Message> estimated = core.Estimate(std::move(message), spec);
+  if (!estimated.ok()) return Annotate(estimated.status(), "GasEstimateMessageGas error");
+  message = *std::move(estimated);
+  const Account& account = *core.Head()->after.FindAccount(message.from);
+  DAMOCLES_RETURN_IF_ERROR(CheckFunds(account, message));
+  message.nonce = core.NextNonce(account);
+  DAMOCLES_ASSIGN_OR_RETURN(filecoin::Signature signature,
+                            core.wallet.Sign(message.from, SigningBytes(message)));
+  const SignedMessage signed_message{message, std::move(signature)};
+  DAMOCLES_RETURN_IF_ERROR(CheckSize(signed_message));
+  DAMOCLES_RETURN_IF_ERROR(core.Record(PushEvent(signed_message, uuid)));
+  core.Push(signed_message, uuid);
+  return signed_message;
+}
+
+absl::StatusOr<Cid> Chain::MpoolPush(const SignedMessage& message) {
+  ChainCore& core = *core_;
+  const Message& inner = message.message;
+  DAMOCLES_RETURN_IF_ERROR(CheckSize(message));
+  if (inner.to.IsUndefined() || inner.from.IsUndefined() || inner.version != 0 ||
+      inner.value.Sign() < 0 || inner.gas_fee_cap.Sign() < 0 || inner.gas_premium.Sign() < 0 ||
+      inner.gas_limit <= 0 || inner.gas_limit > internal::kBlockGasLimit ||
+      inner.gas_premium > inner.gas_fee_cap) {
+    return absl::InvalidArgumentError(
+        "mpool push: message is malformed: addresses, version, value or gas");
+  }
+  DAMOCLES_RETURN_IF_ERROR(core.wallet.Verify(inner.from, SigningBytes(inner), message.signature));
+  const Account* account = core.Head()->after.FindAccount(inner.from);
+  if (account == nullptr) {
+    return absl::NotFoundError(
+        absl::StrFormat("mpool push: sender %s: actor not found", inner.from.ToString()));
+  }
+  const Cid cid = CidOf(message);
+  const auto queue = core.pool.find(inner.from);
+  if (queue != core.pool.end()) {
+    if (const auto found = queue->second.find(inner.nonce); found != queue->second.end()) {
+      if (found->second.cid == cid) return cid;
+      const TokenAmount& old = found->second.message.message.gas_premium;
+      const TokenAmount needed = old * kReplaceNum / kReplaceDen + 1;
+      if (inner.gas_premium < needed) {
+        return absl::FailedPreconditionError(absl::StrFormat(
+            "message from %s with nonce %d already in mpool, increase GasPremium to %s from %s to "
+            "trigger replace by fee: replace by fee has too low GasPremium",
+            inner.from.ToString(), inner.nonce, needed.ToString(), inner.gas_premium.ToString()));
+      }
+    } else if (queue->second.size() >= kPendingPerSenderMax) {
+      return absl::ResourceExhaustedError("mpool push: too many pending messages for actor");
+    }
+  }
+  if (inner.nonce < account->nonce) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "mpool push: minimum expected nonce is %d: message nonce too low", account->nonce));
+  }
+  if (inner.nonce > core.NextNonce(*account) + kNonceGapMax) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("mpool push: unfulfilled nonce gap: message nonce has too big a gap from "
+                        "expected nonce (Nonce: %d, expected %d)",
+                        inner.nonce, core.NextNonce(*account)));
+  }
+  DAMOCLES_RETURN_IF_ERROR(CheckFunds(*account, inner));
+  DAMOCLES_RETURN_IF_ERROR(core.Record(PushEvent(message, {})));
+  core.Push(message, {});
+  return cid;
+}
+
+absl::StatusOr<std::uint64_t> Chain::MpoolGetNonce(const Address& address) const {
+  const Account* account = core_->Head()->after.FindAccount(address);
+  if (account == nullptr) {
+    return absl::NotFoundError(
+        absl::StrFormat("resolution lookup failed (%s): actor not found", address.ToString()));
+  }
+  return core_->NextNonce(*account);
+}
+
+std::vector<SignedMessage> Chain::MpoolPending() const {
+  std::vector<SignedMessage> pending;
+  for (const auto& [sender, queue] : core_->pool) {
+    for (const auto& [nonce, entry] : queue) pending.push_back(entry.message);
+  }
+  return pending;
+}
+
+chain::MpoolConfig Chain::MpoolGetConfig() const {
+  return {.priority_addrs = {},
+          .size_limit_high = 30000,
+          .size_limit_low = 20000,
+          .replace_by_fee_ratio = static_cast<double>(kReplaceNum) / kReplaceDen,
+          .prune_cooldown = absl::Minutes(1),
+          .gas_limit_overestimation = static_cast<double>(kOverestimationNum) / kOverestimationDen};
+}
+
+// ---------------------------------------------------------------- finding messages
+
+absl::StatusOr<std::optional<chain::MsgLookup>> Chain::StateSearchMsg(const TipSetKey& from,
+                                                                      const Cid& message,
+                                                                      std::int64_t limit,
+                                                                      bool allow_replaced) const {
+  const ChainCore& core = *core_;
+  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr start, core.Resolve(from));
+  const auto known = core.known.find(message);
+  if (known == core.known.end()) {
+    return absl::NotFoundError(
+        absl::StrFormat("failed to load message: message %s: not found", message.ToString()));
+  }
+  const Message& wanted = known->second.message;
+  const auto candidates = core.included.find({wanted.from, wanted.nonce});
+  if (candidates == core.included.end()) return std::nullopt;
+  for (const NodePtr& node : candidates->second) {
+    // On the branch of `start`, and executed: a tipset above it shows the receipt.
+    if (node->Height() >= start->Height()) continue;
+    if (core.AtOrBefore(start, node->Height()) != node) continue;
+    const absl::StatusOr<NodePtr> shows = core.AtOrAfter(start, node->Height() + EpochDelta(1));
+    if (!shows.ok()) continue;
+    if (limit >= 0 && (*shows)->Height() <= start->Height() - EpochDelta(limit)) continue;
+    for (std::size_t i = 0; i < node->messages.size(); ++i) {
+      const Message& included = node->messages[i].message;
+      if (included.from != wanted.from || included.nonce != wanted.nonce) continue;
+      if (node->message_cids[i] != message && !(allow_replaced && SameCall(included, wanted))) {
+        return absl::UnknownError(absl::StrFormat(
+            "found message with equal nonce as the one we are looking for (F:%s n %d, TS: %s n%d)",
+            message.ToString(), wanted.nonce, node->message_cids[i].ToString(), included.nonce));
+      }
+      return chain::MsgLookup{.message = node->message_cids[i],
+                              .receipt = ReceiptOf(node->receipts[i]),
+                              .tip_set = (*shows)->tip_set.Key(),
+                              .height = (*shows)->Height()};
+    }
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<chain::InvocResult> Chain::StateCall(const Message& message, const TipSetKey& key) {
+  ChainCore& core = *core_;
+  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr node, core.Resolve(key));
+  internal::World world = node->Before();
+  const Account* account = world.FindAccount(message.from);
+  if (account == nullptr) {
+    return absl::NotFoundError(
+        absl::StrFormat("call raw get actor: %s: actor not found", message.from.ToString()));
+  }
+  Message call = message;
+  call.from = account->key;
+  call.nonce = account->nonce;
+  if (call.gas_limit == 0) call.gas_limit = internal::kMessageGasMax;
+  call.gas_fee_cap = 0;
+  call.gas_premium = 0;
+  VerdictSource live;
+  ChainHost host(core, node, live);
+  const Executed executed =
+      internal::ExecuteMessage(core.GetRules(), call, node->Height(), 0, host, world);
+  return InvocationOf(message, CidOf(message), executed.receipt);
+}
+
+absl::StatusOr<chain::InvocResult> Chain::StateReplay(const TipSetKey& key,
+                                                      const Cid& message) const {
+  const ChainCore& core = *core_;
+  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr start, core.Resolve(key));
+  const auto known = core.known.find(message);
+  if (known != core.known.end()) {
+    const auto candidates =
+        core.included.find({known->second.message.from, known->second.message.nonce});
+    if (candidates != core.included.end()) {
+      for (const NodePtr& node : candidates->second) {
+        if (node->Height() > start->Height() || core.AtOrBefore(start, node->Height()) != node) {
+          continue;
+        }
+        for (std::size_t i = 0; i < node->messages.size(); ++i) {
+          if (node->message_cids[i] != message) continue;
+          return InvocationOf(node->messages[i].message, message, node->receipts[i]);
+        }
+      }
+    }
+  }
+  return absl::NotFoundError(
+      absl::StrFormat("given message not found in tipset: %s", message.ToString()));
+}
+
+}  // namespace damocles::devnet
