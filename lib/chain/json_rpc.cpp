@@ -171,6 +171,7 @@ absl::StatusCode CodeOf(const RpcError& error) {
       break;
   }
   if (Says(error, "missing permission")) return absl::StatusCode::kPermissionDenied;
+  if (Says(error, "method not supported")) return absl::StatusCode::kUnimplemented;
   if (Says(error, "message execution failed") || Says(error, "execution reverted") ||
       Says(error, "ran out of gas")) {
     return absl::StatusCode::kFailedPrecondition;

@@ -73,15 +73,21 @@ async::Task<absl::Status> LotusHeads::FollowOne(std::size_t node) {
   if (!subscribed.ok()) co_return subscribed.status();
   subscription_ = *subscribed;
   while (true) {
-    absl::StatusOr<std::string> value = co_await WithDeadline<std::string>(
-        nodes_.GetTimer(), silence_, absl::UnavailableError("the subscription fell silent"),
-        (*subscribed)->Next());
+    kj::Promise<absl::StatusOr<std::string>> next = NextValue(**subscribed);
+    const absl::StatusOr<std::string> value = co_await kj::mv(next);
     if (!value.ok()) co_return value.status();
     auto changes = FromLotusJson<std::vector<HeadChange>>(*value);
     if (!changes.ok()) co_return Annotate(changes.status(), "unreadable head change");
     missed_ = 0;
     Take(*std::move(changes));
   }
+}
+
+kj::Promise<absl::StatusOr<std::string>> LotusHeads::NextValue(
+    NodeLink::Subscription& subscription) {
+  return WithDeadline<std::string>(nodes_.GetTimer(), silence_,
+                                   absl::UnavailableError("the subscription fell silent"),
+                                   subscription.Next());
 }
 
 async::Task<void> LotusHeads::Poll() {

@@ -32,6 +32,7 @@ class LotusHeads final : public HeadSubscription {
   async::Task<void> Follow();
   // Until the subscription ends; returns why.
   async::Task<absl::Status> FollowOne(std::size_t node);
+  kj::Promise<absl::StatusOr<std::string>> NextValue(NodeLink::Subscription& subscription);
   async::Task<void> Poll();
 
   void Take(std::vector<HeadChange> changes);

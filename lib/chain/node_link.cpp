@@ -69,7 +69,7 @@ kj::HttpHeaders NodeLink::Headers() const {
   return headers;
 }
 
-async::Task<absl::StatusOr<std::shared_ptr<WsSession>>> NodeLink::Session() {
+async::Task<NodeLink::Opened> NodeLink::Session() {
   if (session_ != nullptr && !session_->Dead()) co_return session_;
   if (!options_.use_websocket) co_return absl::UnavailableError("WebSocket is switched off");
   if (opening_ || timer_.now() < next_open_) {
@@ -95,28 +95,41 @@ async::Task<absl::StatusOr<std::shared_ptr<WsSession>>> NodeLink::Session() {
   co_return session_;
 }
 
-async::Task<absl::StatusOr<std::shared_ptr<WsSession>>> NodeLink::Open() {
+// Promises are made by plain functions: g++ 12 destroys twice what a lambda inside a co_await
+// expression holds.
+kj::Promise<NodeLink::Opened> NodeLink::OpenSocket() {
   const std::string url = endpoint_.Url();
-  using Opened = absl::StatusOr<std::shared_ptr<WsSession>>;
+  const kj::HttpHeaders headers = Headers();
+  auto opened = http_.openWebSocket(url.c_str(), headers)
+                    .then([this](kj::HttpClient::WebSocketResponse&& response) -> Opened {
+                      if (!response.webSocketOrBody.is<kj::Own<kj::WebSocket>>()) {
+                        return FromHttpStatus(response.statusCode);
+                      }
+                      return std::make_shared<WsSession>(
+                          kj::mv(response.webSocketOrBody.get<kj::Own<kj::WebSocket>>()), timer_,
+                          options_.answer_bytes_max);
+                    });
+  return WithDeadline<std::shared_ptr<WsSession>>(
+      timer_, options_.connect_timeout,
+      absl::UnavailableError(
+          absl::StrFormat("%s does not answer the WebSocket handshake", endpoint_.Name())),
+      kj::mv(opened));
+}
+
+async::Task<NodeLink::Opened> NodeLink::Open() {
   try {
-    const kj::HttpHeaders headers = Headers();
-    auto opened = http_.openWebSocket(url.c_str(), headers)
-                      .then([this](kj::HttpClient::WebSocketResponse&& response) -> Opened {
-                        if (!response.webSocketOrBody.is<kj::Own<kj::WebSocket>>()) {
-                          return FromHttpStatus(response.statusCode);
-                        }
-                        return std::make_shared<WsSession>(
-                            kj::mv(response.webSocketOrBody.get<kj::Own<kj::WebSocket>>()), timer_,
-                            options_.answer_bytes_max);
-                      });
-    co_return co_await WithDeadline<std::shared_ptr<WsSession>>(
-        timer_, options_.connect_timeout,
-        absl::UnavailableError(
-            absl::StrFormat("%s does not answer the WebSocket handshake", endpoint_.Name())),
-        kj::mv(opened));
+    kj::Promise<Opened> limited = OpenSocket();
+    co_return co_await kj::mv(limited);
   } catch (const kj::Exception& error) {
     co_return StatusFromKj(error, "connecting to " + endpoint_.Name());
   }
+}
+
+kj::Promise<absl::StatusOr<RpcFrame>> NodeLink::AnswerOf(WsSession& session, std::uint64_t id,
+                                                         const std::string& method,
+                                                         kj::Duration limit) {
+  return WithDeadline<RpcFrame>(timer_, limit, Late(method, endpoint_.Name(), limit),
+                                session.Answer(id));
 }
 
 async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, kj::Duration limit) {
@@ -125,7 +138,8 @@ async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, k
     if (session.status().code() == absl::StatusCode::kUnauthenticated) {
       co_return LinkAnswer{Fate::kNotSent, session.status()};
     }
-    co_return co_await CallOverHttp(std::move(method), std::move(params), limit);
+    kj::Promise<LinkAnswer> over_http = CallOverHttp(std::move(method), std::move(params), limit);
+    co_return co_await kj::mv(over_http);
   }
   auto id = (*session)->Send(method, std::move(params), false);
   if (!id.ok()) co_return LinkAnswer{Fate::kNotSent, id.status()};
@@ -147,12 +161,12 @@ async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, k
   co_return LinkAnswer{Fate::kAnswered, std::move(frame->result)};
 }
 
-async::Task<LinkAnswer> NodeLink::CallOverHttp(std::string method, std::string params,
+kj::Promise<LinkAnswer> NodeLink::CallOverHttp(std::string method, std::string params,
                                                kj::Duration limit) {
   std::string body = WriteRpcRequest(1, method, params);
   LinkAnswer late{Fate::kLost, Late(method, endpoint_.Name(), limit)};
   kj::Promise<LinkAnswer> answer = Post(std::move(method), std::move(body));
-  co_return co_await answer.exclusiveJoin(
+  return answer.exclusiveJoin(
       timer_.afterDelay(limit).then([late = std::move(late)]() { return late; }));
 }
 
@@ -198,11 +212,9 @@ async::Task<absl::StatusOr<std::shared_ptr<NodeLink::Subscription>>> NodeLink::S
   DAMOCLES_CO_ASSIGN_OR_RETURN(std::shared_ptr<WsSession> session, co_await Session());
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::uint64_t id, session->Send(method, "[]", true));
   CallGuard guard(session, id);
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      RpcFrame frame,
-      co_await WithDeadline<RpcFrame>(timer_, options_.call_timeout,
-                                      Late(method, endpoint_.Name(), options_.call_timeout),
-                                      session->Answer(id)));
+  kj::Promise<absl::StatusOr<RpcFrame>> answer =
+      AnswerOf(*session, id, method, options_.call_timeout);
+  DAMOCLES_CO_ASSIGN_OR_RETURN(RpcFrame frame, co_await kj::mv(answer));
   if (frame.error) {
     guard.Answered();
     co_return StatusFromRpcError(method, *frame.error);

@@ -67,10 +67,15 @@ class NodeLink {
   async::Task<absl::StatusOr<std::shared_ptr<Subscription>>> Subscribe(std::string method);
 
  private:
+  using Opened = absl::StatusOr<std::shared_ptr<WsSession>>;
+
   // The open session, or the reason why there is none now.
-  async::Task<absl::StatusOr<std::shared_ptr<WsSession>>> Session();
-  async::Task<absl::StatusOr<std::shared_ptr<WsSession>>> Open();
-  async::Task<LinkAnswer> CallOverHttp(std::string method, std::string params, kj::Duration limit);
+  async::Task<Opened> Session();
+  async::Task<Opened> Open();
+  kj::Promise<Opened> OpenSocket();
+  kj::Promise<absl::StatusOr<RpcFrame>> AnswerOf(WsSession& session, std::uint64_t id,
+                                                 const std::string& method, kj::Duration limit);
+  kj::Promise<LinkAnswer> CallOverHttp(std::string method, std::string params, kj::Duration limit);
   async::Task<LinkAnswer> Post(std::string method, std::string body);
   LinkAnswer ReadResponse(const std::string& method, unsigned status, std::string_view body) const;
   kj::HttpHeaders Headers() const;

@@ -261,17 +261,13 @@ class LotusServer::Impl final : public internal::Connections,
   }
 
   // Nothing if it is too large or does not come in time.
-  async::Task<std::optional<std::string>> ReadBody(kj::AsyncInputStream& body) {
+  kj::Promise<std::optional<std::string>> ReadBody(kj::AsyncInputStream& body) {
     using Text = std::optional<std::string>;
-    try {
-      auto read = body.readAllText(options_.request_bytes_max).then([](kj::String&& text) -> Text {
-        return std::string(text.begin(), text.size());
-      });
-      co_return co_await read.exclusiveJoin(
-          timer_.afterDelay(options_.request_timeout).then([]() -> Text { return std::nullopt; }));
-    } catch (const kj::Exception&) {
-      co_return std::nullopt;
-    }
+    return body.readAllText(options_.request_bytes_max)
+        .then([](kj::String&& text) -> Text { return std::string(text.begin(), text.size()); })
+        .exclusiveJoin(
+            timer_.afterDelay(options_.request_timeout).then([]() -> Text { return std::nullopt; }))
+        .catch_([](kj::Exception&& /*error*/) -> Text { return std::nullopt; });
   }
 
   static std::string Write(const std::string& id, const RpcAnswer& answer) {

@@ -115,6 +115,7 @@ TEST_P(JsonRpcGoldenTest, AnswersAreUnderstood) {
     if (absl::StrContains(text, "execution failed")) code = absl::StatusCode::kFailedPrecondition;
     if (absl::StrContains(text, "out of gas")) code = absl::StatusCode::kFailedPrecondition;
     if (absl::StrContains(text, "missing perm")) code = absl::StatusCode::kPermissionDenied;
+    if (absl::StrContains(text, "not supported")) code = absl::StatusCode::kUnimplemented;
     if (frame.error->code == kRpcMethodNotFound) code = absl::StatusCode::kUnimplemented;
     if (frame.error->code == kRpcParseError || frame.error->code == kRpcInvalidRequest ||
         frame.error->code == kRpcInvalidParams) {
