@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -52,11 +53,23 @@ inline std::string MadeUpSector(const merkle::TreeShape& shape, std::uint64_t se
   return content;
 }
 
+// Writes a sector whose first `filled` nodes are by that rule and whose rest is a hole, which costs
+// nothing to hash.
+inline void WriteMadeUpSector(const std::string& path, const merkle::TreeShape& shape,
+                              std::uint64_t sector, std::uint64_t filled) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  for (std::uint64_t i = 0; i < std::min(filled, shape.Nodes()); ++i) {
+    file << AsText(MadeUpElement("post-spec/node", {sector, i}));
+  }
+  file.close();
+  std::filesystem::resize_file(path, shape.sector_bytes);
+}
+
 inline bls12_381::Fr MadeUpCommC(std::uint64_t sector) {
   return MadeUpFr("post-spec/comm_c", {sector});
 }
 
-// Every file below `folder`, with its content: to see that nothing was made or changed.
+// The names of everything below `folder`: to see that nothing was made.
 inline std::vector<std::string> FilesBelow(const std::string& folder) {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
