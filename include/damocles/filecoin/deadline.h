@@ -33,6 +33,7 @@ inline constexpr PeriodShape kMainnetPeriod{EpochDelta{2880}, EpochDelta{60}, 48
 inline constexpr EpochDelta kMainnetDisputeWindow{1800};
 
 // INVALID_ARGUMENT unless the lengths are positive, fit each other and stay far from overflow.
+// Every function below expects a shape that passes.
 absl::Status Validate(const PeriodShape& shape);
 
 // One window of a miner's proving period, seen from `current_epoch`: what the node answers to

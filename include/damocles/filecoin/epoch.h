@@ -6,8 +6,24 @@
 #include <cstdint>
 #include <ostream>
 #include <string>
+#include <utility>
 
 namespace damocles::filecoin {
+
+namespace internal {
+
+// Epochs come from foreign answers, so sums wrap around instead of being undefined.
+constexpr std::int64_t WrappingAdd(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+constexpr std::int64_t WrappingSubtract(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+constexpr std::int64_t WrappingMultiply(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
+
+}  // namespace internal
 
 // A number of epochs: the difference of two ChainEpochs.  One epoch is 30 s on mainnet.
 class EpochDelta {
@@ -18,17 +34,19 @@ class EpochDelta {
 
   friend constexpr auto operator<=>(EpochDelta, EpochDelta) = default;
   friend constexpr EpochDelta operator+(EpochDelta a, EpochDelta b) {
-    return EpochDelta(a.count_ + b.count_);
+    return EpochDelta(internal::WrappingAdd(a.count_, b.count_));
   }
   friend constexpr EpochDelta operator-(EpochDelta a, EpochDelta b) {
-    return EpochDelta(a.count_ - b.count_);
+    return EpochDelta(internal::WrappingSubtract(a.count_, b.count_));
   }
-  friend constexpr EpochDelta operator-(EpochDelta d) { return EpochDelta(-d.count_); }
+  friend constexpr EpochDelta operator-(EpochDelta d) {
+    return EpochDelta(internal::WrappingSubtract(0, d.count_));
+  }
   friend constexpr EpochDelta operator*(EpochDelta d, std::int64_t n) {
-    return EpochDelta(d.count_ * n);
+    return EpochDelta(internal::WrappingMultiply(d.count_, n));
   }
   friend constexpr EpochDelta operator*(std::int64_t n, EpochDelta d) { return d * n; }
-  // How many whole times `b` goes into `a`; rounds towards zero.
+  // How many whole times `b`, which is not zero, goes into `a`; rounds towards zero.
   friend constexpr std::int64_t operator/(EpochDelta a, EpochDelta b) {
     return a.count_ / b.count_;
   }
@@ -52,13 +70,13 @@ class ChainEpoch {
 
   friend constexpr auto operator<=>(ChainEpoch, ChainEpoch) = default;
   friend constexpr ChainEpoch operator+(ChainEpoch e, EpochDelta d) {
-    return ChainEpoch(e.value_ + d.Count());
+    return ChainEpoch(internal::WrappingAdd(e.value_, d.Count()));
   }
   friend constexpr ChainEpoch operator-(ChainEpoch e, EpochDelta d) {
-    return ChainEpoch(e.value_ - d.Count());
+    return ChainEpoch(internal::WrappingSubtract(e.value_, d.Count()));
   }
   friend constexpr EpochDelta operator-(ChainEpoch a, ChainEpoch b) {
-    return EpochDelta(a.value_ - b.value_);
+    return EpochDelta(internal::WrappingSubtract(a.value_, b.value_));
   }
   constexpr ChainEpoch& operator+=(EpochDelta d) { return *this = *this + d; }
   constexpr ChainEpoch& operator-=(EpochDelta d) { return *this = *this - d; }
