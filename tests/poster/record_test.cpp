@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "gtest/gtest.h"
+#include "tests/poster/machine_bench.h"
+#include "tests/support/status_matchers.h"
+
+#include "damocles/base/hex.h"
+#include "damocles/filecoin/miner_params.h"
+#include "damocles/poster/deadline_record.h"
+#include "damocles/poster/recovery.h"
+
+namespace damocles::poster {
+namespace {
+
+using testing::Bench;
+
+DeadlineRecord FullRecord() {
+  Bench bench;
+  bench.unreadable = {2};
+  bench.policy.sector_check_rounds = 1;
+  bench.Reach(DeadlineState::kOnChain);
+  return bench.Record();
+}
+
+TEST(DeadlineRecordTest, SurvivesItsBytes) {
+  const DeadlineRecord record = FullRecord();
+  ASSERT_OK_AND_ASSIGN(const DeadlineRecord read, DecodeRecord(EncodeRecord(record)));
+  EXPECT_EQ(EncodeRecord(read), EncodeRecord(record));
+  EXPECT_EQ(read.batches, record.batches);
+  EXPECT_EQ(read.milestones, record.milestones);
+  EXPECT_EQ(read.deadline.open, record.deadline.open);
+  ASSERT_OK_AND_ASSIGN(const DeadlinePlan plan, DecodePlan(EncodePlan(*record.plan)));
+  EXPECT_EQ(plan, *record.plan);
+}
+
+TEST(DeadlineRecordTest, DamagedBytesAreRefusedNotBelieved) {
+  const std::string bytes = EncodeRecord(FullRecord());
+  for (std::size_t length = 0; length < bytes.size(); ++length) {
+    EXPECT_FALSE(DecodeRecord(bytes.substr(0, length)).ok()) << length;
+  }
+  EXPECT_FALSE(DecodeRecord(bytes + '\0').ok());
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    std::string changed = bytes;
+    changed[at] = static_cast<char>(changed[at] ^ 0x80);
+    const absl::StatusOr<DeadlineRecord> read = DecodeRecord(changed);  // must not crash
+    if (read.ok()) {
+      EXPECT_EQ(EncodeRecord(*read), changed) << at;
+    }
+  }
+}
+
+TEST(DeadlineRecordTest, RowOfFormat1IsStillRead) {
+  // [1, 1000, [120, 10, 12, 5, 7, 1000, 3], 0 Waiting, "", null, 0, 0, [], 0, 0, milestones...]
+  const std::string hex =
+      "8c011903e887187 80a0c05071903e80300 60f600008000008 8"
+      "8219040 11a000f4240820 0f68200f68200f68200f68200f68200f68200f6";
+  std::string digits;
+  for (const char c : hex) {
+    if (c != ' ') digits += c;
+  }
+  ASSERT_OK_AND_ASSIGN(const Bytes bytes, FromHex(digits));
+  ASSERT_OK_AND_ASSIGN(const DeadlineRecord record, DecodeRecord(AsText(bytes)));
+  EXPECT_EQ(record.miner, 1000u);
+  EXPECT_EQ(record.deadline.open, filecoin::ChainEpoch(1030));
+  EXPECT_EQ(record.state, DeadlineState::kWaiting);
+}
+
+TEST(DeadlineRecordTest, KeysOrderByMinerThenEpoch) {
+  const std::string a = RecordRowKey({1000, filecoin::ChainEpoch(99)});
+  const std::string b = RecordRowKey({1000, filecoin::ChainEpoch(100)});
+  const std::string c = RecordRowKey({1001, filecoin::ChainEpoch(1)});
+  EXPECT_LT(a, b);
+  EXPECT_LT(b, c);
+  EXPECT_EQ(a, "deadline/00000000000003e8/0000000000000063");
+}
+
+// ---------------------------------------------------------------- recoveries
+
+class RecoveryTest : public ::testing::Test {
+ protected:
+  // While deadline 3 is open (1030), deadline 5 (open 1050, cut-off 1043) is the target.
+  RecoveryTest() {
+    now_.epoch = filecoin::ChainEpoch(1030);
+    now_.time = now_.epoch_start = absl::FromUnixSeconds(1'000'000);
+    machine_.record.miner = testing::kMiner;
+    machine_.record.target = RecoveryTarget(
+        filecoin::MakeDeadlineInfo(testing::kShape, filecoin::ChainEpoch(1000), 3, now_.epoch));
+  }
+  void Do(recovery::Event event) {
+    recovery::StepResult result = recovery::Advance(std::move(machine_), event, now_, policy_);
+    machine_ = std::move(result.machine);
+    wake_at_ = result.wake_at;
+    actions_ = std::move(result.actions);
+  }
+  template <typename A>
+  std::optional<A> Find() const {
+    for (const recovery::Action& action : actions_) {
+      if (const A* found = std::get_if<A>(&action)) return *found;
+    }
+    return std::nullopt;
+  }
+  void Head(std::int64_t epoch) {
+    const filecoin::ChainEpoch to(epoch);
+    now_.time = now_.epoch_start = now_.TimeOf(to);
+    now_.epoch = to;
+    Do(recovery::Tick{});
+  }
+  // Up to the first push: sectors 1, 2 in partition 0 and 3 in partition 1 are faulty, 2 is still
+  // unreadable.
+  recovery::Declare Push() {
+    Do(recovery::Tick{});
+    recovery::FaultsRead read;
+    read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
+    read.partitions = {{0, {testing::Sector(1), testing::Sector(2)}}, {1, {testing::Sector(3)}}};
+    Do(read);
+    Do(recovery::FaultyChecked{{{1, "s", "s", ""}, {2, "s", "s", "gone"}, {3, "s", "s", ""}}});
+    Look(std::nullopt);
+    const auto declare = Find<recovery::Declare>();
+    EXPECT_TRUE(declare.has_value());
+    return declare.value_or(recovery::Declare{});
+  }
+  void Look(std::optional<std::pair<std::int64_t, std::int64_t>> receipt,
+            std::vector<RecoveredPartition> undeclared = {{0, {1, 2}}, {1, {3}}}) {
+    const auto look = Find<recovery::Look>();
+    ASSERT_TRUE(look.has_value());
+    recovery::Looked looked;
+    looked.message = look->message;
+    looked.attempt = look->attempt;
+    looked.undeclared = std::move(undeclared);
+    looked.sender = filecoin::Address::FromId(101);
+    if (receipt) {
+      looked.whereabouts = MessageWhereabouts::kOnChain;
+      looked.receipt = {receipt->first, filecoin::ChainEpoch(receipt->second), 0};
+    }
+    Do(looked);
+  }
+
+  MinerPolicy policy_;
+  Now now_;
+  recovery::Machine machine_;
+  std::vector<recovery::Action> actions_;
+  std::optional<absl::Time> wake_at_;
+};
+
+TEST_F(RecoveryTest, TargetsTwoDeadlinesAhead) {
+  EXPECT_EQ(machine_.record.target.index, 5u);
+  const filecoin::DeadlineInfo mainnet = filecoin::MakeDeadlineInfo(
+      filecoin::kMainnetPeriod, filecoin::ChainEpoch(0), 47, filecoin::ChainEpoch(2820));
+  EXPECT_EQ(RecoveryTarget(mainnet).open, filecoin::ChainEpoch(2880 + 60));
+}
+
+TEST_F(RecoveryTest, DeclaresWhatCanBeReadAndReportsTheRest) {
+  const recovery::Declare declare = Push();
+  ASSERT_OK_AND_ASSIGN(
+      const auto params,
+      filecoin::DecodeParams<filecoin::DeclareFaultsRecoveredParams>(declare.params));
+  ASSERT_EQ(params.entries.size(), 2u);
+  EXPECT_EQ(params.entries[0].deadline, 5u);
+  EXPECT_EQ(params.entries[0].sectors, filecoin::BitField({1}));
+  EXPECT_EQ(params.entries[1].partition, 1u);
+  ASSERT_EQ(machine_.record.unreadable.size(), 1u);
+  EXPECT_EQ(machine_.record.unreadable[0].number, 2u);
+  ASSERT_OK_AND_ASSIGN(const RecoveryRecord read, DecodeRecovery(EncodeRecovery(machine_.record)));
+  EXPECT_EQ(read.messages, machine_.record.messages);
+  Do(recovery::Declared{0, declare.attempt, testing::CidOf(1)});
+  Head(1032);
+  Look(std::pair(0, 1032), {{0, {2}}});
+  EXPECT_EQ(machine_.record.state, RecoveryState::kSubmitting) << "not deep enough";
+  Head(1037);
+  Look(std::pair(0, 1032), {{0, {2}}});
+  EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
+}
+
+TEST_F(RecoveryTest, LimitTakesTheLowestNumbers) {
+  policy_.recovery.max_sectors = 1;
+  ASSERT_OK_AND_ASSIGN(
+      const auto params,
+      filecoin::DecodeParams<filecoin::DeclareFaultsRecoveredParams>(Push().params));
+  ASSERT_EQ(params.entries.size(), 1u);
+  EXPECT_EQ(params.entries[0].sectors, filecoin::BitField({1}));
+}
+
+TEST_F(RecoveryTest, UnansweredPushKeepsItsUuidARefusedOneDoesNot) {
+  recovery::Declare first = Push();
+  Do(recovery::Failed{
+      {recovery::Step::kDeclare, 0}, first.attempt, absl::UnavailableError("connection reset")});
+  now_.time += absl::Seconds(1);
+  Do(recovery::Tick{});
+  Look(std::nullopt);
+  const auto second = Find<recovery::Declare>();
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->uuid, first.uuid);
+  Do(recovery::Failed{
+      {recovery::Step::kDeclare, 0}, second->attempt, absl::FailedPreconditionError("exit 19")});
+  now_.time += absl::Seconds(5);
+  Do(recovery::Tick{});
+  Look(std::nullopt);
+  const auto third = Find<recovery::Declare>();
+  ASSERT_TRUE(third.has_value());
+  EXPECT_NE(third->uuid, first.uuid);
+}
+
+TEST_F(RecoveryTest, DeclaredByAnotherIsDone) {
+  const recovery::Declare declare = Push();
+  Do(recovery::Failed{
+      {recovery::Step::kDeclare, 0}, declare.attempt, absl::UnavailableError("connection reset")});
+  now_.time += absl::Seconds(1);
+  Do(recovery::Tick{});
+  Look(std::nullopt, {{0, {2}}});
+  EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
+  EXPECT_FALSE(Find<recovery::Declare>().has_value());
+}
+
+TEST_F(RecoveryTest, CutoffEndsIt) {
+  Do(recovery::Tick{});
+  EXPECT_TRUE(Find<recovery::ReadFaults>().has_value());
+  Do(recovery::Failed{{recovery::Step::kRead}, 0, absl::UnavailableError("node is down")});
+  Head(1041);
+  EXPECT_EQ(machine_.record.state, RecoveryState::kTooLate);
+  EXPECT_EQ(machine_.record.note, "node is down");
+}
+
+TEST_F(RecoveryTest, NothingFaultyIsDone) {
+  Do(recovery::Tick{});
+  Do(recovery::FaultsRead{});
+  EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
+}
+
+}  // namespace
+}  // namespace damocles::poster

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "tests/scenario/world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/check.h"
+#include "damocles/poster/proof_jobs.h"
+#include "damocles/poster/sector_source.h"
+
+namespace damocles::scenario {
+namespace {
+
+using filecoin::ChainEpoch;
+using filecoin::EpochDelta;
+
+kj::Duration ToKj(absl::Duration duration) {
+  return absl::ToInt64Nanoseconds(duration) * kj::NANOSECONDS;
+}
+absl::Duration FromKj(kj::Duration duration) {
+  return absl::Nanoseconds(duration / kj::NANOSECONDS);
+}
+
+devnet::ChainConfig ConfigWith(std::uint64_t deadlines) {
+  devnet::ChainConfig config;
+  const EpochDelta window(10);
+  config.policy.period = {window * static_cast<std::int64_t>(deadlines), window, deadlines,
+                          EpochDelta(5), EpochDelta(7)};
+  config.policy.fault_max_age = config.policy.period.proving_period * 42;
+  config.policy.dispute_window = EpochDelta(60);
+  config.finality = EpochDelta(60);
+  config.confirmation_depth = 3;
+  config.genesis_blocks = EpochDelta(20);
+  config.first_open = config.policy.period.proving_period;
+  config.genesis_timestamp = 1'700'000'000;
+  config.block_delay_secs = 30;
+  return config;
+}
+
+}  // namespace
+
+devnet::ChainConfig SmallConfig() {
+  return ConfigWith(12);
+}
+devnet::ChainConfig DayConfig() {
+  return ConfigWith(48);
+}
+
+devnet::GenesisMiner MinerWith(filecoin::ActorId id, const std::vector<std::uint64_t>& deadlines,
+                               std::uint64_t partitions) {
+  devnet::GenesisMiner miner;
+  miner.id = id;
+  filecoin::SectorNumber number = 1;
+  for (const std::uint64_t deadline : deadlines) {
+    for (std::uint64_t partition = 0; partition < partitions; ++partition) {
+      for (int i = 0; i < 2; ++i) {
+        devnet::GenesisSector sector;
+        sector.number = number;
+        StoreLe64(number * 1'000'003 + id, sector.comm_r.data());
+        sector.deadline = deadline;
+        sector.partition = partition;
+        miner.sectors.push_back(sector);
+        ++number;
+      }
+    }
+  }
+  return miner;
+}
+
+// The manager's disk: outlives it.  Counts writes; after the one that kills it nothing is written
+// any more by that life.
+class World::Disk final : public store::Store {
+ public:
+  explicit Disk(World& world) : world_(world), inner_(store::OpenMemoryStore()) {}
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
+    return inner_->Get(key);
+  }
+  absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
+    return inner_->Scan(prefix, visit);
+  }
+  absl::Status Write(const store::Batch& batch) override {
+    if (world_.dead_) return absl::UnavailableError("the process is dead");
+    const absl::Status status = inner_->Write(batch);
+    if (++world_.writes_ == world_.kill_at_write_) world_.KillManager();
+    return status;
+  }
+
+ private:
+  World& world_;
+  std::unique_ptr<store::Store> inner_;
+};
+
+class World::Sectors final : public poster::SectorSource {
+ public:
+  explicit Sectors(World& world) : world_(world) {}
+  async::Task<absl::StatusOr<std::vector<poster::SectorVerdict>>> Check(
+      filecoin::ActorId, filecoin::PoStProofType, std::vector<poster::PlannedSector> sectors,
+      absl::Duration) override {
+    co_await world_.timer_.afterDelay(100 * kj::MILLISECONDS);
+    std::vector<poster::SectorVerdict> out;
+    for (const poster::PlannedSector& sector : sectors) {
+      const bool bad = world_.unreadable.contains(sector.number);
+      out.push_back({sector.number, "store", "store", bad ? "unreadable on purpose" : ""});
+    }
+    co_return out;
+  }
+
+ private:
+  World& world_;
+};
+
+struct World::Manager {
+  std::unique_ptr<job::Queue> queue;
+  std::unique_ptr<poster::ProofJobs> jobs;
+  std::unique_ptr<Sectors> sectors;
+  std::unique_ptr<poster::Runner> runner;
+  kj::Promise<void> tick = nullptr;
+};
+
+World::World(WorldOptions options, Prover& prover)
+    : options_(std::move(options)),
+      prover_(prover),
+      random_(options_.seed),
+      clock_(absl::FromUnixSeconds(static_cast<std::int64_t>(options_.config.genesis_timestamp))),
+      timer_(kj::origin<kj::TimePoint>()),
+      next_block_at_(kj::origin<kj::TimePoint>()) {
+  options_.config.seed = options_.seed;
+  devnet::Genesis genesis;
+  genesis.miners = options_.miners;
+  devnet::ChainOptions chain_options;
+  chain_options.verify = [this](const devnet::PostStatement& statement, ByteSpan proof) {
+    return prover_.Verify(statement, proof);
+  };
+  absl::StatusOr<std::unique_ptr<devnet::Chain>> chain =
+      devnet::Chain::InMemory(options_.config, genesis, std::move(chain_options));
+  if (!chain.ok()) LogError("scenario", "no_chain", {{"error", chain.status()}});
+  DAMOCLES_CHECK(chain.ok());
+  chain_ = *std::move(chain);
+  direct_ = std::make_unique<devnet::DirectApi>(*chain_);
+  api_ = std::make_unique<CountedApi>(*direct_);
+  api_->OnDie([this] { KillManager(); });
+  if (options_.call_faults > 0) {
+    api_->FailAtRandom([this] {
+      if (!Chance(options_.call_faults)) return CallFault::kNone;
+      const CallFault faults[] = {CallFault::kRefuse, CallFault::kLoseAnswer, CallFault::kHang};
+      return faults[random_.Below(3)];
+    });
+  }
+  disk_ = std::make_unique<Disk>(*this);
+  // Nothing can be missed before the first window opens: go there at once.
+  const ChainEpoch begin = ChainEpoch(0) + options_.config.first_open - EpochDelta(8);
+  while (Head() < begin) DAMOCLES_CHECK(chain_->Advance().ok());
+  clock_.Set(absl::FromUnixSeconds(static_cast<std::int64_t>(chain_->ChainHead().MinTimestamp())));
+  next_block_at_ = timer_.now() +
+                   ToKj(absl::Seconds(static_cast<std::int64_t>(options_.config.block_delay_secs)));
+  for (std::size_t worker = 0; worker < options_.workers; ++worker) {
+    workers_.push_back(Work(worker).ToPromise().eagerlyEvaluate(nullptr));
+  }
+  StartManager();
+}
+
+World::~World() noexcept {
+  workers_.clear();
+  manager_.reset();
+}
+
+void World::StartManager() {
+  start_manager_at_.reset();
+  dead_ = false;
+  api_->SetDead(false);
+  auto manager = std::make_unique<Manager>();
+  absl::StatusOr<std::unique_ptr<job::Queue>> queue =
+      job::Queue::Open(*disk_, clock_, job::Policy{});
+  DAMOCLES_CHECK(queue.ok());
+  manager->queue = *std::move(queue);
+  manager->jobs = poster::MakeQueueJobs(*manager->queue);
+  manager->sectors = std::make_unique<Sectors>(*this);
+  std::vector<poster::MinerPolicy> miners;
+  for (const devnet::GenesisMiner& genesis : options_.miners) {
+    poster::MinerPolicy miner;
+    miner.miner = genesis.id;
+    miner.poster = options_.poster;
+    miner.poster.confirmation_depth =
+        EpochDelta(static_cast<std::int64_t>(options_.config.confirmation_depth));
+    miners.push_back(std::move(miner));
+  }
+  poster::RunnerOptions runner_options;
+  absl::StatusOr<std::unique_ptr<poster::Runner>> runner =
+      poster::Runner::Open(poster::RunnerParts{*api_, *manager->jobs, *manager->sectors, *disk_,
+                                               clock_, timer_, executor_},
+                           runner_options, std::move(miners));
+  if (!runner.ok()) LogError("scenario", "no_runner", {{"error", runner.status()}});
+  DAMOCLES_CHECK(runner.ok());
+  manager->runner = *std::move(runner);
+  manager_ = std::move(manager);
+  manager_->tick = Tick().ToPromise().eagerlyEvaluate(nullptr);
+  manager_->runner->Start();
+}
+
+// Only marks it: what runs at this moment is part of the manager.  It is taken down by the next
+// turn; until then it can neither write nor speak to the node.
+void World::KillManager() {
+  dead_ = true;
+  api_->SetDead(true);
+}
+
+void World::KillWorker(std::size_t worker, absl::Duration back_after) {
+  workers_[worker] = Revive(worker, back_after).ToPromise().eagerlyEvaluate(nullptr);
+}
+
+async::Task<void> World::Revive(std::size_t worker, absl::Duration after) {
+  co_await timer_.afterDelay(ToKj(after));
+  if (manager_ != nullptr && !dead_) {
+    (void)manager_->queue->WorkerStarted(absl::StrFormat("worker-%d", worker));
+  }
+  co_await Work(worker);
+}
+
+async::Task<void> World::Tick() {
+  while (true) {
+    co_await timer_.afterDelay(ToKj(job::Queue::kTickPeriod));
+    if (!dead_) (void)manager_->queue->Tick();
+  }
+}
+
+// A worker polls, computes in virtual time with heartbeats, and keeps its result until it is taken.
+async::Task<void> World::Work(std::size_t worker) {
+  job::WorkerOffer offer;
+  offer.name = absl::StrFormat("worker-%d", worker);
+  offer.all_stores = true;
+  const auto queue = [this]() -> job::Queue* {
+    return manager_ != nullptr && !dead_ ? manager_->queue.get() : nullptr;
+  };
+  while (true) {
+    co_await timer_.afterDelay(1 * kj::SECONDS);
+    if (queue() == nullptr) continue;
+    absl::StatusOr<std::optional<job::Assignment>> assigned = queue()->Allocate(offer);
+    if (!assigned.ok() || !assigned->has_value()) continue;
+    const job::Assignment job = **assigned;
+    const absl::Time end = clock_.Now() + prover_.Takes(*job.spec);
+    bool cancelled = false;
+    while (clock_.Now() < end && !cancelled) {
+      co_await timer_.afterDelay(ToKj(std::min(absl::Seconds(5), end - clock_.Now())));
+      if (queue() == nullptr) continue;
+      const absl::StatusOr<job::HeartbeatReply> reply =
+          queue()->Heartbeat(job.id, job.attempt, offer.name);
+      cancelled = reply.ok() && *reply == job::HeartbeatReply::kCancel;
+    }
+    if (cancelled) continue;
+    absl::StatusOr<Proved> proved = prover_.Prove(*job.spec);
+    while (true) {
+      if (queue() != nullptr) {
+        absl::Status status;
+        if (!proved.ok()) {
+          status = queue()
+                       ->Fail(job.id, job.attempt, offer.name,
+                              std::string(proved.status().message()), job::FailureKind::kAttempt)
+                       .status();
+        } else if (!proved->faults.empty()) {
+          status = queue()->FinishFaults(job.id, job.attempt, offer.name, proved->faults).status();
+        } else {
+          status = queue()->FinishProven(job.id, job.attempt, offer.name, proved->proof).status();
+        }
+        if (status.ok() || absl::IsNotFound(status)) break;
+      }
+      co_await timer_.afterDelay(1 * kj::SECONDS);
+    }
+  }
+}
+
+void World::AdvanceTo(kj::TimePoint time) {
+  if (time <= timer_.now()) return;
+  clock_.Advance(FromKj(time - timer_.now()));
+  timer_.advanceTo(time);
+}
+
+void World::MakeBlock() {
+  devnet::AdvanceOptions advance;
+  advance.null_rounds = nulls_before_next_;
+  DAMOCLES_CHECK(chain_->Advance(advance).ok());
+  nulls_before_next_ = Chance(options_.null_rounds) ? 1 + random_.Below(3) : 0;
+  next_block_at_ =
+      timer_.now() + ToKj(absl::Seconds(static_cast<std::int64_t>(options_.config.block_delay_secs *
+                                                                  (1 + nulls_before_next_))));
+  if (Chance(options_.reorgs)) (void)chain_->Reorg(1 + random_.Below(options_.reorg_depth_max));
+  if (options_.workers > 0 && Chance(options_.worker_deaths)) {
+    KillWorker(random_.Below(options_.workers), absl::Seconds(20));
+  }
+  if (Chance(options_.manager_deaths)) KillManager();
+  if (on_block) on_block(Head());
+}
+
+void World::Turn() {
+  scope_.poll();
+  if (dead_ && manager_ != nullptr) {
+    manager_.reset();
+    ++restarts_;
+    start_manager_at_ = timer_.now() + ToKj(options_.restart_after);
+  }
+  kj::TimePoint next = next_block_at_;
+  KJ_IF_MAYBE (event, timer_.nextEvent()) next = std::min(next, *event);
+  if (start_manager_at_) next = std::min(next, *start_manager_at_);
+  AdvanceTo(next);
+  if (start_manager_at_ && timer_.now() >= *start_manager_at_) StartManager();
+  if (timer_.now() >= next_block_at_) MakeBlock();
+}
+
+void World::RunTo(ChainEpoch epoch) {
+  while (Head() < epoch) Turn();
+  scope_.poll();
+}
+
+std::vector<poster::DeadlineRecord> World::Records() const {
+  absl::StatusOr<std::vector<poster::DeadlineRecord>> records =
+      poster::ListRecords(*disk_, poster::RecordFilter{});
+  DAMOCLES_CHECK(records.ok());
+  return *std::move(records);
+}
+
+std::string World::Problems(ChainEpoch from,
+                            const std::set<filecoin::SectorNumber>& may_be_skipped) const {
+  std::string out;
+  const auto say = [&](std::string line) { out += line + "\n"; };
+  const filecoin::PeriodShape& shape = options_.config.policy.period;
+  using Partition = std::tuple<filecoin::ActorId, std::int64_t, std::uint64_t, std::uint64_t>;
+  std::set<Partition> judged;
+  for (const devnet::DeadlineOutcome& outcome : chain_->DeadlineOutcomes()) {
+    const filecoin::DeadlineInfo deadline = filecoin::MakeDeadlineInfo(
+        shape, outcome.end.period_start, outcome.end.deadline, outcome.epoch);
+    if (deadline.open < from) continue;
+    for (const devnet::PartitionEnd& partition : outcome.end.partitions) {
+      judged.insert({outcome.miner, outcome.end.period_start.Value(), outcome.end.deadline,
+                     partition.partition});
+      if (partition.must_be_posted && !partition.posted) {
+        say(absl::StrFormat("f0%d deadline %d partition %d open %d: missed", outcome.miner,
+                            outcome.end.deadline, partition.partition, deadline.open.Value()));
+      }
+    }
+  }
+  if (judged.empty()) say("no deadline was judged");
+  std::set<Partition> posted;
+  for (const devnet::ExecutedPost& post : chain_->ExecutedPosts()) {
+    if (post.exit_code != 0) {
+      say(absl::StrFormat("f0%d: message at epoch %d failed with %d: %s", post.miner,
+                          post.epoch.Value(), post.exit_code, post.error));
+      continue;
+    }
+    for (const devnet::AcceptedPost::Part& part : post.post->partitions) {
+      const Partition key{post.miner, post.post->period_start.Value(), post.post->deadline,
+                          part.partition};
+      if (!posted.insert(key).second) say("a partition was posted twice");
+      for (const std::uint64_t sector : part.skipped) {
+        if (!may_be_skipped.contains(sector)) {
+          say(absl::StrFormat("sector %d was skipped for no reason", sector));
+        }
+      }
+    }
+  }
+  for (const poster::DeadlineRecord& record : Records()) {
+    if (record.deadline.open < from) continue;
+    const EpochDelta grace =
+        EpochDelta(2 * static_cast<std::int64_t>(options_.config.confirmation_depth)) +
+        EpochDelta(6);
+    const bool over = Head() >= record.deadline.close + grace;
+    if (record.state == poster::DeadlineState::kMissed ||
+        (over && record.state != poster::DeadlineState::kConfirmed)) {
+      say(absl::StrFormat("record of f0%d open %d: %s: %s", record.miner,
+                          record.deadline.open.Value(), std::string(Name(record.state)),
+                          record.reason));
+    }
+  }
+  return out;
+}
+
+}  // namespace damocles::scenario

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// A chain, a manager and workers in one thread and in virtual time.  Everything follows from the
+// options and their seed; a failure that is printed with its seed can be run again.
+
+#pragma once
+
+#include <kj/async.h>
+#include <kj/timer.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tests/scenario/counted_api.h"
+#include "tests/scenario/model_prover.h"
+
+#include "damocles/async/offload.h"
+#include "damocles/async/task.h"
+#include "damocles/base/clock.h"
+#include "damocles/base/random.h"
+#include "damocles/devnet/chain.h"
+#include "damocles/devnet/direct_api.h"
+#include "damocles/devnet/genesis.h"
+#include "damocles/job/queue.h"
+#include "damocles/poster/runner.h"
+#include "damocles/store/store.h"
+
+namespace damocles::scenario {
+
+struct WorldOptions {
+  std::uint64_t seed = 1;
+  devnet::ChainConfig config;
+  std::vector<devnet::GenesisMiner> miners;
+  std::size_t workers = 2;
+  absl::Duration restart_after = absl::Seconds(2);  // a killed manager comes back
+  poster::PosterPolicy poster;
+  // Chances in 1000, at each new block.
+  std::uint64_t null_rounds = 0;
+  std::uint64_t reorgs = 0;
+  std::uint64_t reorg_depth_max = 3;
+  std::uint64_t worker_deaths = 0;
+  std::uint64_t manager_deaths = 0;
+  // Chance in 1000 of each call to the node to go wrong.
+  std::uint64_t call_faults = 0;
+};
+
+// 12 deadlines of 10 epochs of 30 s; look-back 5, cut-off 7.
+devnet::ChainConfig SmallConfig();
+// 48 deadlines of 10 epochs.
+devnet::ChainConfig DayConfig();
+// `partitions` partitions of two sectors in each of the deadlines; numbers from 1 on.
+devnet::GenesisMiner MinerWith(filecoin::ActorId id, const std::vector<std::uint64_t>& deadlines,
+                               std::uint64_t partitions);
+
+class World {
+ public:
+  World(WorldOptions options, Prover& prover);
+  ~World() noexcept;
+
+  // Lets the time pass until the head is at `epoch` or above.
+  void RunTo(filecoin::ChainEpoch epoch);
+  filecoin::ChainEpoch Head() const { return chain_->ChainHead().Height(); }
+
+  // The manager dies at once after its write number `number` (from 1, counted over its lives).
+  void KillAtWrite(std::uint64_t number) { kill_at_write_ = number; }
+  std::uint64_t Writes() const { return writes_; }
+  void KillManager();
+  void KillWorker(std::size_t worker, absl::Duration back_after);
+
+  // What went wrong, a line each; empty if all is well.  Windows that open before `from` or close
+  // after the head are not judged.  Sectors in `may_be_skipped` are unreadable on purpose.
+  std::string Problems(filecoin::ChainEpoch from,
+                       const std::set<filecoin::SectorNumber>& may_be_skipped = {}) const;
+  std::vector<poster::DeadlineRecord> Records() const;
+
+  devnet::Chain& chain() { return *chain_; }
+  devnet::DirectApi& node() { return *direct_; }
+  CountedApi& api() { return *api_; }
+  store::Store& disk() { return *disk_; }
+  int Restarts() const { return restarts_; }
+
+  std::set<filecoin::SectorNumber> unreadable;  // as the sector check sees it
+  // Called at each block, after it was made.
+  std::function<void(filecoin::ChainEpoch)> on_block;
+
+ private:
+  class Disk;
+  class Sectors;
+  struct Manager;
+
+  void StartManager();
+  void Turn();
+  void MakeBlock();
+  void AdvanceTo(kj::TimePoint time);
+  async::Task<void> Tick();
+  async::Task<void> Work(std::size_t worker);
+  async::Task<void> Revive(std::size_t worker, absl::Duration after);
+  bool Chance(std::uint64_t in_1000) { return random_.Below(1000) < in_1000; }
+
+  WorldOptions options_;
+  Prover& prover_;
+  SeededRandom random_;
+  SimClock clock_;
+  kj::EventLoop loop_;
+  kj::WaitScope scope_{loop_};
+  kj::TimerImpl timer_;
+  async::InlineExecutor executor_;
+  std::unique_ptr<devnet::Chain> chain_;
+  std::unique_ptr<devnet::DirectApi> direct_;
+  std::unique_ptr<CountedApi> api_;
+  std::unique_ptr<store::Store> disk_;
+  std::uint64_t writes_ = 0;
+  std::uint64_t kill_at_write_ = 0;
+  bool dead_ = false;
+  int restarts_ = 0;
+  std::unique_ptr<Manager> manager_;
+  std::vector<kj::Promise<void>> workers_;
+  kj::TimePoint next_block_at_;
+  std::uint64_t nulls_before_next_ = 0;
+  std::optional<kj::TimePoint> start_manager_at_;
+};
+
+}  // namespace damocles::scenario
