@@ -208,7 +208,9 @@ Verdict ChainCore::Judge(const PostStatement& statement, ByteSpan proof,
     verdicts_from.list.push_back(found->second);
     return found->second;
   }
-  const absl::StatusOr<bool> answer = options.verify(statement, proof);
+  const absl::StatusOr<bool> answer =
+      options.verify ? options.verify(statement, proof)
+                     : absl::FailedPreconditionError("this chain has no verifier");
   Verdict verdict;
   if (answer.ok()) {
     verdict.valid = *answer;
@@ -453,7 +455,9 @@ absl::Status ChainCore::Record(const json& event) {
   if (read_only) {
     return absl::FailedPreconditionError("this view of the chain is for reading only");
   }
-  return journal ? journal->Append(event.dump()) : absl::OkStatus();
+  if (!journal) return absl::OkStatus();
+  // Texts of a verifier may hold anything.
+  return journal->Append(event.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 absl::Status ChainCore::Rebuild(const std::vector<std::string>& records) {

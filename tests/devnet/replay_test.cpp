@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "tests/devnet/trace_compare.h"
+
+#include "damocles/base/file.h"
+
+namespace damocles::devnet {
+namespace {
+
+using damocles::testing_support::StatusIs;
+using nlohmann::json;
+
+json KeptTrace() {
+  const auto text = ReadFile(std::string(DAMOCLES_TEST_DATA_DIR) + "/devnet/inject.json");
+  EXPECT_OK(text.status());
+  return json::parse(*text);
+}
+
+TEST(ReplayTest, DebtAndConsensusFaultsSetByHand) {
+  testing_support::ExpectReplays(KeptTrace());
+}
+
+TEST(ReplayTest, SmallOddTracesAreRefusedNotCrashed) {
+  EXPECT_THAT(ReplayTrace("{").status(), StatusIs(absl::StatusCode::kInvalidArgument, "trace"));
+  const json kept = KeptTrace();
+  json trace = kept;
+  trace["steps"][1]["params_cbor"] = "8";
+  EXPECT_THAT(ReplayTrace(trace.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "step 2"));
+  trace = kept;
+  trace["steps"][0]["op"] = "dance";
+  EXPECT_THAT(ReplayTrace(trace.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "unknown op \"dance\""));
+  trace = kept;
+  trace["initial"]["deadlines"]["99"] = trace["initial"]["deadlines"]["5"];
+  EXPECT_THAT(ReplayTrace(trace.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "deadlines"));
+  trace = kept;
+  trace["miner"].erase("id");
+  EXPECT_THAT(ReplayTrace(trace.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "\"id\" is missing"));
+}
+
+}  // namespace
+}  // namespace damocles::devnet
