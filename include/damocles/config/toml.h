@@ -74,6 +74,8 @@ class TableReader {
 
   TableReader Table(std::string_view key);
   std::vector<TableReader> Tables(std::string_view key);  // [[key]]
+  // [key] or [[key]]
+  std::vector<TableReader> OneOrManyTables(std::string_view key);
   // The entries of a table with free keys, as readers' keys for Read.
   std::vector<std::string> Keys() const;
 
@@ -97,6 +99,7 @@ class TableReader {
   TableReader(const Node* node, std::string path, State* state)
       : node_(node), path_(std::move(path)), state_(state) {}
   const Node* Take(std::string_view key);
+  void IgnoreBelow(const Node& node);
   std::string PathTo(std::string_view key) const;
   void WrongType(std::string_view key, const Node& node, std::string_view want);
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/config/common.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_format.h"
+
+#include "damocles/base/file.h"
+
+namespace damocles::config {
+
+namespace fs = std::filesystem;
+
+std::string AbsolutePath(std::string_view path) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(ExpandHome(path), error);
+  std::string text = error ? std::string(path) : absolute.lexically_normal().string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+void WantFolder(TableReader& table, std::string_view key, const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return;
+  table.Problem(key, fs::exists(path, error) ? absl::StrFormat("%s is not a folder", path)
+                                             : absl::StrFormat("folder %s does not exist", path));
+}
+
+void IgnoreAll(TableReader& table, std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) table.Ignore(key);
+}
+
+std::string Quote(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(c);
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      out += absl::StrFormat("\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out + "\"";
+}
+
+}  // namespace damocles::config

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "damocles/config/toml.h"
+
+namespace damocles::config {
+
+inline constexpr Range<std::uint64_t> kAnyU64{0, std::uint64_t{1} << 63};
+inline constexpr Range<std::uint32_t> kAnyU32{0, ~std::uint32_t{0}};
+// What a time-out may be; zero means none where the key's documentation says so.
+inline constexpr Range<absl::Duration> kAnyDuration{absl::ZeroDuration(), absl::Hours(24 * 365)};
+
+// "~" expanded, absolute, without a trailing slash.
+std::string AbsolutePath(std::string_view path);
+
+// Notes a problem at `key` unless `path` is a folder.
+void WantFolder(TableReader& table, std::string_view key, const std::string& path);
+
+// Keys that the existing system knows and that have no meaning here.
+void IgnoreAll(TableReader& table, std::initializer_list<std::string_view> keys);
+
+// `text` as a TOML string.
+std::string Quote(std::string_view text);
+
+}  // namespace damocles::config

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/config/manager.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/config/common.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/status.h"
+
+namespace damocles::config {
+namespace {
+
+constexpr std::uint64_t kConfigBytesMax = std::uint64_t{4} << 20;
+// More than any proving period has; keeps sums of epochs small.
+constexpr std::uint64_t kConfidenceMax = 2880;
+
+void ReadApi(TableReader api, ManagerConfig& config) {
+  std::vector<std::string> chain;
+  std::vector<std::string> gateway;
+  Secret token;
+  api.ReadOneOrMany("Chain", chain);
+  api.ReadOneOrMany("Gateway", gateway);
+  api.Read("Token", token);
+  api.Read("ChainEventInterval", config.chain_event_interval, {absl::Seconds(1), absl::Hours(24)});
+  IgnoreAll(api, {"Messager", "Market"});
+  const bool own = api.Has("Chain");
+  for (const std::string& text : own ? chain : gateway) {
+    auto endpoint = ParseChainEndpoint(text);
+    if (!endpoint.ok()) {
+      api.Problem(own ? "Chain" : "Gateway", std::string(endpoint.status().message()));
+      continue;
+    }
+    if (endpoint->token.Empty()) endpoint->token = token;
+    config.chain.push_back(*std::move(endpoint));
+  }
+}
+
+void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerConfig& config) {
+  std::map<std::string, std::string> place_of;
+  for (TableReader& table : common.Tables("PersistStores")) {
+    PersistStoreConfig store;
+    table.Read("Name", store.name);
+    table.Read("Path", store.path);
+    table.Read("ReadOnly", store.read_only);
+    table.Read("Strict", store.strict);
+    table.Read("Weight", store.weight, kAnyU64);
+    table.Read("AllowMiners", store.allow_miners);
+    table.Read("DenyMiners", store.deny_miners);
+    table.Read("Meta", store.meta);
+    for (const char* plugin : {"Plugin", "PluginName"}) {
+      std::string name;
+      table.Read(plugin, name);
+      if (!name.empty())
+        table.Problem(plugin, "object stores by plugin are not part of this version");
+    }
+    if (store.path.empty()) {
+      table.Problem("Path", "is missing: the folder of the store");
+      continue;
+    }
+    if (store.name.empty()) store.name = store.path;
+    store.path = AbsolutePath(store.path);
+    if (options.check_folders) WantFolder(table, "Path", store.path);
+    const auto [other, is_new] = place_of.emplace(store.name, table.Where("Name"));
+    if (!is_new) {
+      table.Problem("Name", absl::StrFormat("%s is the name of another store (%s)",
+                                            Quote(store.name), other->second));
+    }
+    config.persist_stores.push_back(std::move(store));
+  }
+  common.Read("ScanPersistStores", config.scan_persist_stores);
+}
+
+void ReadProving(TableReader proving, ProvingConfig& config) {
+  proving.Read("ParallelCheckLimit", config.parallel_check_limit, {0, 100'000});
+  proving.Read("SingleCheckTimeout", config.single_check_timeout, kAnyDuration);
+  proving.Read("PartitionCheckTimeout", config.partition_check_timeout, kAnyDuration);
+  TableReader worker = proving.Table("WorkerProver");
+  worker.Read("JobMaxTry", config.worker_prover.job_max_try, {0, 1000});
+  worker.Read("HeartbeatTimeout", config.worker_prover.heartbeat_timeout,
+              {absl::Milliseconds(100), absl::Hours(1)});
+  worker.Read("JobLifetime", config.worker_prover.job_lifetime,
+              {absl::Minutes(1), absl::Hours(24 * 365)});
+  worker.Read("AutoResetBeforeClose", config.worker_prover.auto_reset_before_close);
+}
+
+void ReadCommon(TableReader common, const LoadOptions& options, ManagerConfig& config) {
+  ReadApi(common.Table("API"), config);
+  ReadPersistStores(common, options, config);
+  ReadProving(common.Table("Proving"), config.proving);
+  IgnoreAll(common, {"Plugins", "PieceStores", "MongoKVStore", "DB"});
+}
+
+void ReadPost(TableReader post, MinerPostConfig& config) {
+  post.Read("Enabled", config.enabled);
+  filecoin::Address sender;
+  post.Read("Senders", config.senders);
+  post.Read("Sender", sender);
+  post.Deprecated("Sender", "Senders = [\"...\"]");
+  if (!sender.IsUndefined()) config.senders.push_back(sender);
+  post.Read("StrictCheck", config.strict_check);
+  post.Read("Parallel", config.parallel);
+  post.Read("GasOverEstimation", config.gas_over_estimation, {1, 100});
+  post.Read("GasOverPremium", config.gas_over_premium, {0, 1000});
+  // The old key counts where the new one is absent; an explicit zero is a zero.
+  filecoin::TokenAmount old_cap;
+  post.Read("MaxFeeCap", old_cap);
+  post.Deprecated("MaxFeeCap", "GasFeeCap");
+  const bool has_cap = post.Has("GasFeeCap");
+  post.Read("GasFeeCap", config.gas_fee_cap);
+  if (!has_cap && post.Has("MaxFeeCap")) config.gas_fee_cap = old_cap;
+  post.Read("Confidence", config.confidence, {0, kConfidenceMax});
+  post.Read("SubmitConfidence", config.submit_confidence, {0, kConfidenceMax});
+  post.Read("ChallengeConfidence", config.challenge_confidence, {0, kConfidenceMax});
+  post.Read("MaxRecoverSectorLimit", config.max_recover_sector_limit, kAnyU64);
+  post.Read("MaxPartitionsPerPoStMessage", config.max_partitions_per_post_message, {0, 3000});
+  post.Read("MaxPartitionsPerRecoveryMessage", config.max_partitions_per_recovery_message,
+            {0, 3000});
+}
+
+void ReadMiners(TableReader& root, ManagerConfig& config) {
+  std::map<filecoin::ActorId, std::string> place_of;
+  for (TableReader& table : root.Tables("Miners")) {
+    MinerConfig miner;
+    const bool has_actor = table.Has("Actor");
+    table.Read("Actor", miner.actor, {1, (std::uint64_t{1} << 63) - 1});
+    if (!has_actor)
+      table.Problem("Actor", "is missing: the number of the miner actor, 1000 for f01000");
+    ReadPost(table.Table("PoSt"), miner.post);
+    table.Table("Proof").Read("Enabled", miner.winning_post_enabled);
+    IgnoreAll(table, {"Sector", "SnapUp", "Commitment", "Sealing"});
+    if (has_actor) {
+      const auto [other, is_new] = place_of.emplace(miner.actor, table.Where("Actor"));
+      if (!is_new) {
+        table.Problem(
+            "Actor", absl::StrFormat("miner %d is there already (%s)", miner.actor, other->second));
+      }
+    }
+    config.miners.push_back(std::move(miner));
+  }
+}
+
+std::string List(const std::vector<std::string>& items) {
+  std::string out = "[";
+  for (const std::string& item : items) out += (out.size() > 1 ? ", " : "") + Quote(item);
+  return out + "]";
+}
+
+}  // namespace
+
+absl::StatusOr<ManagerConfig> ParseManagerConfig(std::string_view text, std::string_view file,
+                                                 const LoadOptions& options) {
+  DAMOCLES_ASSIGN_OR_RETURN(Document document, Document::Parse(text, file));
+  ManagerConfig config;
+  TableReader root = document.Root();
+  ReadCommon(root.Table("Common"), options, config);
+  ReadMiners(root, config);
+  DAMOCLES_RETURN_IF_ERROR(document.Finish(options.unknown));
+  config.warnings = document.Warnings();
+  return config;
+}
+
+absl::StatusOr<ManagerConfig> LoadManagerConfig(const std::string& path,
+                                                const LoadOptions& options) {
+  const std::string expanded = ExpandHome(path);
+  auto text = ReadFile(expanded, kConfigBytesMax);
+  if (absl::IsNotFound(text.status())) {
+    return absl::NotFoundError(
+        absl::StrFormat("%s does not exist: `damocles-manager daemon init` makes one", expanded));
+  }
+  DAMOCLES_RETURN_IF_ERROR(text.status());
+  return ParseManagerConfig(*text, expanded, options);
+}
+
+std::string DescribeForLog(const ManagerConfig& config) {
+  std::vector<std::string> urls;
+  bool has_token = false;
+  for (const ChainEndpoint& endpoint : config.chain) {
+    urls.push_back(endpoint.url);
+    has_token = has_token || !endpoint.token.Empty();
+  }
+  const ProvingConfig& proving = config.proving;
+  std::string out = absl::StrFormat(
+      "Common.API.Chain=%s%s; ParallelCheckLimit=%d; SingleCheckTimeout=%s; "
+      "PartitionCheckTimeout=%s; JobMaxTry=%d; HeartbeatTimeout=%s; JobLifetime=%s; "
+      "AutoResetBeforeClose=%s",
+      List(urls), has_token ? " Token=***" : "", proving.parallel_check_limit,
+      FormatGoDuration(proving.single_check_timeout),
+      FormatGoDuration(proving.partition_check_timeout), proving.worker_prover.job_max_try,
+      FormatGoDuration(proving.worker_prover.heartbeat_timeout),
+      FormatGoDuration(proving.worker_prover.job_lifetime),
+      proving.worker_prover.auto_reset_before_close ? "true" : "false");
+  for (const PersistStoreConfig& store : config.persist_stores) {
+    out += absl::StrFormat("; store %s=%s%s", Quote(store.name), store.path,
+                           store.read_only ? " (read only)" : "");
+  }
+  if (!config.scan_persist_stores.empty()) {
+    out += "; ScanPersistStores=" + List(config.scan_persist_stores);
+  }
+  for (const MinerConfig& miner : config.miners) {
+    const MinerPostConfig& post = miner.post;
+    out += absl::StrFormat(
+        "; miner f0%d: PoSt=%s senders=%d StrictCheck=%s Parallel=%s GasFeeCap=%s Confidence=%d "
+        "SubmitConfidence=%d ChallengeConfidence=%d winning=%s",
+        miner.actor, post.enabled ? "on" : "off", post.senders.size(),
+        post.strict_check ? "true" : "false", post.parallel ? "true" : "false",
+        filecoin::FormatFil(post.gas_fee_cap), post.confidence, post.submit_confidence,
+        post.challenge_confidence, miner.winning_post_enabled ? "on" : "off");
+  }
+  return out;
+}
+
+}  // namespace damocles::config

@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "lib/config/node.h"
+
+#include "damocles/base/status.h"
+#include "damocles/config/toml.h"
+
+namespace damocles::config {
+namespace {
+
+std::string_view KindName(Node::Kind kind) {
+  switch (kind) {
+    case Node::Kind::kTable:
+      return "a table";
+    case Node::Kind::kArray:
+      return "a list";
+    case Node::Kind::kString:
+      return "a string";
+    case Node::Kind::kInteger:
+      return "an integer";
+    case Node::Kind::kFloat:
+      return "a number with a point";
+    case Node::Kind::kBool:
+      return "true or false";
+    case Node::Kind::kTime:
+      return "a date or time";
+  }
+  return "?";
+}
+
+char Lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
+std::string Strip(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c != ' ' && c != '_') out.push_back(c);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min(
+          {row[j] + 1, row[j - 1] + 1, diagonal + (Lower(a[i - 1]) == Lower(b[j - 1]) ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string TableReader::PathTo(std::string_view key) const {
+  return path_.empty() ? std::string(key) : absl::StrFormat("%s.%s", path_, key);
+}
+
+const Node* TableReader::Take(std::string_view key) {
+  state_->known_paths.insert(PathTo(key));
+  if (node_ == nullptr) return nullptr;
+  state_->AskedOf(node_, path_).keys.emplace(key);
+  return node_->Find(key);
+}
+
+bool TableReader::Has(std::string_view key) const {
+  return node_ != nullptr && node_->Find(key) != nullptr;
+}
+
+std::vector<std::string> TableReader::Keys() const {
+  std::vector<std::string> keys;
+  if (node_ == nullptr) return keys;
+  for (const auto& [key, value] : node_->members) keys.push_back(key);
+  return keys;
+}
+
+void TableReader::WrongType(std::string_view key, const Node& node, std::string_view want) {
+  state_->Add(&node, absl::StrFormat("%s: is %s, want %s", PathTo(key), KindName(node.kind), want),
+              false);
+}
+
+void TableReader::Read(std::string_view key, bool& out) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kBool) return WrongType(key, *node, "true or false");
+  out = node->boolean;
+}
+
+void TableReader::Read(std::string_view key, std::uint64_t& out, Range<std::uint64_t> range) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kInteger) return WrongType(key, *node, "an integer");
+  const bool fits = node->integer >= 0 && static_cast<std::uint64_t>(node->integer) >= range.min &&
+                    static_cast<std::uint64_t>(node->integer) <= range.max;
+  if (!fits) {
+    return state_->Add(
+        node,
+        range.max >= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())
+            ? absl::StrFormat("%s: is %d, want at least %d", PathTo(key), node->integer, range.min)
+            : absl::StrFormat("%s: is %d, want %d to %d", PathTo(key), node->integer, range.min,
+                              range.max),
+        false);
+  }
+  out = static_cast<std::uint64_t>(node->integer);
+}
+
+void TableReader::Read(std::string_view key, std::uint32_t& out, Range<std::uint32_t> range) {
+  std::uint64_t wide = out;
+  Read(key, wide, Range<std::uint64_t>{range.min, range.max});
+  out = static_cast<std::uint32_t>(wide);
+}
+
+void TableReader::Read(std::string_view key, double& out, Range<double> range) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  double value = 0;
+  if (node->kind == Node::Kind::kFloat) {
+    value = node->real;
+  } else if (node->kind == Node::Kind::kInteger) {
+    value = static_cast<double>(node->integer);
+  } else {
+    return WrongType(key, *node, "a number");
+  }
+  if (!(value >= range.min && value <= range.max)) {  // not a number fails too
+    return state_->Add(
+        node, absl::StrFormat("%s: is %g, want %g to %g", PathTo(key), value, range.min, range.max),
+        false);
+  }
+  out = value;
+}
+
+void TableReader::Read(std::string_view key, std::string& out) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kString) return WrongType(key, *node, "a string");
+  out = node->text;
+}
+
+void TableReader::Read(std::string_view key, Secret& out) {
+  std::string text;
+  Read(key, text);
+  if (!text.empty()) out = Secret(std::move(text));
+}
+
+void TableReader::Read(std::string_view key, std::vector<std::string>& out) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kArray) return WrongType(key, *node, "a list of strings");
+  std::vector<std::string> list;
+  for (const Node& item : node->items) {
+    if (item.kind != Node::Kind::kString) return WrongType(key, item, "a list of strings");
+    list.push_back(item.text);
+  }
+  out = std::move(list);
+}
+
+void TableReader::ReadOneOrMany(std::string_view key, std::vector<std::string>& out) {
+  if (node_ != nullptr) {
+    if (const Node* node = node_->Find(key); node != nullptr && node->kind == Node::Kind::kString) {
+      Take(key);
+      out = {node->text};
+      return;
+    }
+  }
+  Read(key, out);
+}
+
+void TableReader::Read(std::string_view key, std::vector<std::uint64_t>& out) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kArray) return WrongType(key, *node, "a list of integers");
+  std::vector<std::uint64_t> list;
+  for (const Node& item : node->items) {
+    if (item.kind != Node::Kind::kInteger) return WrongType(key, item, "a list of integers");
+    if (item.integer < 0) {
+      return state_->Add(&item, absl::StrFormat("%s: %d is negative", PathTo(key), item.integer),
+                         false);
+    }
+    list.push_back(static_cast<std::uint64_t>(item.integer));
+  }
+  out = std::move(list);
+}
+
+void TableReader::Read(std::string_view key, std::map<std::string, std::string>& out) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::kTable) return WrongType(key, *node, "a table of strings");
+  state_->AskedOf(node, PathTo(key)).all = true;
+  std::map<std::string, std::string> map;
+  for (const auto& [name, value] : node->members) {
+    if (value.kind != Node::Kind::kString) {
+      return WrongType(absl::StrFormat("%s.%s", key, name), value, "a string");
+    }
+    map[name] = value.text;
+  }
+  out = std::move(map);
+}
+
+void TableReader::Read(std::string_view key, filecoin::TokenAmount& out) {
+  if (!Has(key)) return static_cast<void>(Take(key));
+  std::string text;
+  Read(key, text);
+  if (text.empty()) return;
+  auto amount = filecoin::ParseFil(text);
+  if (!amount.ok()) return Problem(key, std::string(amount.status().message()));
+  if (amount->Sign() < 0) return Problem(key, "an amount of FIL is not negative");
+  out = *std::move(amount);
+}
+
+void TableReader::Read(std::string_view key, filecoin::Address& out) {
+  if (!Has(key)) return static_cast<void>(Take(key));
+  std::string text;
+  Read(key, text);
+  if (text.empty()) return;
+  auto address = filecoin::Address::Parse(text);
+  if (!address.ok()) {
+    return Problem(
+        key, absl::StrFormat("\"%s\" is not an address: %s", text, address.status().message()));
+  }
+  out = *std::move(address);
+}
+
+void TableReader::Read(std::string_view key, std::vector<filecoin::Address>& out) {
+  if (!Has(key)) return static_cast<void>(Take(key));
+  std::vector<std::string> texts;
+  Read(key, texts);
+  std::vector<filecoin::Address> addresses;
+  for (const std::string& text : texts) {
+    auto address = filecoin::Address::Parse(text);
+    if (!address.ok() || address->IsUndefined()) {
+      return Problem(key, absl::StrFormat("\"%s\" is not an address: %s", text,
+                                          address.ok() ? "it is empty"
+                                                       : std::string(address.status().message())));
+    }
+    addresses.push_back(*std::move(address));
+  }
+  if (!texts.empty()) out = std::move(addresses);
+}
+
+void TableReader::Read(std::string_view key, std::vector<filecoin::SectorSize>& out) {
+  if (!Has(key)) return static_cast<void>(Take(key));
+  std::vector<std::string> texts;
+  Read(key, texts);
+  std::vector<filecoin::SectorSize> sizes;
+  for (const std::string& text : texts) {
+    const auto size = filecoin::ParseSectorSize(Strip(text));
+    if (!size.ok()) {
+      return Problem(key,
+                     absl::StrFormat("\"%s\" is no sector size: want 2KiB, 8MiB, 512MiB, 32GiB "
+                                     "or 64GiB",
+                                     text));
+    }
+    sizes.push_back(*size);
+  }
+  out = std::move(sizes);
+}
+
+void TableReader::Read(std::string_view key, absl::Duration& out, Range<absl::Duration> range) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  absl::Duration value;
+  if (node->kind == Node::Kind::kInteger) {
+    value = absl::Nanoseconds(node->integer);
+  } else if (node->kind == Node::Kind::kString) {
+    auto parsed = ParseGoDuration(node->text);
+    if (!parsed.ok()) parsed = ParseHumanDuration(node->text);
+    if (!parsed.ok()) {
+      return Problem(
+          key, absl::StrFormat("\"%s\" is not a duration such as \"1m30s\" or \"1h\"", node->text));
+    }
+    value = *parsed;
+  } else {
+    return WrongType(key, *node, "a duration such as \"1m30s\"");
+  }
+  if (value < range.min || value > range.max) {
+    return Problem(
+        key, absl::StrFormat(
+                 "is %s, want %s to %s%s", FormatGoDuration(value), FormatGoDuration(range.min),
+                 FormatGoDuration(range.max),
+                 node->kind == Node::Kind::kInteger ? " (an integer counts nanoseconds)" : ""));
+  }
+  out = value;
+}
+
+TableReader TableReader::Table(std::string_view key) {
+  const Node* node = Take(key);
+  if (node != nullptr && node->kind != Node::Kind::kTable) {
+    WrongType(key, *node, absl::StrFormat("a table [%s]", PathTo(key)));
+    node = nullptr;
+  }
+  if (node != nullptr) state_->AskedOf(node, PathTo(key));
+  return TableReader(node, PathTo(key), state_);
+}
+
+std::vector<TableReader> TableReader::Tables(std::string_view key) {
+  const Node* node = Take(key);
+  std::vector<TableReader> readers;
+  if (node == nullptr) return readers;
+  const std::string want = absl::StrFormat("tables [[%s]]", PathTo(key));
+  if (node->kind != Node::Kind::kArray) {
+    WrongType(key, *node, want);
+    return readers;
+  }
+  for (const Node& item : node->items) {
+    if (item.kind != Node::Kind::kTable) {
+      WrongType(key, item, want);
+      return {};
+    }
+    state_->AskedOf(&item, PathTo(key));
+    readers.push_back(TableReader(&item, PathTo(key), state_));
+  }
+  return readers;
+}
+
+std::vector<TableReader> TableReader::OneOrManyTables(std::string_view key) {
+  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  if (node != nullptr && node->kind == Node::Kind::kTable) return {Table(key)};
+  return Tables(key);
+}
+
+void TableReader::Ignore(std::string_view key) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  state_->Add(node, absl::StrFormat("%s: ignored: not part of this version", PathTo(key)), true);
+  IgnoreBelow(*node);
+}
+
+void TableReader::IgnoreBelow(const Node& node) {
+  if (node.kind == Node::Kind::kTable) {
+    state_->AskedOf(&node, "").all = true;
+    for (const auto& [key, value] : node.members) IgnoreBelow(value);
+  }
+  for (const Node& item : node.items) IgnoreBelow(item);
+}
+
+void TableReader::Deprecated(std::string_view key, std::string_view instead) {
+  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  if (node == nullptr) return;
+  state_->Add(node, absl::StrFormat("%s: old spelling, write %s", PathTo(key), instead), true);
+}
+
+void TableReader::Problem(std::string_view key, std::string_view text) {
+  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  state_->Add(node == nullptr ? node_ : node, absl::StrFormat("%s: %s", PathTo(key), text), false);
+}
+
+void TableReader::Warn(std::string_view key, std::string_view text) {
+  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  state_->Add(node == nullptr ? node_ : node, absl::StrFormat("%s: %s", PathTo(key), text), true);
+}
+
+std::string TableReader::Where(std::string_view key) const {
+  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  if (node == nullptr) node = node_;
+  return absl::StrFormat("%s:%d:%d", state_->file, node == nullptr ? 1u : node->line,
+                         node == nullptr ? 1u : node->column);
+}
+
+Document::Document() = default;
+Document::Document(Document&&) noexcept = default;
+Document& Document::operator=(Document&&) noexcept = default;
+Document::~Document() = default;
+
+absl::StatusOr<Document> Document::Parse(std::string_view text, std::string_view file) {
+  DAMOCLES_ASSIGN_OR_RETURN(Node root, ParseToml(text, file));
+  Document document;
+  document.root_ = std::make_unique<Node>(std::move(root));
+  document.state_ = std::make_unique<TableReader::State>();
+  document.state_->file = std::string(file);
+  document.state_->AskedOf(document.root_.get(), "");
+  return document;
+}
+
+TableReader Document::Root() {
+  return TableReader(root_.get(), "", state_.get());
+}
+
+const std::vector<std::string>& Document::Warnings() const {
+  return state_->warnings;
+}
+
+namespace {
+
+// The key that was probably meant, or "".
+std::string Suggest(const std::string& key, const std::set<std::string, std::less<>>& siblings,
+                    const std::set<std::string>& known_paths) {
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(2, key.size() / 3) + 1;
+  for (const std::string& sibling : siblings) {
+    const std::size_t distance = EditDistance(key, sibling);
+    if (distance < best_distance) {
+      best = sibling;
+      best_distance = distance;
+    }
+  }
+  if (!best.empty()) return best;
+  // The right key in the wrong table?
+  for (const std::string& path : known_paths) {
+    const std::size_t dot = path.rfind('.');
+    if (dot != std::string::npos && EditDistance(path.substr(dot + 1), key) == 0) return path;
+  }
+  return "";
+}
+
+}  // namespace
+
+absl::Status Document::Finish(UnknownKeys unknown) {
+  for (std::size_t i = 0; i < state_->asked.size(); ++i) {
+    const auto& [table, asked] = state_->asked[i];
+    if (asked.all) continue;
+    for (const auto& [key, value] : table->members) {
+      if (asked.keys.contains(key)) continue;
+      const std::string path = asked.path.empty() ? key : absl::StrFormat("%s.%s", asked.path, key);
+      const std::string meant = Suggest(key, asked.keys, state_->known_paths);
+      state_->Add(&value,
+                  absl::StrFormat("%s: unknown key%s", path,
+                                  meant.empty() ? "" : " (did you mean \"" + meant + "\"?)"),
+                  unknown == UnknownKeys::kWarn);
+    }
+  }
+  std::stable_sort(state_->notes.begin(), state_->notes.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+  });
+  std::vector<std::string> problems;
+  for (const auto& note : state_->notes) {
+    (note.is_warning ? state_->warnings : problems)
+        .push_back(
+            absl::StrFormat("%s:%d:%d: %s", state_->file, note.line, note.column, note.text));
+  }
+  state_->notes.clear();
+  if (problems.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
+}
+
+}  // namespace damocles::config

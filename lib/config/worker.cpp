@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/config/worker.h"
+
+#include <sys/stat.h>
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/config/common.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/status.h"
+
+namespace damocles::config {
+namespace {
+
+constexpr std::uint64_t kTokenFileBytesMax = 64 * 1024;
+constexpr std::string_view kDefaultManagerHost = "127.0.0.1";
+
+Secret ReadTokenFile(TableReader& client, const std::string& path) {
+  const auto text = ReadFile(path, kTokenFileBytesMax);
+  if (!text.ok()) {
+    client.Problem("token_file", std::string(text.status().message()));
+    return {};
+  }
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+    client.Warn("token_file", absl::StrFormat("others may read %s: chmod 600 it", path));
+  }
+  const std::size_t begin = text->find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) {
+    client.Problem("token_file", absl::StrFormat("%s is empty", path));
+    return {};
+  }
+  return Secret(text->substr(begin, text->find_last_not_of(" \t\r\n") - begin + 1));
+}
+
+void ReadManager(TableReader manager, const LoadOptions& options, WorkerConfig& config) {
+  TableReader client = manager.Table("rpc_client");
+  manager.Ignore("piece_token");
+  client.Ignore("headers");
+  std::vector<std::string> addresses;
+  Secret token;
+  std::string token_file;
+  client.ReadOneOrMany("addr", addresses);
+  client.Read("token", token);
+  client.Read("token_file", token_file);
+  if (!token.Empty() && !token_file.empty()) {
+    client.Problem("token_file", "token is given too: one of them");
+  } else if (!token_file.empty() && options.check_folders) {
+    token = ReadTokenFile(client, AbsolutePath(token_file));
+  }
+  if (addresses.empty()) {
+    return client.Problem("addr", "is missing: the manager's address, say /ip4/127.0.0.1/tcp/1789");
+  }
+  for (const std::string& text : addresses) {
+    auto address = ParseHostPort(text, kDefaultManagerHost);
+    if (!address.ok()) {
+      client.Problem("addr", std::string(address.status().message()));
+      continue;
+    }
+    for (const ManagerEndpoint& other : config.managers) {
+      if (other.address == *address) {
+        client.Problem("addr", absl::StrFormat("manager %s is there twice", address->ToString()));
+      }
+    }
+    config.managers.push_back({.address = *std::move(address), .token = token});
+  }
+}
+
+void ReadWorkerTable(TableReader worker, WorkerConfig& config) {
+  worker.Read("name", config.name);
+  TableReader server = worker.Table("rpc_server");
+  server.Read("host", config.rpc_listen.host);
+  std::uint32_t port = config.rpc_listen.port;
+  server.Read("port", port, {0, 65535});
+  config.rpc_listen.port = static_cast<std::uint16_t>(port);
+  worker.Read("ping_interval", config.ping_interval, {absl::Seconds(1), absl::Hours(24)});
+  worker.Read("scan_persist_stores", config.scan_persist_stores);
+  if (config.scan_persist_stores.empty()) {
+    worker.Read("ScanPersistStores", config.scan_persist_stores);
+  }
+  worker.Read("state_dir", config.state_dir);
+  config.state_dir = AbsolutePath(config.state_dir);
+  worker.Read("params_dir", config.params_dir);
+  if (!config.params_dir.empty()) config.params_dir = AbsolutePath(config.params_dir);
+  IgnoreAll(worker, {"local_pieces_dir", "local_pieces_dirs"});
+}
+
+void ReadMetrics(TableReader metrics, WorkerConfig& config) {
+  metrics.Read("enable", config.metrics_enabled);
+  std::string listen;
+  metrics.Read("http_listen", listen);
+  if (listen.empty()) return;
+  auto address = ParseHostPort(listen, "0.0.0.0");
+  if (!address.ok()) {
+    return metrics.Problem("http_listen", std::string(address.status().message()));
+  }
+  config.metrics_listen = *std::move(address);
+}
+
+// What concerns proving in [sealing] and in [[sealing_thread]], under "sealing." or directly.
+void ReadJobFilter(TableReader& table, WorkerThread& thread) {
+  table.Read("allowed_miners", thread.allowed_miners);
+  table.Read("allowed_sizes", thread.allowed_sizes);
+  table.Read("recover_interval", thread.recover_interval,
+             {absl::Milliseconds(10), absl::Hours(24)});
+}
+
+void ReadSealing(TableReader& sealing, WorkerThread& thread) {
+  ReadJobFilter(sealing, thread);
+  IgnoreAll(sealing, {"enable_deals", "disable_cc", "max_deals", "min_deal_space", "max_retries",
+                      "seal_interval", "ignore_proof_check", "verify_after_pc2",
+                      "request_task_max_retries", "rpc_polling_interval"});
+}
+
+void ReadThreads(TableReader& root, WorkerConfig& config) {
+  static const std::set<std::string> kOtherPlans = {"sealer", "snapup", "rebuild", "unseal",
+                                                    "niporep"};
+  WorkerThread common;
+  TableReader defaults = root.Table("sealing");
+  ReadSealing(defaults, common);
+  for (TableReader& table : root.Tables("sealing_thread")) {
+    WorkerThread thread = common;
+    std::string plan = "sealer";
+    std::string location;
+    table.Read("plan", plan);
+    table.Read("location", location);  // a place to seal in; proving needs none
+    ReadJobFilter(table, thread);
+    TableReader sealing = table.Table("sealing");
+    for (const char* key : {"allowed_miners", "allowed_sizes", "recover_interval"}) {
+      if (table.Has(key) && sealing.Has(key)) {
+        table.Problem(key, absl::StrFormat("sealing.%s is given too: one of them", key));
+      }
+    }
+    ReadSealing(sealing, thread);
+    if (plan == "wdpost") {
+      config.threads.push_back(std::move(thread));
+    } else if (kOtherPlans.contains(plan)) {
+      table.Warn("plan", absl::StrFormat("%s: ignored: not part of this version", Quote(plan)));
+    } else {
+      table.Problem("plan", absl::StrFormat("there is no plan %s: want \"wdpost\"", Quote(plan)));
+    }
+  }
+  if (config.threads.empty()) {
+    root.Problem("sealing_thread",
+                 "there is no [[sealing_thread]] with plan = \"wdpost\": nothing to do");
+  }
+}
+
+void ReadAttached(TableReader& root, const LoadOptions& options, WorkerConfig& config) {
+  std::map<std::string, std::string> place_of;
+  for (TableReader& table : root.Tables("attached")) {
+    AttachedStore store;
+    table.Read("name", store.name);
+    table.Read("location", store.location);
+    table.Read("readonly", store.read_only);
+    if (store.location.empty()) {
+      table.Problem("location", "is missing: the folder of the store");
+      continue;
+    }
+    store.location = AbsolutePath(store.location);
+    if (store.name.empty()) store.name = store.location;
+    if (options.check_folders) WantFolder(table, "location", store.location);
+    const auto [other, is_new] = place_of.emplace(store.name, table.Where("name"));
+    if (!is_new) {
+      table.Problem("name", absl::StrFormat("%s is the name of another store (%s)",
+                                            Quote(store.name), other->second));
+    }
+    config.attached.push_back(std::move(store));
+  }
+  root.Ignore("attached_selection");
+  if (config.attached.empty() && config.scan_persist_stores.empty() && !root.Has("attached")) {
+    root.Problem("attached",
+                 "there is no [[attached]] store: the worker could not read a single sector");
+  }
+}
+
+void ReadProcessors(TableReader& processors, std::string_view stage,
+                    std::vector<ProcessorConfig>& list) {
+  for (TableReader& table : processors.Tables(stage)) {
+    ProcessorConfig processor;
+    table.Read("bin", processor.bin);
+    processor.bin = ExpandHome(processor.bin);
+    table.Read("args", processor.args);
+    table.Read("envs", processor.envs);
+    table.Read("inherit_envs", processor.inherit_envs);
+    table.Read("concurrent", processor.concurrent, {1, 10'000});
+    table.Read("stable_wait", processor.stable_wait, {absl::Milliseconds(100), absl::Hours(1)});
+    table.Read("auto_restart", processor.auto_restart);
+    TableReader cgroup = table.Table("cgroup");
+    cgroup.Read("group_name", processor.cgroup_group_name);
+    cgroup.Read("cpuset", processor.cgroup_cpuset);
+    if (table.Has("numa_preferred")) {
+      processor.numa_preferred = 0;
+      table.Read("numa_preferred", *processor.numa_preferred, {0, 1023});
+    }
+    table.Read("locks", processor.locks);
+    table.Ignore("weight");
+    list.push_back(std::move(processor));
+  }
+}
+
+void ReadLimits(TableReader& processors, WorkerConfig& config) {
+  TableReader limitation = processors.Table("limitation");
+  // [processors.limit] is how older versions wrote [processors.limitation.concurrent].
+  for (TableReader& table :
+       std::vector<TableReader>{processors.Table("limit"), limitation.Table("concurrent")}) {
+    for (const auto& [key, target] : {std::pair("window_post", &config.window_post_concurrent),
+                                      std::pair("winning_post", &config.winning_post_concurrent)}) {
+      std::uint32_t count = 1;
+      const bool has = table.Has(key);
+      table.Read(key, count, {1, 10'000});
+      if (has) *target = count;
+    }
+    IgnoreAll(table, {"add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode", "snap_prove",
+                      "transfer", "unseal", "sealing_daemons"});
+  }
+  TableReader staggered = limitation.Table("staggered");
+  staggered.Read("window_post", config.window_post_staggered, {absl::Seconds(1), absl::Hours(24)});
+  IgnoreAll(staggered, {"add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode", "snap_prove",
+                        "transfer", "unseal", "winning_post"});
+  TableReader locks = processors.Table("ext_locks");
+  for (const std::string& name : locks.Keys()) {
+    locks.Read(name, config.ext_locks[name], {1, 10'000});
+  }
+  IgnoreAll(processors, {"static_tree_d", "add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode",
+                         "snap_prove", "transfer", "unseal", "sealing_daemons"});
+}
+
+void CheckLocks(TableReader& processors, const WorkerConfig& config) {
+  for (const auto* list : {&config.window_post, &config.winning_post}) {
+    for (const ProcessorConfig& processor : *list) {
+      for (const std::string& lock : processor.locks) {
+        if (config.ext_locks.contains(lock)) continue;
+        processors.Problem(
+            list == &config.window_post ? "window_post" : "winning_post",
+            absl::StrFormat("lock %s is not in [processors.ext_locks]", Quote(lock)));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerConfig> ParseWorkerConfig(std::string_view text, std::string_view file,
+                                               const LoadOptions& options) {
+  DAMOCLES_ASSIGN_OR_RETURN(Document document, Document::Parse(text, file));
+  WorkerConfig config;
+  TableReader root = document.Root();
+  ReadWorkerTable(root.Table("worker"), config);
+  ReadMetrics(root.Table("metrics"), config);
+  std::vector<TableReader> managers = root.OneOrManyTables("sector_manager");
+  if (managers.empty()) {
+    root.Problem("sector_manager", "is missing: [sector_manager] rpc_client.addr = \"...\"");
+  }
+  for (TableReader& manager : managers) ReadManager(manager, options, config);
+  ReadThreads(root, config);
+  ReadAttached(root, options, config);
+  TableReader processors = root.Table("processors");
+  ReadLimits(processors, config);
+  ReadProcessors(processors, "window_post", config.window_post);
+  ReadProcessors(processors, "winning_post", config.winning_post);
+  CheckLocks(processors, config);
+  DAMOCLES_RETURN_IF_ERROR(document.Finish(options.unknown));
+  config.warnings = document.Warnings();
+  return config;
+}
+
+absl::StatusOr<WorkerConfig> LoadWorkerConfig(const std::string& path, const LoadOptions& options) {
+  const std::string expanded = ExpandHome(path);
+  auto text = ReadFile(expanded, std::uint64_t{4} << 20);
+  if (absl::IsNotFound(text.status())) {
+    return absl::NotFoundError(absl::StrFormat(
+        "%s does not exist: examples/worker.toml is a model to begin with", expanded));
+  }
+  DAMOCLES_RETURN_IF_ERROR(text.status());
+  return ParseWorkerConfig(*text, expanded, options);
+}
+
+std::string DescribeForLog(const WorkerConfig& config) {
+  std::string out =
+      absl::StrFormat("name=%s; rpc_server=%s; threads=%d; state_dir=%s",
+                      config.name.empty() ? "(by address)" : Quote(config.name),
+                      config.rpc_listen.ToString(), config.threads.size(), config.state_dir);
+  for (const ManagerEndpoint& manager : config.managers) {
+    out += absl::StrFormat("; manager %s%s", manager.address.ToString(),
+                           manager.token.Empty() ? "" : " token=***");
+  }
+  for (const AttachedStore& store : config.attached) {
+    out += absl::StrFormat("; attached %s=%s", Quote(store.name), store.location);
+  }
+  for (const ProcessorConfig& processor : config.window_post) {
+    out += absl::StrFormat("; window_post processor %s",
+                           processor.bin.empty() ? "(own)" : processor.bin);
+  }
+  return out;
+}
+
+}  // namespace damocles::config

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/config/manager.h"
+
+#include <filesystem>
+#include <regex>
+#include <sstream>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+#include "damocles/base/file.h"
+#include "damocles/config/ext_prover.h"
+
+namespace damocles::config {
+namespace {
+
+using testing_support::StatusIs;
+using testing_support::TempDir;
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr LoadOptions kNoFolders{.unknown = UnknownKeys::kRefuse, .check_folders = false};
+
+absl::StatusOr<ManagerConfig> Parse(std::string_view text, LoadOptions options = kNoFolders) {
+  return ParseManagerConfig(text, "sector-manager.cfg", options);
+}
+
+void ExpectDefaults(const MinerPostConfig& post) {
+  const MinerPostConfig want;
+  EXPECT_EQ(post.enabled, want.enabled);
+  EXPECT_EQ(post.strict_check, want.strict_check);
+  EXPECT_EQ(post.parallel, want.parallel);
+  EXPECT_EQ(post.gas_over_estimation, want.gas_over_estimation);
+  EXPECT_EQ(post.gas_over_premium, want.gas_over_premium);
+  EXPECT_EQ(post.gas_fee_cap, want.gas_fee_cap);
+  EXPECT_EQ(post.confidence, 5u);
+  EXPECT_EQ(post.submit_confidence, 1u);
+  EXPECT_EQ(post.challenge_confidence, 2u);
+  EXPECT_EQ(post.max_recover_sector_limit, 0u);
+  EXPECT_EQ(post.max_partitions_per_post_message, 0u);
+  EXPECT_EQ(post.max_partitions_per_recovery_message, 0u);
+  EXPECT_TRUE(post.senders.empty());
+}
+
+void ExpectDefaults(const ManagerConfig& config) {
+  EXPECT_EQ(config.chain_event_interval, absl::Minutes(1));
+  EXPECT_TRUE(config.scan_persist_stores.empty());
+  EXPECT_EQ(config.proving.parallel_check_limit, 128u);
+  EXPECT_EQ(config.proving.single_check_timeout, absl::Minutes(10));
+  EXPECT_EQ(config.proving.partition_check_timeout, absl::Minutes(20));
+  EXPECT_EQ(config.proving.worker_prover.job_max_try, 2u);
+  EXPECT_EQ(config.proving.worker_prover.heartbeat_timeout, absl::Seconds(15));
+  EXPECT_EQ(config.proving.worker_prover.job_lifetime, absl::Hours(25));
+  EXPECT_TRUE(config.proving.worker_prover.auto_reset_before_close);
+  EXPECT_TRUE(config.warnings.empty());
+}
+
+// "#Key = ..." and "#[Table]", but no prose.
+std::string Uncomment(const std::string& text) {
+  const std::regex line(R"(^#((\[.*\]|[A-Za-z_]+ = .*))$)");
+  std::istringstream in(text);
+  std::string out;
+  for (std::string one; std::getline(in, one);) {
+    out += std::regex_replace(one, line, "$1") + "\n";
+  }
+  return out;
+}
+
+TEST(ManagerConfigTest, DefaultTextMeansTheDefaults) {
+  const std::string text = DefaultManagerConfig();
+  EXPECT_TRUE(text.starts_with("# Default config:\n"));
+  EXPECT_NE(text.find("\n[Common.Proving.WorkerProver]\n#"), std::string::npos)
+      << "sections stand, values are commented out";
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(text));
+  ExpectDefaults(config);
+  EXPECT_TRUE(config.chain.empty());
+  EXPECT_TRUE(config.miners.empty());
+}
+
+TEST(ManagerConfigTest, DefaultTextStatesTheTruth) {
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(Uncomment(DefaultManagerConfig())));
+  ExpectDefaults(config);
+  ASSERT_EQ(config.miners.size(), 1u);
+  EXPECT_EQ(config.miners[0].actor, 1000u);
+  ExpectDefaults(config.miners[0].post);
+  EXPECT_FALSE(config.miners[0].winning_post_enabled);
+  ASSERT_EQ(config.persist_stores.size(), 1u);
+  EXPECT_EQ(config.persist_stores[0].weight, 1u);
+  EXPECT_EQ(config.chain.size(), 1u);
+}
+
+TEST(ManagerConfigTest, ExampleParses) {
+  const std::string path = DAMOCLES_SOURCE_DIR "/examples/sector-manager.cfg";
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, LoadManagerConfig(path, kNoFolders));
+  EXPECT_TRUE(config.warnings.empty());
+  EXPECT_EQ(config.chain.size(), 2u);
+  EXPECT_EQ(config.chain[1].token.Reveal(), "the token of both nodes");
+  EXPECT_EQ(config.persist_stores.size(), 2u);
+  EXPECT_EQ(config.miners[0].post.senders.size(), 1u);
+  const std::string log = DescribeForLog(config);
+  EXPECT_EQ(log.find("the token"), std::string::npos) << log;
+  EXPECT_NE(log.find("f01000"), std::string::npos) << log;
+}
+
+TEST(ManagerConfigTest, ExplicitZeroIsZero) {
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(R"(
+[Common.Proving]
+ParallelCheckLimit = 0
+SingleCheckTimeout = "0s"
+WorkerProver.JobMaxTry = 0
+[[Miners]]
+Actor = 1000
+PoSt.ChallengeConfidence = 0
+PoSt.SubmitConfidence = 0
+PoSt.Confidence = 0
+PoSt.GasFeeCap = "0"
+PoSt.MaxFeeCap = "7 nanoFIL"
+)"));
+  EXPECT_EQ(config.proving.parallel_check_limit, 0u);
+  EXPECT_EQ(config.proving.single_check_timeout, absl::ZeroDuration());
+  EXPECT_EQ(config.proving.worker_prover.job_max_try, 0u);
+  EXPECT_EQ(config.miners[0].post.challenge_confidence, 0u);
+  EXPECT_EQ(config.miners[0].post.submit_confidence, 0u);
+  EXPECT_EQ(config.miners[0].post.confidence, 0u);
+  EXPECT_TRUE(config.miners[0].post.gas_fee_cap.IsZero());
+}
+
+TEST(ManagerConfigTest, OldAndForeignKeysAreAcceptedWithAWarning) {
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(R"(
+[Common]
+[Common.API]
+Gateway = ["/ip4/1.2.3.4/tcp/45132", "a.b.c:/ip4/1.2.3.5/tcp/1"]
+Token = "tok"
+Messager = "/ip4/1.2.3.4/tcp/1"
+[Common.DB]
+Driver = "badger"
+[Common.DB.Badger]
+BaseDir = ""
+[[Common.PieceStores]]
+Name = "p"
+[Common.Proving.WorkerProver]
+HeartbeatTimeout = 15000000000
+[[Miners]]
+Actor = 1000
+[Miners.Sector]
+LifetimeDays = 540
+[Miners.PoSt]
+Sender = "t01001"
+MaxFeeCap = "7 nanoFIL"
+[Miners.Sealing]
+SealingEpochDuration = 0
+)"));
+  EXPECT_EQ(config.proving.worker_prover.heartbeat_timeout, absl::Seconds(15));
+  EXPECT_EQ(config.chain.size(), 2u);
+  EXPECT_EQ(config.chain[0].token.Reveal(), "tok");
+  EXPECT_EQ(config.chain[1].token.Reveal(), "a.b.c");
+  EXPECT_EQ(config.miners[0].post.senders.size(), 1u);
+  EXPECT_EQ(config.miners[0].post.gas_fee_cap, filecoin::TokenAmount(7'000'000'000));
+  std::string all;
+  for (const std::string& warning : config.warnings) all += warning + "\n";
+  EXPECT_EQ(config.warnings.size(), 7u) << all;
+  EXPECT_NE(
+      all.find("sector-manager.cfg:6:1: Common.API.Messager: ignored: not part of this version"),
+      std::string::npos)
+      << all;
+  EXPECT_NE(all.find("Miners.PoSt.Sender: old spelling"), std::string::npos) << all;
+}
+
+TEST(ManagerConfigTest, MistakesNameFileLineAndKey) {
+  const auto status = Parse(R"(
+[Common.API]
+Chian = "/ip4/1.2.3.4/tcp/1"
+[[Common.PersistStores]]
+Name = "a"
+Path = "/x"
+[[Common.PersistStores]]
+Name = "a"
+Path = "/y"
+[[Common.PersistStores]]
+[Common.Proving.WorkerProver]
+HeartbeatTimeout = 15
+[[Miners]]
+Actor = 1000
+PoSt.GasOverEstimation = 0.5
+PoSt.Senders = ["f0zz"]
+[[Miners]]
+Actor = 1000
+[[Miners]]
+Posts.Enabled = true
+)");
+  for (const char* line :
+       {"sector-manager.cfg:3:1: Common.API.Chian: unknown key (did you mean \"Chain\"?)",
+        "sector-manager.cfg:8:1: Common.PersistStores.Name: \"a\" is the name of another store "
+        "(sector-manager.cfg:5:1)",
+        "Common.PersistStores.Path: is missing",
+        "sector-manager.cfg:12:1: Common.Proving.WorkerProver.HeartbeatTimeout: is 15ns, want "
+        "100ms "
+        "to 1h0m0s (an integer counts nanoseconds)",
+        "Miners.PoSt.GasOverEstimation: is 0.5, want 1 to 100",
+        "Miners.PoSt.Senders: \"f0zz\" is not an address",
+        "sector-manager.cfg:18:1: Miners.Actor: miner 1000 is there already",
+        "Miners.Actor: is missing", "Miners.Posts: unknown key (did you mean \"PoSt\"?)"}) {
+    EXPECT_THAT(status, StatusIs(kInvalid, line));
+  }
+}
+
+TEST(ManagerConfigTest, FoldersOfStoresMustBeThere) {
+  TempDir dir;
+  const std::string text = "[[Common.PersistStores]]\nPath = \"" + (dir / "none") + "\"\n";
+  EXPECT_THAT(Parse(text, {}),
+              StatusIs(kInvalid, "sector-manager.cfg:2:1: Common.PersistStores.Path: folder " +
+                                     (dir / "none") + " does not exist"));
+  std::filesystem::create_directories(dir / "none");
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(text, {}));
+  EXPECT_EQ(config.persist_stores[0].name, dir / "none");
+}
+
+TEST(ManagerConfigTest, MissingFileSaysWhatToDo) {
+  TempDir dir;
+  EXPECT_THAT(LoadManagerConfig(dir / "sector-manager.cfg", {}),
+              StatusIs(absl::StatusCode::kNotFound, "daemon init"));
+}
+
+TEST(ExtProverConfigTest, DefaultTextHasNoChildrenAndStatesTheDefaults) {
+  const std::string text = DefaultExtProverConfig();
+  EXPECT_TRUE(text.starts_with("# Default config:\n"));
+  ASSERT_OK_AND_ASSIGN(ExtProverConfig config, ParseExtProverConfig(text, "f", {}));
+  EXPECT_TRUE(config.window_post.empty());
+  ASSERT_OK_AND_ASSIGN(config, ParseExtProverConfig(Uncomment(text), "f", {}));
+  ASSERT_EQ(config.window_post.size(), 1u);
+  ASSERT_EQ(config.winning_post.size(), 1u);
+  EXPECT_EQ(config.window_post[0].concurrent, 1u);
+  EXPECT_EQ(config.window_post[0].weight, 1u);
+  EXPECT_EQ(config.window_post[0].ready_timeout, absl::Seconds(5));
+  EXPECT_EQ(config.window_post[0].envs.at("CUDA_VISIBLE_DEVICES"), "0");
+}
+
+TEST(ExtProverConfigTest, EightChildrenAsInTheDocumentation) {
+  std::string text;
+  for (int i = 0; i < 8; ++i) {
+    text += "[[WdPost]]\n[WdPost.Envs]\nCUDA_VISIBLE_DEVICES = \"" + std::to_string(i) + "\"\n";
+  }
+  ASSERT_OK_AND_ASSIGN(const ExtProverConfig config, ParseExtProverConfig(text, "f", {}));
+  ASSERT_EQ(config.window_post.size(), 8u);
+  EXPECT_EQ(config.window_post[7].envs.at("CUDA_VISIBLE_DEVICES"), "7");
+  EXPECT_THAT(ParseExtProverConfig("[[WdPost]]\nConcurrent = 0\n", "f", {}),
+              StatusIs(kInvalid, "f:2:1: WdPost.Concurrent: is 0, want 1"));
+  EXPECT_THAT(ParseExtProverConfig("[[WdPost]]\nArgs = [\"x\"]\n", "f", {}),
+              StatusIs(kInvalid, "only count together with Bin"));
+}
+
+}  // namespace
+}  // namespace damocles::config

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/config/worker.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+#include "damocles/base/file.h"
+
+namespace damocles::config {
+namespace {
+
+using testing_support::StatusIs;
+using testing_support::TempDir;
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr LoadOptions kNoFolders{.unknown = UnknownKeys::kRefuse, .check_folders = false};
+
+absl::StatusOr<WorkerConfig> Parse(std::string_view text, LoadOptions options = kNoFolders) {
+  return ParseWorkerConfig(text, "worker.toml", options);
+}
+
+constexpr std::string_view kMinimal = R"(
+[sector_manager]
+rpc_client.addr = "/ip4/127.0.0.1/tcp/1789"
+[[sealing_thread]]
+plan = "wdpost"
+[[attached]]
+location = "/mnt/a"
+)";
+
+TEST(WorkerConfigTest, MinimalFileTakesTheDefaults) {
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, Parse(kMinimal));
+  EXPECT_EQ(config.name, "");
+  EXPECT_EQ(config.rpc_listen.port, 17890);
+  EXPECT_EQ(config.ping_interval, absl::Seconds(30));
+  EXPECT_FALSE(config.metrics_enabled);
+  ASSERT_EQ(config.managers.size(), 1u);
+  EXPECT_EQ(config.managers[0].address.ToString(), "127.0.0.1:1789");
+  ASSERT_EQ(config.threads.size(), 1u);
+  EXPECT_EQ(config.threads[0].recover_interval, absl::Minutes(1));
+  EXPECT_TRUE(config.threads[0].allowed_miners.empty());
+  EXPECT_TRUE(config.threads[0].allowed_sizes.empty());
+  EXPECT_EQ(config.attached[0].name, "/mnt/a");
+  EXPECT_EQ(config.window_post_concurrent, std::nullopt);
+  EXPECT_TRUE(config.window_post.empty());
+  EXPECT_TRUE(config.warnings.empty());
+  EXPECT_TRUE(config.state_dir.starts_with('/')) << "~ is expanded";
+}
+
+TEST(WorkerConfigTest, ExampleParses) {
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config,
+                       LoadWorkerConfig(DAMOCLES_SOURCE_DIR "/examples/worker.toml", kNoFolders));
+  EXPECT_TRUE(config.warnings.empty());
+  EXPECT_EQ(config.name, "gpu-1");
+  ASSERT_EQ(config.threads.size(), 2u);
+  EXPECT_EQ(config.threads[0].allowed_miners, (std::vector<filecoin::ActorId>{1000}));
+  EXPECT_EQ(config.threads[0].recover_interval, absl::Seconds(30));
+  EXPECT_EQ(config.threads[0].allowed_sizes.size(), 2u);
+  EXPECT_EQ(config.threads[1].allowed_sizes,
+            (std::vector<filecoin::SectorSize>{filecoin::SectorSize::k32GiB}))
+      << "directly in [[sealing_thread]]";
+  EXPECT_EQ(config.window_post_concurrent, 2u);
+  ASSERT_EQ(config.window_post.size(), 2u);
+  EXPECT_EQ(config.window_post[1].envs.at("CUDA_VISIBLE_DEVICES"), "1");
+  EXPECT_TRUE(config.window_post[0].bin.starts_with('/')) << "~ is expanded";
+  const std::string log = DescribeForLog(config);
+  EXPECT_EQ(log.find("the worker token"), std::string::npos) << log;
+}
+
+TEST(WorkerConfigTest, SeveralManagersInBothForms) {
+  const std::string rest = "[[sealing_thread]]\nplan=\"wdpost\"\n[[attached]]\nlocation=\"/a\"\n";
+  ASSERT_OK_AND_ASSIGN(
+      WorkerConfig config,
+      Parse("[sector_manager]\nrpc_client = { addr = [\"a:1\", \"b:2\"], token = \"t\" }\n" +
+            rest));
+  ASSERT_EQ(config.managers.size(), 2u);
+  EXPECT_EQ(config.managers[1].address.ToString(), "b:2");
+  EXPECT_EQ(config.managers[1].token.Reveal(), "t");
+  ASSERT_OK_AND_ASSIGN(config, Parse("[[sector_manager]]\nrpc_client.addr = \"a:1\"\n"
+                                     "rpc_client.token = \"x\"\n[[sector_manager]]\n"
+                                     "rpc_client.addr = \"b:1\"\n" +
+                                     rest));
+  ASSERT_EQ(config.managers.size(), 2u);
+  EXPECT_EQ(config.managers[0].token.Reveal(), "x");
+  EXPECT_TRUE(config.managers[1].token.Empty());
+  EXPECT_THAT(Parse("[sector_manager]\nrpc_client.addr = [\"a:1\", \"a:1\"]\n" + rest),
+              StatusIs(kInvalid, "manager a:1 is there twice"));
+}
+
+TEST(WorkerConfigTest, TokenFileIsReadAndJudged) {
+  TempDir dir;
+  const std::string text =
+      "[sector_manager]\nrpc_client.addr = \"a:1\"\nrpc_client.token_file = \"" + (dir / "token") +
+      "\"\n[[sealing_thread]]\nplan=\"wdpost\"\n[[attached]]\nlocation=\"" + dir.Path() + "\"\n";
+  EXPECT_THAT(Parse(text, {}),
+              StatusIs(kInvalid, "worker.toml:3:12: sector_manager.rpc_client.token_file: "));
+  ASSERT_OK(WriteFileAtomically(dir / "token", "  secret-token\n", 0600));
+  ASSERT_OK_AND_ASSIGN(WorkerConfig config, Parse(text, {}));
+  EXPECT_EQ(config.managers[0].token.Reveal(), "secret-token");
+  EXPECT_TRUE(config.warnings.empty());
+  ASSERT_OK(WriteFileAtomically(dir / "token", "secret-token", 0644));
+  ASSERT_OK_AND_ASSIGN(config, Parse(text, {}));
+  ASSERT_EQ(config.warnings.size(), 1u);
+  EXPECT_NE(config.warnings[0].find("chmod 600"), std::string::npos);
+  EXPECT_EQ(config.warnings[0].find("secret-token"), std::string::npos);
+  ASSERT_OK(WriteFileAtomically(dir / "token", "\n", 0600));
+  EXPECT_THAT(Parse(text, {}), StatusIs(kInvalid, "is empty"));
+}
+
+TEST(WorkerConfigTest, ThreadsInheritFromSealing) {
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, Parse(std::string(kMinimal) + R"(
+[sealing]
+allowed_miners = [1, 2]
+recover_interval = "1h 30m"
+max_retries = 3
+[[sealing_thread]]
+plan = "wdpost"
+location = "/mnt/ssd"
+sealing.allowed_miners = [3]
+[[sealing_thread]]
+plan = "sealer"
+)"));
+  ASSERT_EQ(config.threads.size(), 2u);
+  EXPECT_EQ(config.threads[0].allowed_miners, (std::vector<filecoin::ActorId>{1, 2}));
+  EXPECT_EQ(config.threads[1].allowed_miners, (std::vector<filecoin::ActorId>{3}));
+  EXPECT_EQ(config.threads[1].recover_interval, absl::Minutes(90));
+  EXPECT_EQ(config.warnings.size(), 2u) << "max_retries and the sealer";
+}
+
+TEST(WorkerConfigTest, ProcessorsAndLimits) {
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, Parse(std::string(kMinimal) + R"(
+[processors.limitation.concurrent]
+window_post = 3
+pc1 = 2
+[processors.limitation.staggered]
+window_post = "5min"
+[processors.ext_locks]
+gpu1 = 1
+[[processors.window_post]]
+args = ["processor", "window_post"]
+cgroup.cpuset = "0-7"
+numa_preferred = 0
+locks = ["gpu1"]
+inherit_envs = false
+stable_wait = "10s"
+auto_restart = false
+[[processors.pc2]]
+bin = "x"
+)"));
+  EXPECT_EQ(config.window_post_concurrent, 3u);
+  EXPECT_EQ(config.window_post_staggered, absl::Minutes(5));
+  ASSERT_EQ(config.window_post.size(), 1u);
+  const ProcessorConfig& processor = config.window_post[0];
+  EXPECT_EQ(processor.concurrent, 0u);
+  EXPECT_EQ(processor.numa_preferred, 0u);
+  EXPECT_EQ(processor.cgroup_cpuset, "0-7");
+  EXPECT_FALSE(processor.inherit_envs);
+  EXPECT_FALSE(processor.auto_restart);
+  EXPECT_EQ(processor.stable_wait, absl::Seconds(10));
+  EXPECT_EQ(config.warnings.size(), 2u);
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig old,
+                       Parse(std::string(kMinimal) + "[processors.limit]\nwindow_post = 4\n"));
+  EXPECT_EQ(old.window_post_concurrent, 4u);
+}
+
+TEST(WorkerConfigTest, MistakesNameFileLineAndKey) {
+  const auto status = Parse(R"([worker]
+naem = "x"
+rpc_server.port = 70000
+[sector_manager]
+rpc_client.addr = "nonsense"
+[[sealing_thread]]
+plan = "wdpots"
+allowed_sizes = ["32GiB"]
+sealing.allowed_sizes = ["64GiB"]
+[[attached]]
+name = "a"
+location = "/a"
+[[attached]]
+name = "a"
+location = "/b"
+[[processors.window_post]]
+locks = ["none"]
+concurrent = 0
+)");
+  for (const char* line : {"worker.toml:2:1: worker.naem: unknown key (did you mean \"name\"?)",
+                           "worker.toml:3:", "worker.rpc_server.port: is 70000, want 0 to 65535",
+                           "sector_manager.rpc_client.addr: \"nonsense\" is not an address",
+                           "worker.toml:7:1: sealing_thread.plan: there is no plan \"wdpots\"",
+                           "sealing_thread.allowed_sizes: sealing.allowed_sizes is given too",
+                           "worker.toml:14:1: attached.name: \"a\" is the name of another store",
+                           "lock \"none\" is not in [processors.ext_locks]",
+                           "processors.window_post.concurrent: is 0, want 1"}) {
+    EXPECT_THAT(status, StatusIs(kInvalid, line));
+  }
+  const auto empty = Parse("");
+  for (const char* line : {"sector_manager: is missing", "no [[sealing_thread]] with plan",
+                           "there is no [[attached]] store"}) {
+    EXPECT_THAT(empty, StatusIs(kInvalid, line));
+  }
+}
+
+TEST(WorkerConfigTest, FoldersMustBeThereAndUnknownKeysMayBeAllowed) {
+  EXPECT_THAT(Parse(kMinimal, {}), StatusIs(kInvalid, "attached.location: folder /mnt/a"));
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config,
+                       Parse(std::string(kMinimal) + "[extra]\nx = 1\n",
+                             {.unknown = UnknownKeys::kWarn, .check_folders = false}));
+  EXPECT_EQ(config.warnings.size(), 1u);
+}
+
+}  // namespace
+}  // namespace damocles::config
