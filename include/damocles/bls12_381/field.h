@@ -179,7 +179,11 @@ struct Field {
   // Montgomery product a b / 2^(64 kLimbs).
   friend DAMOCLES_HD constexpr Field operator*(const Field& a, const Field& b) {
 #if DAMOCLES_CARRY_FLAG
-    if (!std::is_constant_evaluated()) return MultiplyByRows(a, b);
+    if (!std::is_constant_evaluated()) {
+      Field product;
+      MultiplyByRows(a, b, product);
+      return product;
+    }
 #endif
     return MultiplyByWords(a, b);
   }
@@ -264,8 +268,8 @@ struct Field {
 
 #if DAMOCLES_CARRY_FLAG
   // The same sums, a row of products at a time: the low and the high halves are each one chain of
-  // carries, which halves the additions.
-  static Field MultiplyByRows(const Field& a, const Field& b) {
+  // carries, which halves the additions.  `out` may be an operand.
+  static void MultiplyByRows(const Field& a, const Field& b, Field& out) {
     std::uint64_t t[kLimbs + 1] = {};
     DAMOCLES_UNROLL
     for (std::size_t i = 0; i < kLimbs; ++i) {
@@ -294,10 +298,7 @@ struct Field {
       DAMOCLES_UNROLL
       for (std::size_t j = 0; j < kLimbs; ++j) t[j] = internal::AddCarry(t[j], high[j], carry);
     }
-    Field product{};
-    DAMOCLES_UNROLL
-    for (std::size_t i = 0; i < kLimbs; ++i) product.limb[i] = t[i];
-    return Reduced(product);
+    ReduceInto(t, out);
   }
 
   static void MultiplyRow(const std::uint64_t (&a)[kLimbs], std::uint64_t b,
@@ -313,17 +314,21 @@ struct Field {
 
   // `value` < 2p → value mod p, without a branch: g++ and clang make conditional moves of it.
   static DAMOCLES_HD constexpr Field Reduced(const Field& value) {
-    Field reduced{};
+    Field out{};
+    ReduceInto(value.limb, out);
+    return out;
+  }
+  static DAMOCLES_HD constexpr void ReduceInto(const std::uint64_t* value, Field& out) {
+    std::uint64_t reduced[kLimbs] = {};
     internal::CarryFlag borrow = 0;
     DAMOCLES_UNROLL
     for (std::size_t i = 0; i < kLimbs; ++i) {
-      reduced.limb[i] = internal::SubBorrow(value.limb[i], Modulus(i), borrow);
+      reduced[i] = internal::SubBorrow(value[i], Modulus(i), borrow);
     }
     DAMOCLES_UNROLL
     for (std::size_t i = 0; i < kLimbs; ++i) {
-      reduced.limb[i] = borrow != 0 ? value.limb[i] : reduced.limb[i];
+      out.limb[i] = borrow != 0 ? value[i] : reduced[i];
     }
-    return reduced;
   }
 };
 
