@@ -85,11 +85,15 @@ async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> ManagerBackend::Stores(
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto rows, index_.List(std::nullopt));
   for (const sector::IndexRow& row : rows) ++counts[row.location.sealed_store];
   // A hung network mount must not hang the manager: off the loop, one store at a time.
-  co_return co_await async::Offload<std::vector<rpc::StoreInfo>>(
-      executor_, [stores = stores_.Stores(), counts]() {
+  // No lambda inside co_await: g++ 12 destroys its captures twice.
+  auto looking =
+      async::Offload<std::vector<rpc::StoreInfo>>(executor_, [stores = stores_.Stores(), counts]() {
         std::vector<rpc::StoreInfo> infos;
         for (const storage::PersistStore& store : stores) {
-          rpc::StoreInfo info{.name = store.name, .path = store.path, .read_only = store.read_only};
+          rpc::StoreInfo info;
+          info.name = store.name;
+          info.path = store.path;
+          info.read_only = store.read_only;
           if (const auto found = counts.find(store.name); found != counts.end()) {
             info.sectors = found->second;
           }
@@ -103,6 +107,7 @@ async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> ManagerBackend::Stores(
         }
         return infos;
       });
+  co_return co_await kj::mv(looking);
 }
 
 absl::StatusOr<rpc::FoundSector> ManagerBackend::FindSector(filecoin::SectorId sector) {
@@ -137,7 +142,7 @@ async::Task<absl::StatusOr<rpc::AttachSummary>> ManagerBackend::Attach(
       });  // nobody listens any more
   // When the caller goes away the scan on its thread stops by itself.
   KJ_DEFER(shared->cancelled.store(true));
-  auto report = co_await async::Offload<absl::StatusOr<sector::AttachReport>>(
+  auto scanning = async::Offload<absl::StatusOr<sector::AttachReport>>(
       executor_, [&index = index_, stores = stores_, store, shared] {
         sector::AttachOptions options;
         options.other_stores = &stores;
@@ -148,6 +153,7 @@ async::Task<absl::StatusOr<rpc::AttachSummary>> ManagerBackend::Attach(
                                      shared->progress = now;
                                    });
       });
+  auto report = co_await kj::mv(scanning);
   if (!report.ok()) co_return report.status();
   progress(report->totals.done, report->totals.folder_entries);
   rpc::AttachSummary summary{.store = store.name,

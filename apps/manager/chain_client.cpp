@@ -2,8 +2,12 @@
 
 #include "apps/manager/chain_client.h"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
+
+#include "absl/strings/str_format.h"
+#include "apps/common/rpc_call.h"
 
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
@@ -11,6 +15,11 @@
 #include "damocles/chain/lotus_client.h"
 
 namespace damocles::manager {
+namespace {
+
+constexpr kj::Duration kAskAgain = 1 * kj::SECONDS;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<ChainClient>> ChainClient::Make(const config::ManagerConfig& config,
                                                                kj::AsyncIoProvider& io) {
@@ -39,6 +48,32 @@ absl::StatusOr<std::unique_ptr<ChainClient>> ChainClient::Make(const config::Man
 
 ChainClient::~ChainClient() noexcept {
   api_.reset();  // before the networks it uses
+}
+
+async::Task<absl::StatusOr<bool>> AskDevnet(kj::Timer& timer, kj::Network& network,
+                                            std::vector<config::ChainEndpoint> nodes,
+                                            std::map<filecoin::PoStProofType, std::string> own) {
+  while (true) {
+    for (const config::ChainEndpoint& node : nodes) {
+      const absl::StatusOr<nlohmann::json> answer = co_await cli::CallNode(
+          timer, network, node.url, node.token.Reveal(), "Damocles.DevnetParameters");
+      if (absl::IsUnavailable(answer.status())) continue;
+      // Whoever does not know the method is a node of the network.
+      if (!answer.ok() || !answer->is_object()) co_return false;
+      const auto keys = answer->find("VerifyingKeys");
+      if (keys == answer->end() || !keys->is_object()) co_return false;
+      for (const auto& [type, digest] : own) {
+        const auto theirs = keys->find(std::to_string(filecoin::ToNumber(type)));
+        if (theirs == keys->end() || !theirs->is_string() || *theirs == digest) continue;
+        co_return absl::FailedPreconditionError(absl::StrFormat(
+            "the devnet has other parameters for proof type %d than this manager: SHA-256 of its "
+            ".vk is %s, of the manager's %s; give both the same parameter files",
+            filecoin::ToNumber(type), theirs->get<std::string>(), digest));
+      }
+      co_return true;
+    }
+    co_await timer.afterDelay(kAskAgain);
+  }
 }
 
 }  // namespace damocles::manager

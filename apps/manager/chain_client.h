@@ -5,12 +5,17 @@
 #include <kj/async-io.h>
 #include <kj/compat/tls.h>
 
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
+#include "damocles/async/task.h"
 #include "damocles/chain/api.h"
 #include "damocles/config/manager.h"
+#include "damocles/filecoin/proof_type.h"
 
 namespace damocles::manager {
 
@@ -29,5 +34,12 @@ class ChainClient {
   kj::Own<kj::Network> tls_network_;
   std::unique_ptr<chain::Api> api_;
 };
+
+// Asks the nodes whether they are a devnet, until one has answered.  A devnet says what it verifies
+// proofs with.  True: a devnet whose verifying keys are `own`, as far as both have them.  False: a
+// node of the network.  FAILED_PRECONDITION: a devnet with other keys; the message names both.
+async::Task<absl::StatusOr<bool>> AskDevnet(kj::Timer& timer, kj::Network& network,
+                                            std::vector<config::ChainEndpoint> nodes,
+                                            std::map<filecoin::PoStProofType, std::string> own);
 
 }  // namespace damocles::manager

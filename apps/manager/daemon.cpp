@@ -207,6 +207,27 @@ async::Task<void> ReloadOnSignal(kj::UnixEventPort& port, const DaemonOptions& o
   }
 }
 
+// The network decides which parameters may be used: those made from known secrets on a devnet only.
+async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
+                               std::vector<config::ChainEndpoint> nodes, cli::Proving::Keys keys,
+                               worker::Hub& hub, poster::Runner& runner,
+                               kj::PromiseFulfiller<absl::Status>& refused) {
+  const absl::StatusOr<bool> devnet = co_await AskDevnet(timer, network, nodes, keys.digests);
+  if (!devnet.ok()) {
+    refused.fulfill(absl::Status(devnet.status()));
+    co_return;
+  }
+  if (!*devnet && !keys.practice.empty()) {
+    refused.fulfill(absl::FailedPreconditionError(absl::StrFormat(
+        "the parameters for %s were made from known secrets: anybody could forge such proofs, so "
+        "they are for a devnet only, and the configured chain is none",
+        filecoin::ToString(keys.practice.front()))));
+    co_return;
+  }
+  hub.AllowPracticeKeys(*devnet);
+  runner.Start();
+}
+
 // Where we listen, for other programs; gone with the object.
 class AddressNotice {
  public:
@@ -398,14 +419,25 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
       ReloadOnSignal(io.unixEventPort, options, config, *queue, runner.get())
           .ToPromise()
           .eagerlyEvaluate(failed("reload"));
-  if (runner != nullptr) runner->Start();
+  auto refusal = kj::newPromiseAndFulfiller<absl::Status>();
+  kj::Promise<void> judging = kj::READY_NOW;
+  if (runner != nullptr) {
+    judging = JudgeNetwork(timer, io.provider->getNetwork(), config.chain, keys, hub, *runner,
+                           *refusal.fulfiller)
+                  .ToPromise()
+                  .eagerlyEvaluate(failed("poster"));
+  } else {
+    hub.AllowPracticeKeys(true);  // nothing is sent from here
+  }
   LogInfo("manager", "running",
           {{"port", port},
            {"poster", options.poster ? "on" : "off"},
            {"prover", options.worker_prover ? "workers" : "local"},
            {"miners", config.miners.size()}});
 
-  StopSignal(io.unixEventPort).wait(io.waitScope);
+  auto stopped = StopSignal(io.unixEventPort).then([] { return absl::OkStatus(); });
+  const absl::Status why = stopped.exclusiveJoin(kj::mv(refusal.promise)).wait(io.waitScope);
+  if (!why.ok()) return why;
   LogInfo("manager", "stopping", {});
   // Whatever is under way is on disk or can be done again: the records decide at the next start.
   return cli::kExitDone;

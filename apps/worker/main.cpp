@@ -32,23 +32,17 @@ int Main(int argc, char** argv) {
       },
       "damocles-worker daemon -c worker.toml");
 
-  const auto processor = [&program, &app](const char* stage) {
-    CLI::App* parent = app.get_subcommand_no_throw("processor");
-    if (parent == nullptr) {
-      parent = app.add_subcommand("processor", "Child mode: not part of this version");
-      parent->require_subcommand(1);
-    }
-    CLI::App* child = parent->add_subcommand(stage, "Not part of this version");
+  CLI::App* processor = app.add_subcommand("processor", "Child mode: not part of this version");
+  processor->require_subcommand(1);
+  for (const char* stage : {"window_post", "winning_post"}) {
     program.SetAction(
-        *child,
+        *processor->add_subcommand(stage, "Not part of this version"),
         []() -> absl::StatusOr<int> {
           return cli::UsageError(
               "processor children are not part of this version of damocles-worker");
         },
         std::string("damocles-worker processor ") + stage);
-  };
-  processor("window_post");
-  processor("winning_post");
+  }
   return program.Run(argc, argv);
 }
 

@@ -70,6 +70,7 @@ void LotusMethods::AddWaiting() {
   methods_["DevnetAdvance"] = {Permission::kAdmin, 1, nullptr};
   methods_["DevnetInject"] = {Permission::kAdmin, 1, nullptr};
   methods_["DevnetReport"] = {Permission::kRead, 0, nullptr};
+  methods_["DevnetParameters"] = {Permission::kRead, 0, nullptr};
 }
 
 async::Task<RpcAnswer> LotusMethods::Call(chain::RpcRequest request, Caller caller) {
@@ -122,6 +123,7 @@ async::Task<RpcAnswer> LotusMethods::CallWaiting(chain::RpcRequest request, bool
                                    std::string(status.message())));
   };
   if (name == "DevnetReport") co_return RpcAnswer{ReportJson(chain_), std::nullopt};
+  if (name == "DevnetParameters") co_return RpcAnswer{parameters_, std::nullopt};
   if (name == "DevnetInject") co_return FromStatus(Inject(request.params[0]));
   if (name == "DevnetAdvance") {
     const auto epochs = FromLotusJson<std::uint64_t>(request.params[0]);

@@ -60,6 +60,8 @@ class LotusMethods {
 
   Chain& TheChain() { return chain_; }
   Faults& TheFaults() { return faults_; }
+  // The answer to Damocles.DevnetParameters, JSON.
+  void SetParameters(std::string json) { parameters_ = std::move(json); }
 
  private:
   using Params = std::vector<std::string>;
@@ -95,6 +97,7 @@ class LotusMethods {
   const Clock& clock_;
   Connections& connections_;
   Faults faults_;
+  std::string parameters_ = "{}";
   std::map<std::string, Method, std::less<>> methods_;
   std::map<std::string, Method, std::less<>> v0_;  // where it differs
   std::uint64_t observer_ = 0;

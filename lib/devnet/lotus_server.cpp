@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -77,7 +79,12 @@ class LotusServer::Impl final : public internal::Connections,
         header_table_(MakeTable()),
         methods_(chain, timer, clock, *this),
         http_(timer, *header_table_, *this, Settings()),
-        connections_(*this) {}
+        connections_(*this) {
+    nlohmann::json keys = nlohmann::json::object();
+    for (const auto& [type, digest] : options_.verifying_keys) keys[std::to_string(type)] = digest;
+    methods_.SetParameters(
+        nlohmann::json{{"Network", chain_.StateNetworkName()}, {"VerifyingKeys", keys}}.dump());
+  }
   ~Impl() noexcept override {}  // NOLINT(modernize-use-equals-default): KJ's may throw
 
   async::Task<void> Listen(kj::Own<kj::ConnectionReceiver> port) {

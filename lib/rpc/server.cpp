@@ -73,10 +73,10 @@ bool IsLoopback(kj::AsyncIoStream& stream) {
 }
 
 struct Server::State final : private kj::TaskSet::ErrorHandler {
-  State(job::Queue& queue, worker::Hub* worker_hub, Backend& backend, Authorize authorize,
+  State(job::Queue& queue, worker::Hub* worker_hub, Backend& backend, Authorize judge,
         kj::Timer& server_timer, ServerLimits server_limits)
       : services{.queue = queue, .worker_hub = worker_hub, .backend = backend},
-        authorize(std::move(authorize)),
+        authorize(std::move(judge)),
         timer(server_timer),
         limits(server_limits),
         tasks(*this) {}

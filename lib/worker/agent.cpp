@@ -320,10 +320,12 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
     failure = job::FailureKind::kMapping;
     reason = std::string(task.status().message());
   } else {
-    auto outcome = co_await async::Offload<absl::StatusOr<prover::WindowPostOutcome>>(
+    // No lambda inside co_await: g++ 12 destroys its captures twice.
+    auto proving = async::Offload<absl::StatusOr<prover::WindowPostOutcome>>(
         executor_, [prover = prover_, task = *task, cancelled = work->cancelled] {
           return prover->Prove(task, *cancelled);
         });
+    auto outcome = co_await kj::mv(proving);
     if (work->cancelled->load()) {
       LogInfo("worker", "job_stopped", {{"job", attempt.job.ToString()}});
       co_return;

@@ -104,10 +104,12 @@ class Hub::HubSession final : public Session {
     for (const job::JobSector& sector : record->spec->sectors) {
       statement.sectors.push_back({.number = sector.number, .comm_r = sector.comm_r});
     }
-    const auto valid = co_await async::Offload<absl::StatusOr<bool>>(
+    // No lambda inside co_await: g++ 12 destroys its captures twice.
+    auto verifying = async::Offload<absl::StatusOr<bool>>(
         state->executor, [verifier = state->verifier, statement = std::move(statement), proof] {
           return verifier->Verify(statement, proof);
         });
+    const auto valid = co_await kj::mv(verifying);
     std::string why;
     if (valid.ok() && *valid) {
       DAMOCLES_CO_ASSIGN_OR_RETURN(

@@ -100,7 +100,7 @@ void PrintTable(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-std::string FormatTime(absl::Time time) {
+std::string LocalTime(absl::Time time) {
   if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return "-";
   return absl::FormatTime("%m-%d %H:%M:%S", time, absl::LocalTimeZone());
 }

@@ -43,7 +43,7 @@ absl::StatusOr<int> WithChain(const Globals& globals,
 void PrintTable(const std::vector<std::vector<std::string>>& rows);
 
 // "MM-DD hh:mm:ss" in local time; "-" for a time that has not come.
-std::string FormatTime(absl::Time time);
+std::string LocalTime(absl::Time time);
 // Whole seconds, "1h2m3s".
 std::string FormatElapsed(absl::Duration duration);
 // RFC 3339 in UTC, or null.

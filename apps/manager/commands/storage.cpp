@@ -81,11 +81,12 @@ async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::Sec
 }
 
 async::Task<absl::StatusOr<int>> Attach(rpc::ManagerClient& manager, std::string path, bool json) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      const rpc::AttachSummary summary,
-      co_await manager.Attach(path, [](std::uint64_t done, std::uint64_t total) {
-        cli::PrintNote(absl::StrFormat("%d of %d entries looked at", done, total));
-      }));
+  std::function<void(std::uint64_t, std::uint64_t)> progress = [](std::uint64_t done,
+                                                                  std::uint64_t total) {
+    cli::PrintNote(absl::StrFormat("%d of %d entries looked at", done, total));
+  };
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const rpc::AttachSummary summary,
+                               co_await manager.Attach(path, std::move(progress)));
   if (json) {
     cli::PrintJson({{"store", summary.store},
                     {"added", summary.added},

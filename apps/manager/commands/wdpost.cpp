@@ -56,12 +56,12 @@ std::vector<std::string> Row(const rpc::JobInfo& job, bool detail, absl::Time no
                                   TryText(job)};
   if (detail) {
     row.insert(row.end(),
-               {FormatTime(job.created_at), FormatTime(job.started_at),
-                FormatTime(job.heartbeat_at), FormatTime(job.finished_at),
-                absl::StrFormat("%d", job.open_epoch), absl::StrFormat("%d", job.close_epoch)});
+               {LocalTime(job.created_at), LocalTime(job.started_at), LocalTime(job.heartbeat_at),
+                LocalTime(job.finished_at), absl::StrFormat("%d", job.open_epoch),
+                absl::StrFormat("%d", job.close_epoch)});
   } else {
     row.insert(row.end(),
-               {FormatTime(job.created_at), ElapsedText(job, now), HeartbeatText(job, now)});
+               {LocalTime(job.created_at), ElapsedText(job, now), HeartbeatText(job, now)});
   }
   row.push_back(LeftText(job, now));
   row.push_back(OrDash(job.error));

@@ -15,6 +15,8 @@
 #include <kj/timer.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -29,6 +31,9 @@ struct LotusServerOptions {
   // Empty: whoever connects may do everything.  Else: with it everything, without it only reading,
   // with another one nothing (HTTP status 401).
   std::string token;
+  // What proofs are verified with: registered proof number, SHA-256 of the .vk file.  Told by
+  // Damocles.DevnetParameters, so that a manager notices other parameters when it connects.
+  std::map<std::int64_t, std::string> verifying_keys;
   std::size_t request_bytes_max = std::size_t{16} << 20;
   // Of a request's head and body; an answer may take its time.
   kj::Duration request_timeout = 30 * kj::SECONDS;

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// damocles-devnet: reads the command line and runs the command.
+
+#include <kj/async-io.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "apps/common/cli.h"
+#include "apps/common/rpc_call.h"
+#include "apps/devnet/run.h"
+
+#include "damocles/base/clock.h"
+#include "damocles/base/file.h"
+#include "damocles/base/status.h"
+#include "damocles/devnet/chain.h"
+#include "damocles/devnet/presets.h"
+#include "damocles/devnet/replay.h"
+#include "damocles/devnet/report.h"
+#include "damocles/storage/genesis_file.h"
+
+namespace damocles::devnet_app {
+namespace {
+
+struct InitFlags {
+  std::string home;
+  std::string genesis;
+  std::string preset = "quick";
+  std::uint64_t seed = 0;
+  std::uint64_t epoch_seconds = 0;
+  std::uint64_t null_rounds_percent = 0;
+};
+
+absl::StatusOr<devnet::Genesis> ToGenesis(const std::vector<storage::GenesisSector>& sectors) {
+  std::map<std::uint64_t, devnet::GenesisMiner> miners;
+  for (const storage::GenesisSector& sector : sectors) {
+    devnet::GenesisMiner& miner = miners[sector.miner];
+    miner.id = sector.miner;
+    DAMOCLES_ASSIGN_OR_RETURN(
+        miner.window_post_proof_type,
+        filecoin::PoStProofTypeFromNumber(static_cast<std::int64_t>(sector.proof_type)));
+    devnet::GenesisSector placed;
+    placed.number = sector.number;
+    placed.comm_r = sector.comm_r;
+    placed.deadline = sector.deadline;
+    placed.partition = sector.partition;
+    miner.sectors.push_back(placed);
+  }
+  devnet::Genesis genesis;
+  for (auto& [id, miner] : miners) {
+    std::sort(miner.sectors.begin(), miner.sectors.end(),
+              [](const auto& a, const auto& b) { return a.number < b.number; });
+    genesis.miners.push_back(std::move(miner));
+  }
+  return genesis;
+}
+
+absl::StatusOr<int> Init(const InitFlags& flags) {
+  DAMOCLES_ASSIGN_OR_RETURN(const auto sectors, storage::ReadGenesisFile(flags.genesis));
+  DAMOCLES_ASSIGN_OR_RETURN(const devnet::Genesis genesis, ToGenesis(sectors));
+  auto config = devnet::PresetByName(flags.preset);
+  if (!config.ok()) return cli::UsageError(std::string(config.status().message()));
+  config->seed = flags.seed;
+  if (flags.epoch_seconds != 0) config->block_delay_secs = flags.epoch_seconds;
+  config->null_rounds_percent = flags.null_rounds_percent;
+  // The blocks of the genesis lie in the past, so that the chain goes on from now.
+  const auto past =
+      static_cast<std::uint64_t>(config->genesis_blocks.Count()) * config->block_delay_secs;
+  config->genesis_timestamp =
+      static_cast<std::uint64_t>(absl::ToUnixSeconds(SystemClock().Now())) - past;
+  DAMOCLES_RETURN_IF_ERROR(devnet::Chain::Init(flags.home, *config, genesis));
+  cli::PrintLine(absl::StrFormat("made the chain %s in %s: %d miners, %d sectors",
+                                 config->network_name, flags.home, genesis.miners.size(),
+                                 sectors.size()));
+  return cli::kExitDone;
+}
+
+struct ReportFlags {
+  std::string home;
+  std::string url;
+  std::string token;
+  bool json = false;
+};
+
+void PrintReport(const nlohmann::json& report) {
+  for (const auto& row : report.value("deadlines", nlohmann::json::array())) {
+    cli::PrintLine(absl::StrFormat(
+        "f0%d deadline %d partition %d: %s%s", row.value("miner", std::uint64_t{0}),
+        row.value("deadline", std::uint64_t{0}), row.value("partition", std::uint64_t{0}),
+        row.value("missed", false)   ? "MISSED"
+        : row.value("posted", false) ? "posted"
+                                     : "nothing to post",
+        row.contains("skipped") && !row["skipped"].empty()
+            ? absl::StrFormat(", %d skipped", row["skipped"].size())
+            : ""));
+  }
+  cli::PrintLine(absl::StrFormat("%d proofs accepted",
+                                 report.value("proofs", nlohmann::json::array()).size()));
+}
+
+absl::StatusOr<int> Report(const ReportFlags& flags) {
+  if (flags.home.empty() == flags.url.empty()) {
+    return cli::UsageError("give either --home DIR or --url URL");
+  }
+  nlohmann::json report;
+  if (!flags.url.empty()) {
+    kj::AsyncIoContext io = kj::setupAsyncIo();
+    DAMOCLES_ASSIGN_OR_RETURN(
+        report, cli::CallNode(io.provider->getTimer(), io.provider->getNetwork(), flags.url,
+                              flags.token, "Damocles.DevnetReport")
+                    .ToPromise()
+                    .wait(io.waitScope));
+  } else {
+    DAMOCLES_ASSIGN_OR_RETURN(const auto chain, devnet::Chain::OpenReadOnly(flags.home));
+    report = nlohmann::json::parse(devnet::ReportJson(*chain), nullptr, false);
+  }
+  if (flags.json) {
+    cli::PrintJson(report);
+  } else {
+    PrintReport(report);
+  }
+  return cli::kExitDone;
+}
+
+int Main(int argc, char** argv) {
+  cli::Program program("damocles-devnet",
+                       "A simulated Filecoin chain that verifies every proof for real");
+  CLI::App& app = program.App();
+  app.set_version_flag("--version", "damocles-devnet 0.1.0");
+
+  const auto init = std::make_shared<InitFlags>();
+  CLI::App* init_command = app.add_subcommand("init", "Makes a chain with the sectors of a file");
+  cli::AddPath(*init_command, "--home", init->home, "Folder of the chain")->required();
+  cli::AddPath(*init_command, "--genesis", init->genesis,
+               "File of damocles-prover sector new --genesis")
+      ->required();
+  init_command->add_option("--preset", init->preset, "quick or mainnet-like")
+      ->capture_default_str();
+  init_command->add_option("--seed", init->seed, "Keys, beacon and tickets come from it")
+      ->capture_default_str();
+  init_command->add_option("--epoch-seconds", init->epoch_seconds,
+                           "Length of an epoch (default: the preset's)");
+  init_command
+      ->add_option("--null-rounds-percent", init->null_rounds_percent,
+                   "Share of epochs without a block")
+      ->check(CLI::Range(0, 90))
+      ->capture_default_str();
+  program.SetAction(
+      *init_command, [init] { return Init(*init); },
+      "damocles-devnet init --home chain --genesis genesis.json --preset quick");
+
+  const auto run = std::make_shared<RunOptions>();
+  CLI::App* run_command = app.add_subcommand("run", "Serves the chain until SIGTERM");
+  cli::AddPath(*run_command, "--home", run->home, "Folder of the chain")->required();
+  run_command
+      ->add_option("--listen", run->listen,
+                   "HOST:PORT, or :PORT on loopback; port 0 is any free one")
+      ->capture_default_str();
+  cli::AddPath(*run_command, "--port-file", run->port_file,
+               "Writes the port there, in one step, when it listens");
+  cli::AddPath(*run_command, "--params", run->params_dir,
+               "Folder of the .vk files (default: FIL_PROOFS_PARAMETER_CACHE)");
+  run_command->add_option("--token", run->token,
+                          "With it everything is allowed, without it only reading");
+  run_command->add_flag("--manual-clock", run->manual_clock,
+                        "No block until Damocles.DevnetAdvance is called");
+  run_command
+      ->add_option("--verify", run->verify,
+                   "always: every proof; actor: only where the network's actor does")
+      ->capture_default_str();
+  program.SetAction(
+      *run_command, [run] { return RunDevnet(*run); },
+      "damocles-devnet run --home chain --listen :0 --port-file chain.port");
+
+  const auto report = std::make_shared<ReportFlags>();
+  CLI::App* report_command =
+      app.add_subcommand("report", "What became of every deadline, and the proofs accepted");
+  cli::AddPath(*report_command, "--home", report->home, "Folder of the chain");
+  report_command->add_option("--url", report->url, "Of a running devnet: http://127.0.0.1:1234");
+  report_command->add_option("--token", report->token, "Of the running devnet");
+  report_command->add_flag("--json", report->json, "As JSON");
+  program.SetAction(
+      *report_command, [report] { return Report(*report); },
+      "damocles-devnet report --home chain --json");
+
+  const auto trace = std::make_shared<std::string>();
+  CLI::App* replay_command = app.add_subcommand("replay", "Replays an actor trace, prints it");
+  cli::AddPath(*replay_command, "--in", *trace, "Trace file (JSON)")->required();
+  program.SetAction(
+      *replay_command,
+      [trace]() -> absl::StatusOr<int> {
+        DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadFile(*trace));
+        DAMOCLES_ASSIGN_OR_RETURN(const std::string replayed, devnet::ReplayTrace(text));
+        cli::PrintLine(replayed);
+        return cli::kExitDone;
+      },
+      "damocles-devnet replay --in trace.json");
+  return program.Run(argc, argv);
+}
+
+}  // namespace
+}  // namespace damocles::devnet_app
+
+int main(int argc, char** argv) {
+  return damocles::devnet_app::Main(argc, argv);
+}

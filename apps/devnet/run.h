@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace damocles::devnet_app {
+
+struct RunOptions {
+  std::string home;
+  std::string listen = ":0";
+  std::string port_file;
+  std::string params_dir;
+  std::string token;
+  bool manual_clock = false;
+  std::string verify = "always";
+};
+
+// Serves the chain of `home` until SIGTERM or SIGINT.
+absl::StatusOr<int> RunDevnet(const RunOptions& options);
+
+}  // namespace damocles::devnet_app
