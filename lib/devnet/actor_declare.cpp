@@ -70,9 +70,18 @@ Refusal CheckInTime(const Execution& run, std::uint64_t deadline, const char* wh
                       what, deadline)};
 }
 
+// The actor's lists of partitions have no such index.
+Refusal CheckIndex(std::uint64_t partition, const std::string& where) {
+  if (partition <= BitField::kBitMax) return {};
+  return {kExitIllegalState,
+          absl::StrFormat("%s: failed to load partition %d: index %d out of range for the amt",
+                          where, partition, partition)};
+}
+
 // `where` names the step in the network's own words.
 Refusal CheckPartition(const DeadlineRecord& record, std::uint64_t partition,
                        const BitField& sectors, const std::string& where, const std::string& step) {
+  if (Refusal refusal = CheckIndex(partition, where); refusal.Happened()) return refusal;
   if (partition >= record.partitions.size()) {
     return {kExitNotFound, absl::StrFormat("%s: no such partition %d", where, partition)};
   }
@@ -102,6 +111,7 @@ Refusal TerminateSectors(Execution& run) {
         absl::StrFormat("failed to terminate sectors in deadline %d", deadline);
     DeadlineRecord& record = run.state.MutableDeadline(deadline);
     for (const auto& [partition, sectors] : by_partition) {
+      if (Refusal refusal = CheckIndex(partition, where); refusal.Happened()) return refusal;
       if (partition >= record.partitions.size()) {
         return {kExitNotFound,
                 absl::StrFormat("%s: failed to find partition %d", where, partition)};

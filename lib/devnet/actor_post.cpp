@@ -235,6 +235,12 @@ Refusal DisputeWindowedPoSt(Execution& run) {
   const DeadlineInfo target =
       filecoin::MakeDeadlineInfo(shape, period_start, params->deadline, run.call.epoch);
 
+  if (params->post_index > BitField::kBitMax) {
+    return {kExitIllegalState,
+            absl::StrFormat("failed to load proof for dispute: failed to retrieve proof %d: index "
+                            "%d out of range for the amt",
+                            params->post_index, params->post_index)};
+  }
   DeadlineRecord& record = run.state.MutableDeadline(params->deadline);
   const auto found = record.proofs_snapshot.find(params->post_index);
   if (found == record.proofs_snapshot.end()) {

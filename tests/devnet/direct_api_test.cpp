@@ -67,7 +67,7 @@ TEST_F(DirectApiTest, FailsLosesAndHangsAsOrdered) {
   EXPECT_EQ(again, chain_->MpoolPending()[0]);
 
   api_->HangNext("*", 1);
-  auto hung = kj::mv(api_->ChainHead()).ToPromise();
+  auto hung = api_->ChainHead().ToPromise();
   ASSERT_OK(chain_->Advance());
   EXPECT_FALSE(hung.poll(loop_.Scope()));
   api_->Release();
@@ -86,7 +86,7 @@ TEST_F(DirectApiTest, SubscriptionFollowsTheHead) {
   ASSERT_OK_AND_ASSIGN(auto changes, Wait(subscription->Next()));
   ASSERT_EQ(changes.size(), 1U);
   EXPECT_EQ(changes[0].kind, HeadChangeKind::kCurrent);
-  auto next = kj::mv(subscription->Next()).ToPromise();
+  auto next = subscription->Next().ToPromise();
   EXPECT_FALSE(next.poll(loop_.Scope()));
   ASSERT_OK(chain_->Advance());
   ASSERT_OK_AND_ASSIGN(changes, loop_.Wait(kj::mv(next)));
@@ -112,7 +112,7 @@ TEST_F(DirectApiTest, WaitsForConfidence) {
   AdvanceTo(*chain_, FirstOpen(*chain_) - EpochDelta(1));
   ASSERT_OK_AND_ASSIGN(const auto pushed,
                        Wait(api_->MpoolPushMessage(PostMessage(*chain_, 0, {{0, {}}}), {})));
-  auto found = kj::mv(api_->StateWaitMsg(CidOf(pushed), 2, -1, true)).ToPromise();
+  auto found = api_->StateWaitMsg(CidOf(pushed), 2, -1, true).ToPromise();
   for (int i = 0; i < 3; ++i) {
     ASSERT_OK(chain_->Advance());
     EXPECT_FALSE(found.poll(loop_.Scope())) << i;
