@@ -317,10 +317,7 @@ absl::StatusOr<std::optional<chain::MsgLookup>> Chain::StateSearchMsg(const TipS
   const ChainCore& core = *core_;
   DAMOCLES_ASSIGN_OR_RETURN(const NodePtr start, core.Resolve(from));
   const auto known = core.known.find(message);
-  if (known == core.known.end()) {
-    return absl::NotFoundError(
-        absl::StrFormat("failed to load message: message %s: not found", message.ToString()));
-  }
+  if (known == core.known.end()) return std::nullopt;  // as a node that never heard of it
   const Message& wanted = known->second.message;
   const auto candidates = core.included.find({wanted.from, wanted.nonce});
   if (candidates == core.included.end()) return std::nullopt;

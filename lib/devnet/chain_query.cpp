@@ -474,7 +474,8 @@ absl::StatusOr<Address> Chain::StateLookupId(const Address& address, const TipSe
     return Address::FromId(account->id);
   }
   if (core_->MinerAt(node->Before(), address).ok()) return address;
-  return NoSuchActor(address);
+  // Here the node does not wrap the error, so that it keeps its code.
+  return absl::NotFoundError("actor not found");
 }
 
 absl::StatusOr<Address> Chain::StateAccountKey(const Address& address, const TipSetKey& key) const {

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// chain::LotusClient against devnet::LotusServer: one end checks the other, over real sockets.
+
+#include "damocles/chain/lotus_client.h"
+
+#include "gtest/gtest.h"
+#include "tests/devnet/lotus_fixture.h"
+
+#include "damocles/chain/json_rpc.h"
+
+namespace damocles::devnet {
+namespace {
+
+using chain::HeadChange;
+using chain::HeadChangeKind;
+using damocles::testing_support::StatusIs;
+using filecoin::EpochDelta;
+using testing_support::kMinerAddress;
+using testing_support::LotusFixture;
+using testing_support::WithUuid;
+
+class LotusClientTest : public LotusFixture {};
+
+// Both ways to talk give what the chain says.
+void ExpectAnswersOf(const Chain& chain, chain::Api& api, kj::WaitScope& scope) {
+  const auto wait = [&](auto task) { return kj::mv(task).ToPromise().wait(scope); };
+  ASSERT_OK_AND_ASSIGN(const auto head, wait(api.ChainHead()));
+  EXPECT_EQ(head, chain.ChainHead());
+  const filecoin::TipSetKey key = head.Key();
+  ASSERT_OK_AND_ASSIGN(const auto version, wait(api.Version()));
+  EXPECT_EQ(version.block_delay_secs, 1u);
+  ASSERT_OK_AND_ASSIGN(const auto name, wait(api.StateNetworkName()));
+  EXPECT_EQ(name, chain.StateNetworkName());
+  ASSERT_OK_AND_ASSIGN(const auto network, wait(api.StateNetworkVersion(key)));
+  EXPECT_EQ(network, chain.Config().network_version);
+  ASSERT_OK_AND_ASSIGN(const auto earlier,
+                       wait(api.ChainGetTipSetByHeight(head.Height() - EpochDelta(4), key)));
+  EXPECT_EQ(earlier.Height(), head.Height() - EpochDelta(4));
+  ASSERT_OK_AND_ASSIGN(const auto path, wait(api.ChainGetPath(earlier.Key(), key)));
+  EXPECT_EQ(path.size(), 4u);
+  ASSERT_OK_AND_ASSIGN(const auto deadline,
+                       wait(api.StateMinerProvingDeadline(kMinerAddress, key)));
+  EXPECT_EQ(deadline, *chain.StateMinerProvingDeadline(kMinerAddress, key));
+  ASSERT_OK_AND_ASSIGN(const auto deadlines, wait(api.StateMinerDeadlines(kMinerAddress, key)));
+  EXPECT_EQ(deadlines.size(), 12u);
+  ASSERT_OK_AND_ASSIGN(const auto partitions,
+                       wait(api.StateMinerPartitions(kMinerAddress, 0, key)));
+  ASSERT_EQ(partitions.size(), 2u);
+  EXPECT_EQ(partitions[0].all_sectors, (filecoin::BitField{1, 2}));
+  ASSERT_OK_AND_ASSIGN(const auto none, wait(api.StateMinerPartitions(kMinerAddress, 1, key)));
+  EXPECT_TRUE(none.empty());
+  ASSERT_OK_AND_ASSIGN(const auto sectors,
+                       wait(api.StateMinerSectors(kMinerAddress, filecoin::BitField{2, 4}, key)));
+  ASSERT_EQ(sectors.size(), 2u);
+  ASSERT_OK_AND_ASSIGN(const Bytes32 comm_r, sectors[0].sealed_cid.ToCommR());
+  EXPECT_EQ(comm_r[0], 2);
+  ASSERT_OK_AND_ASSIGN(const auto random, wait(api.StateGetRandomnessFromBeacon(
+                                              4, head.Height() - EpochDelta(3), Bytes(4, 1), key)));
+  EXPECT_EQ(random, *chain.StateGetRandomnessFromBeacon(4, head.Height() - EpochDelta(3),
+                                                        Bytes(4, 1), key));
+  ASSERT_OK_AND_ASSIGN(const auto info, wait(api.StateMinerInfo(kMinerAddress, key)));
+  ASSERT_OK_AND_ASSIGN(const bool has, wait(api.WalletHas(info.worker)));
+  EXPECT_TRUE(has);
+}
+
+TEST_F(LotusClientTest, AnswersOfTheChainOverWebSocketAndHttp) {
+  Serve();
+  ExpectAnswersOf(*chain_, *Client({At()}), io_.waitScope);
+  chain::LotusOptions http;
+  http.use_websocket = false;
+  ExpectAnswersOf(*chain_, *Client({At()}, http), io_.waitScope);
+}
+
+TEST_F(LotusClientTest, ErrorsKeepTheNodesTextAndSayWhatToDo) {
+  Serve();
+  const auto client = Client({At()});
+  EXPECT_THAT(Wait(client->StateMinerInfo(filecoin::Address::FromId(77777), {})),
+              StatusIs(absl::StatusCode::kNotFound, "StateMinerInfo: "));
+  EXPECT_THAT(Wait(client->StateGetRandomnessFromBeacon(
+                  4, chain_->ChainHead().Height() + EpochDelta(100), {}, {})),
+              StatusIs(absl::StatusCode::kUnavailable, "future"));
+  filecoin::Message message;
+  message.to = kMinerAddress;
+  ASSERT_OK_AND_ASSIGN(const auto info, Wait(client->StateMinerInfo(kMinerAddress, {})));
+  message.from = info.worker;
+  message.method = 5;
+  message.params = Bytes(1, 0x80);
+  EXPECT_THAT(Wait(client->GasEstimateMessageGas(message, std::nullopt, {})),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "21"));
+}
+
+TEST_F(LotusClientTest, PushesOnceForOneUuidAndFindsTheReceipt) {
+  Serve();
+  const auto client = Client({At()});
+  ASSERT_OK_AND_ASSIGN(const auto info, Wait(client->StateMinerInfo(kMinerAddress, {})));
+  filecoin::Message message;
+  message.to = info.worker;
+  message.from = info.worker;
+  ASSERT_OK_AND_ASSIGN(const auto first, Wait(client->MpoolPushMessage(message, WithUuid(3))));
+  ASSERT_OK_AND_ASSIGN(const auto again, Wait(client->MpoolPushMessage(message, WithUuid(3))));
+  EXPECT_EQ(CidOf(first), CidOf(again));
+  auto waiting = client->StateWaitMsg(CidOf(first), 2, -1, true).ToPromise();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(waiting.poll(io_.waitScope));
+    ASSERT_OK(chain_->Advance());
+  }
+  for (int i = 0; i < 2; ++i) ASSERT_OK(chain_->Advance());
+  ASSERT_OK_AND_ASSIGN(const auto found, waiting.wait(io_.waitScope));
+  EXPECT_EQ(found.receipt.exit_code, 0);
+  EXPECT_EQ(found.message, CidOf(first));
+  ASSERT_OK_AND_ASSIGN(const auto read, Wait(client->ChainGetMessage(CidOf(first))));
+  EXPECT_EQ(read, first.message);
+}
+
+TEST_F(LotusClientTest, HeadChangesArriveInOrder) {
+  Serve();
+  const auto client = Client({At()});
+  ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
+  ASSERT_OK_AND_ASSIGN(auto changes, Wait(heads->Next()));
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].kind, HeadChangeKind::kCurrent);
+  filecoin::TipSetKey at = changes[0].tip_set.Key();
+  // Until the subscription stands, a change may also come as a new `current`.
+  const auto follow = [&]() {
+    while (at != chain_->ChainHead().Key()) {
+      const auto next = Wait(heads->Next());
+      ASSERT_OK(next);
+      for (const HeadChange& change : *next) {
+        if (change.kind == HeadChangeKind::kRevert) {
+          EXPECT_EQ(change.tip_set.Key(), at);
+          at = change.tip_set.Parents();
+        } else {
+          if (change.kind == HeadChangeKind::kApply) {
+            EXPECT_EQ(change.tip_set.Parents(), at);
+          }
+          at = change.tip_set.Key();
+        }
+      }
+    }
+  };
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK(chain_->Advance());
+    follow();
+  }
+  ASSERT_OK(chain_->Reorg(2));
+  follow();
+  ASSERT_OK(chain_->Advance({.null_rounds = 2, .timestamp = {}}));
+  follow();
+}
+
+TEST_F(LotusClientTest, ComesBackAfterTheNodeRestarted) {
+  Serve();
+  const auto client = Client({At()});
+  ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
+  ASSERT_OK(Wait(heads->Next()));
+  const std::uint16_t port = port_;
+  StopServing();
+  EXPECT_THAT(Wait(client->ChainHead()), StatusIs(absl::StatusCode::kUnavailable, ""));
+  ASSERT_OK(chain_->Advance());
+  Serve({}, port);
+  ASSERT_OK_AND_ASSIGN(const auto changes, Wait(heads->Next()));
+  EXPECT_EQ(changes.back().tip_set, chain_->ChainHead());
+  EXPECT_OK(Wait(client->ChainHead()));
+}
+
+TEST_F(LotusClientTest, PollsWhereThereIsNoWebSocket) {
+  Serve();
+  chain::LotusOptions options;
+  options.use_websocket = false;
+  options.poll_interval = 20 * kj::MILLISECONDS;
+  const auto client = Client({At()}, options);
+  ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
+  ASSERT_OK(Wait(heads->Next()));
+  ASSERT_OK(chain_->Advance());
+  ASSERT_OK_AND_ASSIGN(const auto changes, Wait(heads->Next()));
+  EXPECT_EQ(changes[0].kind, HeadChangeKind::kCurrent);
+  EXPECT_EQ(changes[0].tip_set, chain_->ChainHead());
+}
+
+TEST_F(LotusClientTest, GoesToTheNextNodeAndStays) {
+  Serve();
+  chain::Endpoint dead = At();
+  // A port that was free a moment ago.
+  {
+    auto receiver =
+        io_.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io_.waitScope)->listen();
+    dead.port = static_cast<std::uint16_t>(receiver->getPort());
+  }
+  const auto client = Client({dead, At()});
+  EXPECT_OK(Wait(client->ChainHead()));
+  ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
+  ASSERT_OK(Wait(heads->Next()));
+  ASSERT_OK(chain_->Advance());
+  ASSERT_OK_AND_ASSIGN(const auto changes, Wait(heads->Next()));
+  EXPECT_EQ(changes.back().tip_set, chain_->ChainHead());
+}
+
+TEST_F(LotusClientTest, SilentNodeMeetsTheDeadline) {
+  // Takes connections and says nothing.
+  auto receiver =
+      io_.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io_.waitScope)->listen();
+  chain::Endpoint silent = At();
+  silent.port = static_cast<std::uint16_t>(receiver->getPort());
+  chain::LotusOptions options;
+  options.connect_timeout = 50 * kj::MILLISECONDS;
+  options.call_timeout = 150 * kj::MILLISECONDS;
+  EXPECT_THAT(Wait(Client({silent}, options)->ChainHead()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, "ChainHead"));
+  Serve();
+  options.call_timeout = 2 * kj::SECONDS;
+  EXPECT_OK(Wait(Client({silent, At()}, options)->ChainHead()));
+}
+
+TEST_F(LotusClientTest, HalfOpenSocketIsGivenUp) {
+  Serve();
+  chain::LotusOptions options;
+  options.call_timeout = 200 * kj::MILLISECONDS;
+  const auto client = Client({At()}, options);
+  ASSERT_OK(Wait(client->Version()));
+  // The next call is never answered; the connection counts as dead, the one after is made anew.
+  ASSERT_EQ(
+      Http(R"({"id":1,"method":"Damocles.DevnetInject","params":[{"method":"*","hang":true}]})")
+          .first,
+      200);
+  EXPECT_THAT(Wait(client->Version()), StatusIs(absl::StatusCode::kDeadlineExceeded, "Version"));
+  EXPECT_OK(Wait(client->Version()));
+}
+
+TEST_F(LotusClientTest, TokensDecideWhatIsAllowed) {
+  LotusServerOptions options;
+  options.token = "s3cret";
+  Serve(options);
+  ASSERT_OK_AND_ASSIGN(const auto info,
+                       Wait(Client({At("s3cret")})->StateMinerInfo(kMinerAddress, {})));
+  EXPECT_OK(Wait(Client({At("s3cret")})->WalletHas(info.worker)));
+  EXPECT_OK(Wait(Client({At()})->ChainHead()));
+  EXPECT_THAT(Wait(Client({At()})->WalletHas(info.worker)),
+              StatusIs(absl::StatusCode::kPermissionDenied, "need 'write'"));
+  const auto refused = Wait(Client({At("wr0ng")})->ChainHead());
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kUnauthenticated, "token"));
+  EXPECT_EQ(std::string(refused.status().message()).find("wr0ng"), std::string::npos);
+}
+
+TEST_F(LotusClientTest, AnswersBeyondTheLimitAreRefused) {
+  Serve();
+  chain::LotusOptions options;
+  options.answer_bytes_max = 256;
+  EXPECT_THAT(Wait(Client({At()}, options)->ChainHead()).status(),
+              ::testing::AnyOf(StatusIs(absl::StatusCode::kResourceExhausted, ""),
+                               StatusIs(absl::StatusCode::kUnavailable, "")));
+  EXPECT_OK(Wait(Client({At()}, options)->StateNetworkName()));
+}
+
+}  // namespace
+}  // namespace damocles::devnet
