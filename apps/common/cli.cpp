@@ -62,6 +62,14 @@ int Program::Run(int argc, char** argv) {
     app_.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
     return app_.exit(help_or_version);
+  } catch (const CLI::RequiredError& error) {
+    // CLI11 misses the subcommand before it looks at the word that stands in its place.
+    const std::vector<std::string> foreign = app_.remaining(/*recurse=*/true);
+    const std::string what = foreign.empty()
+                                 ? OneLine(error.what())
+                                 : absl::StrFormat("\"%s\" is not a command here", foreign.front());
+    std::fprintf(stderr, "%s: %s; see %s --help\n", name.c_str(), what.c_str(), name.c_str());
+    return kExitUsage;
   } catch (const CLI::Error& error) {
     std::fprintf(stderr, "%s: %s; see %s --help\n", name.c_str(), OneLine(error.what()).c_str(),
                  name.c_str());
@@ -97,7 +105,8 @@ CLI::Option* AddSize(CLI::App& command, const std::string& flag, std::uint64_t& 
 
 void AddJsonFlag(CLI::App& command, bool* json) {
   if (json == nullptr) {
-    command.add_flag_function("--json", [](std::int64_t) {}, "Print JSON (always so)");
+    command.add_flag_function(
+        "--json", [](std::int64_t) {}, "Print JSON (always so)");
   } else {
     command.add_flag("--json", *json, "Print JSON");
   }

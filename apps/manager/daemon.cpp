@@ -288,6 +288,8 @@ absl::StatusOr<int> InitDaemon(const Home& home) {
 }
 
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
+  // KJ keeps one signal for itself, and SIGUSR1 is the operators'.
+  kj::UnixEventPort::setReservedSignal(SIGUSR2);
   // Before any thread starts, so that all of them leave these signals to the loop.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
     kj::UnixEventPort::captureSignal(signal);

@@ -43,8 +43,8 @@ Wallet::~Wallet() {
 Address Wallet::MakeKey(std::uint64_t seed, std::uint64_t number) {
   // Nearly every digest is a key; the attempt counter covers the others.
   for (std::uint64_t attempt = 0;; ++attempt) {
-    Bytes input;
-    Append(input, AsBytes("damocles devnet key"));
+    const ByteSpan label = AsBytes("damocles devnet key");
+    Bytes input(label.begin(), label.end());
     AppendBe64(input, seed);
     AppendBe64(input, number);
     AppendBe64(input, attempt);

@@ -2,6 +2,7 @@
 
 #include "lib/rpc/admin_service.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -123,20 +124,22 @@ class AdminServer final : public schema::Admin::Server {
       bool busy = false;
     };
     const auto teller = std::make_shared<Teller>(Teller{params.getProgress(), nullptr});
-    auto report = co_await backend.Attach(
-        ToString(params.getPath()), [teller](std::uint64_t done, std::uint64_t total) {
-          if (teller->busy) return;
-          teller->busy = true;
-          auto request = teller->progress.stepRequest();
-          request.setDone(done);
-          request.setTotal(total);
-          request.setWhat("sectors");
-          teller->sending = request.send()
-                                .ignoreResult()
-                                .then([state = teller.get()] { state->busy = false; },
-                                      [](kj::Exception&&) {})  // nobody listens any more
-                                .eagerlyEvaluate(nullptr);
-        });
+    // No lambda inside co_await: g++ 12 destroys its captures twice.
+    std::function<void(std::uint64_t, std::uint64_t)> tell = [teller](std::uint64_t done,
+                                                                      std::uint64_t total) {
+      if (teller->busy) return;
+      teller->busy = true;
+      auto request = teller->progress.stepRequest();
+      request.setDone(done);
+      request.setTotal(total);
+      request.setWhat("sectors");
+      teller->sending = request.send()
+                            .ignoreResult()
+                            .then([state = teller.get()] { state->busy = false; },
+                                  [](kj::Exception&&) {})  // nobody listens any more
+                            .eagerlyEvaluate(nullptr);
+    };
+    auto report = co_await backend.Attach(ToString(params.getPath()), std::move(tell));
     Write(report.status(), context.getResults().initStatus());
     if (!report.ok()) co_return;
     auto out = context.getResults().initReport();

@@ -169,7 +169,8 @@ kj::Promise<void> Talk(kj::Own<kj::AsyncIoStream> stream, const AdminServices& s
                         return kj::READY_NOW;
                       });
   auto ended = network->onDisconnect().exclusiveJoin(kj::mv(too_late));
-  return ended.attach(kj::mv(system), kj::mv(network), kj::mv(stream));
+  // One by one: what is attached first goes first, and each uses the next.
+  return ended.attach(kj::mv(system)).attach(kj::mv(network)).attach(kj::mv(stream));
 }
 
 }  // namespace

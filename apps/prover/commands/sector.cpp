@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -68,6 +69,7 @@ struct NewFlags {
   std::string salt;
   bool zero = false;
   std::string genesis;
+  std::optional<std::uint64_t> deadline;
 };
 
 absl::StatusOr<int> New(const NewFlags& flags, bool salted) {
@@ -87,7 +89,8 @@ absl::StatusOr<int> New(const NewFlags& flags, bool salted) {
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::PracticeSector> sectors,
                             prover::MakePracticeSectors(pool, SystemRandom(), order));
   if (!flags.genesis.empty()) {
-    DAMOCLES_ASSIGN_OR_RETURN(const auto entries, prover::GenesisSectorsOf(size, sectors));
+    DAMOCLES_ASSIGN_OR_RETURN(auto entries, prover::GenesisSectorsOf(size, sectors));
+    for (storage::GenesisSector& entry : entries) entry.deadline = flags.deadline;
     DAMOCLES_RETURN_IF_ERROR(storage::AppendToGenesisFile(flags.genesis, entries));
   }
   nlohmann::json list = nlohmann::json::array();
@@ -171,6 +174,10 @@ void AddSector(cli::Program& program) {
     command.add_flag("--zero", flags->zero, "Zeros in a file that takes no space: at once");
     cli::AddPath(command, "--genesis", flags->genesis,
                  "Append the sectors to this genesis file of a devnet");
+    command
+        .add_option("--deadline", flags->deadline,
+                    "Deadline the devnet shall put them in (default: by the chain's rule)")
+        ->needs("--genesis");
     program.SetAction(
         command, [flags, salt] { return New(*flags, salt->count() > 0); },
         "damocles-prover sector new --size 2KiB --miner 1000 --sector 0-9 --store sectors "
