@@ -436,7 +436,23 @@ RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action act
 
 absl::StatusOr<std::vector<DeadlineRecord>> RunnerImpl::ListRecords(
     const RecordFilter& filter) const {
-  return poster::ListRecords(parts_.store, filter);
+  RecordFilter all = filter;
+  all.limit = 0;
+  DAMOCLES_ASSIGN_OR_RETURN(std::vector<DeadlineRecord> out,
+                            poster::ListRecords(parts_.store, all));
+  // What still waits for its challenge is not on disk yet.
+  for (const auto& [key, entry] : deadlines_) {
+    const DeadlineRecord& record = entry.machine.record;
+    if (record.state == DeadlineState::kWaiting && record.deadline.open >= filter.open_from &&
+        (!filter.miner || key.miner == *filter.miner)) {
+      out.push_back(record);
+    }
+  }
+  std::stable_sort(out.begin(), out.end(), [](const DeadlineRecord& a, const DeadlineRecord& b) {
+    return a.deadline.open > b.deadline.open;
+  });
+  if (filter.limit > 0 && out.size() > filter.limit) out.resize(filter.limit);
+  return out;
 }
 
 absl::StatusOr<std::vector<RecoveryRecord>> RunnerImpl::ListRecoveries(

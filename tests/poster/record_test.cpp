@@ -51,13 +51,8 @@ TEST(DeadlineRecordTest, DamagedBytesAreRefusedNotBelieved) {
 
 TEST(DeadlineRecordTest, RowOfFormat1IsStillRead) {
   // [1, 1000, [120, 10, 12, 5, 7, 1000, 3], 0 Waiting, "", null, 0, 0, [], 0, 0, milestones...]
-  const std::string hex =
-      "8c011903e887187 80a0c05071903e80300 60f600008000008 8"
-      "8219040 11a000f4240820 0f68200f68200f68200f68200f68200f68200f6";
-  std::string digits;
-  for (const char c : hex) {
-    if (c != ' ') digits += c;
-  }
+  std::string digits = "8c011903e88718780a0c05071903e8030060f6000080000088";
+  for (int i = 0; i < 8; ++i) digits += "8200f6";
   ASSERT_OK_AND_ASSIGN(const Bytes bytes, FromHex(digits));
   ASSERT_OK_AND_ASSIGN(const DeadlineRecord record, DecodeRecord(AsText(bytes)));
   EXPECT_EQ(record.miner, 1000u);

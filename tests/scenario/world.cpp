@@ -176,6 +176,17 @@ void World::StartManager() {
       job::Queue::Open(*disk_, clock_, job::Policy{});
   DAMOCLES_CHECK(queue.ok());
   manager->queue = *std::move(queue);
+  manager->queue->OnChange([this](const job::JobRecord& job) {
+    LogInfo("scenario", "job",
+            {{"epoch", Head().Value()},
+             {"id", job.id.ToString()},
+             {"miner", job.spec->miner},
+             {"deadline", job.spec->deadline_index},
+             {"state", job::DescribeState(job)},
+             {"try", job.tries},
+             {"worker", job.worker},
+             {"error", job.error}});
+  });
   manager->jobs = poster::MakeQueueJobs(*manager->queue);
   manager->sectors = std::make_unique<Sectors>(*this);
   std::vector<poster::MinerPolicy> miners;

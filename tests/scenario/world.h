@@ -69,8 +69,8 @@ class World {
   void RunTo(filecoin::ChainEpoch epoch);
   filecoin::ChainEpoch Head() const { return chain_->ChainHead().Height(); }
 
-  // The manager dies at once after its write number `number` (from 1, counted over its lives).
-  void KillAtWrite(std::uint64_t number) { kill_at_write_ = number; }
+  // The manager dies at once after its write number `number` (from 1, counted from here on).
+  void KillAtWrite(std::uint64_t number) { kill_at_write_ = writes_ + number; }
   std::uint64_t Writes() const { return writes_; }
   void KillManager();
   void KillWorker(std::size_t worker, absl::Duration back_after);
