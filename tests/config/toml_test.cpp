@@ -20,6 +20,10 @@ TEST(TomlTest, SyntaxErrorsHaveTheirPlace) {
   EXPECT_THAT(Document::Parse("a = 1\na = 2\n", "x.toml"), StatusIs(kInvalid, "x.toml:2:5: "));
   EXPECT_THAT(Document::Parse("[t]\n[t]\n", "x.toml"), StatusIs(kInvalid, "x.toml:2:"));
   EXPECT_THAT(Document::Parse("a = \"\xff\"\n", "x.toml"), StatusIs(kInvalid, "x.toml:1:"));
+  for (const char* text :
+       {"[=", "[[=", "[\n]", "[a.=]", "=", "a.=1", "[a", "[[a]", "a = [", "a = {"}) {
+    EXPECT_THAT(Document::Parse(text, "x.toml"), StatusIs(kInvalid, "x.toml:")) << text;
+  }
 }
 
 TEST(TomlTest, AbsentKeysLeaveTheDefaults) {
