@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# install_test.sh CMAKE BUILD_FOLDER SOURCE_FOLDER COMPILER FLAGS
+set -euo pipefail
+cmake=$1 build=$2 source=$3 compiler=$4 flags=$5
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+DESTDIR='' "$cmake" --install "$build" --prefix "$work/prefix" >"$work/install.log" ||
+  { cat "$work/install.log"; exit 1; }
+
+# Sector 1 with a randomness of zeros: the leaves in a proof of the network (post-proofs.md 5.4).
+zeros=$(printf '0%.0s' {1..64})
+want="707914199 439148358 967788220 548708700 1061661429 6202012 1055504637 389535735 1000069704 600088878"
+check() {
+  local got
+  got=$("$1" 1 "$zeros" | tr '\n' ' ' | sed 's/ $//')
+  [[ $got == "$want" ]] || { echo "$1 printed: $got"; echo "want: $want"; exit 1; }
+}
+
+"$cmake" -S "$source/examples/challenges" -B "$work/by-cmake" -DCMAKE_PREFIX_PATH="$work/prefix" \
+  -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags" >"$work/cmake.log" 2>&1 ||
+  { cat "$work/cmake.log"; exit 1; }
+"$cmake" --build "$work/by-cmake"
+check "$work/by-cmake/challenges"
+
+pc=$(dirname "$(find "$work/prefix" -name libdamocles.pc)")
+export PKG_CONFIG_PATH=$pc
+# Words on purpose.
+# shellcheck disable=SC2046,SC2086
+"$compiler" -std=c++20 $flags "$source/examples/challenges/main.cpp" \
+  $(pkg-config --cflags --libs --static libdamocles) -o "$work/by-pkg-config"
+check "$work/by-pkg-config"
+echo "both consumers printed the leaves"
