@@ -37,7 +37,8 @@ struct Sector {
 
 // Not by WriteFileAtomically: that would sync every input to disk.
 void Write(const std::string& path, ByteSpan content) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  std::filesystem::remove(path);
+  std::ofstream file(path, std::ios::binary);
   file << AsText(content);
 }
 
@@ -48,9 +49,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const testing_support::TempDir spoiled_folder;
   if (size == 0) return 0;
   const merkle::SectorFiles files{spoiled_folder / "sealed", spoiled_folder / "cache"};
-  std::filesystem::copy(
-      whole.folder.Path(), spoiled_folder.Path(),
-      std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  // Made anew: a file that is cut and written again waits for the disk on some file systems.
+  std::filesystem::remove_all(spoiled_folder.Path());
+  std::filesystem::copy(whole.folder.Path(), spoiled_folder.Path(),
+                        std::filesystem::copy_options::recursive);
   const ByteSpan content(data + 1, size - 1);
   const std::vector<std::string> names = merkle::TreeFileNames(whole.shape);
   if (data[0] & 1) Write(files.cache_folder + "/" + names[0], content);

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "damocles/prover/local_prover.h"
+
+#include <filesystem>
+
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+#include "damocles/base/file.h"
+#include "damocles/base/hex.h"
+#include "damocles/groth16/proof.h"
+#include "damocles/hash/sha256.h"
+#include "damocles/post/challenge.h"
+#include "damocles/prover/practice_sector.h"
+#include "damocles/storage/sector_paths.h"
+
+namespace damocles::prover {
+namespace {
+
+using filecoin::PoStProofType;
+using testing_support::StatusIs;
+
+// Five practice sectors of 2 KiB and parameters for their window circuit.
+class LocalProverTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto sectors = MakePracticeSectors(pool_, SystemRandom(),
+                                             {.size = filecoin::SectorSize::k2KiB,
+                                              .miner = 1000,
+                                              .numbers = {3, 5, 8, 13, 21},
+                                              .store_path = folder_ / "store",
+                                              .content = {},
+                                              .progress = {}});
+    ASSERT_OK(sectors);
+    task_.proof_type = PoStProofType::kWindow2KiBV1_1;
+    task_.miner = 1000;
+    task_.randomness.fill(0xab);  // not below r until it is masked
+    for (const PracticeSector& sector : *sectors) {
+      const storage::Variant sealed = storage::Variant::kSealed;
+      task_.sectors.push_back(
+          {.number = sector.id.number,
+           .comm_r = sector.comm_r,
+           .sealed_path = storage::ReplicaPath(folder_ / "store", sector.id, sealed),
+           .cache_dir = storage::CachePath(folder_ / "store", sector.id, sealed)});
+    }
+    circuit_ = ClaimOf(task_.proof_type, {}).value().circuit;
+    ASSERT_OK(MakeParameterFiles(folder_ / "params", circuit_, std::nullopt, SystemRandom(), pool_,
+                                 /*overwrite=*/false));
+  }
+
+  WindowPostStatement Statement() const {
+    WindowPostStatement statement{task_.proof_type, task_.miner, task_.randomness, {}};
+    for (const SectorToProve& sector : task_.sectors) {
+      statement.sectors.push_back({sector.number, sector.comm_r});
+    }
+    return statement;
+  }
+
+  testing_support::TempDir folder_;
+  ThreadPool pool_{2};
+  std::unique_ptr<groth16::Engine> engine_ = groth16::MakeCpuEngine(pool_);
+  ParameterStore parameters_{folder_ / "params"};
+  PostProver post_prover_{parameters_, *engine_, pool_, SystemRandom()};
+  std::unique_ptr<WindowProver> prover_ = MakeLocalWindowProver(post_prover_, pool_);
+  std::unique_ptr<WindowVerifier> verifier_ =
+      MakeLocalWindowVerifier(parameters_, pool_, SystemRandom());
+  WindowPostTask task_;
+  post::CircuitShape circuit_;
+  const std::atomic<bool> never_{false};
+};
+
+TEST_F(LocalProverTest, ProofsVerifyForTheirStatementOnly) {
+  const auto outcome = prover_->Prove(task_, never_);
+  ASSERT_OK(outcome);
+  EXPECT_TRUE(outcome->faults.empty());
+  const Bytes& proof = outcome->proof;
+  ASSERT_EQ(proof.size(), 3 * groth16::kProofBytes);  // five sectors, two a partition
+  const WindowPostStatement sound = Statement();
+  EXPECT_TRUE(verifier_->Verify(sound, proof).value());
+
+  // The two top bits of the randomness do not count, any other does.
+  WindowPostStatement changed = sound;
+  changed.randomness[31] ^= 0xc0;
+  EXPECT_TRUE(verifier_->Verify(changed, proof).value());
+  changed.randomness[31] ^= 0x20;
+  EXPECT_FALSE(verifier_->Verify(changed, proof).value());
+  changed = sound;
+  changed.sectors[4].number = 22;
+  EXPECT_FALSE(verifier_->Verify(changed, proof).value());
+  changed = sound;
+  changed.sectors[2].comm_r = sound.sectors[1].comm_r;
+  EXPECT_FALSE(verifier_->Verify(changed, proof).value());
+  changed = sound;
+  changed.sectors.pop_back();  // still three partitions no more: two
+  EXPECT_THAT(verifier_->Verify(changed, proof),
+              StatusIs(absl::StatusCode::kInvalidArgument, "bytes"));
+  changed = sound;
+  std::swap(changed.sectors[0], changed.sectors[1]);
+  EXPECT_THAT(verifier_->Verify(changed, proof),
+              StatusIs(absl::StatusCode::kInvalidArgument, "ascend"));
+  changed = sound;
+  changed.sectors[0].comm_r.fill(0xff);
+  EXPECT_FALSE(verifier_->Verify(changed, proof).ok());
+
+  Bytes spoiled = proof;
+  std::swap_ranges(spoiled.begin(), spoiled.begin() + 192, spoiled.begin() + 192);
+  EXPECT_FALSE(verifier_->Verify(sound, spoiled).value());
+  spoiled = proof;
+  spoiled.back() ^= 1;
+  EXPECT_THAT(verifier_->Verify(sound, spoiled), StatusIs(absl::StatusCode::kInvalidArgument, ""));
+  spoiled = proof;
+  spoiled.pop_back();
+  EXPECT_THAT(verifier_->Verify(sound, spoiled), StatusIs(absl::StatusCode::kInvalidArgument, ""));
+
+  // The older proof type counts challenges by position: another proof.
+  changed = sound;
+  changed.proof_type = PoStProofType::kWindow2KiBV1;
+  EXPECT_FALSE(verifier_->Verify(changed, proof).value());
+  task_.proof_type = PoStProofType::kWindow2KiBV1;
+  const auto older = prover_->Prove(task_, never_);
+  ASSERT_OK(older);
+  EXPECT_TRUE(verifier_->Verify(changed, older->proof).value());
+
+  // Keys of another setup accept nothing.
+  ASSERT_OK(
+      MakeParameterFiles(folder_ / "other", circuit_, std::nullopt, SystemRandom(), pool_, false));
+  ParameterStore other(folder_ / "other");
+  const auto stranger = MakeLocalWindowVerifier(other, pool_, SystemRandom());
+  EXPECT_FALSE(stranger->Verify(sound, proof).value());
+  EXPECT_NE(stranger->VkDigest(task_.proof_type).value(),
+            verifier_->VkDigest(task_.proof_type).value());
+}
+
+TEST_F(LocalProverTest, BadSectorsAreNamedAndNothingIsProven) {
+  std::filesystem::remove(task_.sectors[0].sealed_path);
+  std::filesystem::resize_file(task_.sectors[1].sealed_path, 2047);
+  task_.sectors[2].comm_r = task_.sectors[3].comm_r;
+  std::filesystem::remove(task_.sectors[4].cache_dir + "/p_aux");
+  const auto outcome = prover_->Prove(task_, never_);
+  ASSERT_OK(outcome);
+  EXPECT_TRUE(outcome->proof.empty());
+  ASSERT_EQ(outcome->faults.size(), 4u);
+  const filecoin::SectorNumber want[] = {3, 5, 8, 21};
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(outcome->faults[i].number, want[i]);
+    EXPECT_FALSE(outcome->faults[i].reason.empty());
+  }
+  EXPECT_FALSE(PathExists(task_.sectors[0].sealed_path));  // nothing is created
+  // What is left can be proven.
+  task_.sectors = {task_.sectors[3]};
+  const auto rest = prover_->Prove(task_, never_);
+  ASSERT_OK(rest);
+  EXPECT_TRUE(verifier_->Verify(Statement(), rest->proof).value());
+}
+
+TEST_F(LocalProverTest, WrongTasksAndCancellation) {
+  const std::atomic<bool> yes{true};
+  EXPECT_THAT(prover_->Prove(task_, yes), StatusIs(absl::StatusCode::kCancelled, ""));
+  WindowPostTask wrong = task_;
+  wrong.sectors.clear();
+  EXPECT_THAT(prover_->Prove(wrong, never_), StatusIs(absl::StatusCode::kInvalidArgument, "no "));
+  wrong = task_;
+  wrong.sectors.push_back(wrong.sectors.back());
+  EXPECT_THAT(prover_->Prove(wrong, never_),
+              StatusIs(absl::StatusCode::kInvalidArgument, "ascend"));
+  wrong = task_;
+  wrong.proof_type = PoStProofType::kWinning2KiBV1;
+  EXPECT_THAT(prover_->Prove(wrong, never_),
+              StatusIs(absl::StatusCode::kInvalidArgument, "window"));
+  wrong.proof_type = static_cast<PoStProofType>(99);
+  EXPECT_THAT(prover_->Prove(wrong, never_), StatusIs(absl::StatusCode::kInvalidArgument, "99"));
+  // Another size: its parameters are not there.
+  wrong.proof_type = PoStProofType::kWindow8MiBV1_1;
+  EXPECT_THAT(verifier_->VkDigest(wrong.proof_type),
+              StatusIs(absl::StatusCode::kFailedPrecondition, ".vk"));
+}
+
+TEST_F(LocalProverTest, ParameterFilesAreCheckedMarkedAndMended) {
+  EXPECT_EQ(parameters_.Origin(circuit_), ParameterOrigin::kLocal);
+  EXPECT_THAT(MakeParameterFiles(folder_ / "params", circuit_, std::nullopt, SystemRandom(), pool_,
+                                 /*overwrite=*/false),
+              StatusIs(absl::StatusCode::kAlreadyExists, ".params"));
+  const std::string vk_path = parameters_.VkPath(circuit_);
+  const std::string vk = ReadFile(vk_path).value();
+  EXPECT_EQ(verifier_->VkDigest(task_.proof_type).value(), ToHex(hash::Sha256Of(AsBytes(vk))));
+
+  for (const bool all_points : {false, true}) {
+    const auto reports = InspectParameters(folder_ / "params", all_points, pool_);
+    ASSERT_OK(reports);
+    ASSERT_EQ(reports->size(), 2u);  // .params, .vk
+    for (const ParameterReport& report : *reports) {
+      EXPECT_EQ(report.verdict, "local") << report.file;
+      EXPECT_EQ(report.sector_size, "2KiB");
+      EXPECT_EQ(report.kind, "window");
+      EXPECT_EQ(report.counts.ic, 23u);
+    }
+  }
+
+  // A missing .vk is cut from the .params.
+  std::filesystem::remove(vk_path);
+  ParameterStore fresh(folder_ / "params");
+  ASSERT_OK(fresh.Vk(circuit_));
+  EXPECT_EQ(ReadFile(vk_path).value(), vk);
+
+  // One of another setup is refused.
+  ASSERT_OK(MakeParameterFiles(folder_ / "other", circuit_, groth16::RandomSecrets(SystemRandom()),
+                               SystemRandom(), pool_, false));
+  ParameterStore other(folder_ / "other");
+  EXPECT_EQ(other.Origin(circuit_), ParameterOrigin::kKnownSecrets);
+  ASSERT_OK(WriteFileAtomically(other.VkPath(circuit_), vk));
+  EXPECT_THAT(other.Params(circuit_), StatusIs(absl::StatusCode::kDataLoss, "different setups"));
+  const auto mixed = InspectParameters(other.ParamsPath(circuit_), false, pool_);
+  ASSERT_OK(mixed);
+  EXPECT_THAT((*mixed)[0].verdict, ::testing::StartsWith("corrupt: "));
+
+  // A damaged one too, with its name.
+  std::string damaged = vk;
+  damaged[500] = static_cast<char>(damaged[500] ^ 1);
+  ASSERT_OK(WriteFileAtomically(vk_path, damaged));
+  ParameterStore again(folder_ / "params");
+  EXPECT_THAT(again.Vk(circuit_), StatusIs(absl::StatusCode::kDataLoss, vk_path));
+  EXPECT_THAT(InspectParameters(vk_path, false, pool_).value()[0].verdict,
+              ::testing::StartsWith("corrupt: "));
+}
+
+}  // namespace
+}  // namespace damocles::prover
