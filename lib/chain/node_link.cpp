@@ -103,7 +103,7 @@ kj::Promise<NodeLink::Opened> NodeLink::OpenSocket() {
   auto opened = http_.openWebSocket(url.c_str(), headers)
                     .then([this](kj::HttpClient::WebSocketResponse&& response) -> Opened {
                       if (!response.webSocketOrBody.is<kj::Own<kj::WebSocket>>()) {
-                        return FromHttpStatus(response.statusCode);
+                        return Annotate(FromHttpStatus(response.statusCode), endpoint_.Name());
                       }
                       return std::make_shared<WsSession>(
                           kj::mv(response.webSocketOrBody.get<kj::Own<kj::WebSocket>>()), timer_,
@@ -192,7 +192,7 @@ async::Task<LinkAnswer> NodeLink::Post(std::string method, std::string body) {
 
 LinkAnswer NodeLink::ReadResponse(const std::string& method, unsigned status,
                                   std::string_view body) const {
-  if (status == 401) return {Fate::kNotSent, FromHttpStatus(status)};
+  if (status == 401) return {Fate::kNotSent, Annotate(FromHttpStatus(status), endpoint_.Name())};
   absl::StatusOr<RpcFrame> frame = ParseRpcFrame(body);
   if (frame.ok() && frame->kind == RpcFrame::Kind::kAnswer) {
     if (frame->error) return {Fate::kAnswered, StatusFromRpcError(method, *frame->error)};
