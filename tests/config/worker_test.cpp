@@ -63,9 +63,7 @@ TEST(WorkerConfigTest, ExampleParses) {
             (std::vector<filecoin::SectorSize>{filecoin::SectorSize::k32GiB}))
       << "directly in [[sealing_thread]]";
   EXPECT_EQ(config.window_post_concurrent, 2u);
-  ASSERT_EQ(config.window_post.size(), 2u);
-  EXPECT_EQ(config.window_post[1].envs.at("CUDA_VISIBLE_DEVICES"), "1");
-  EXPECT_TRUE(config.window_post[0].bin.starts_with('/')) << "~ is expanded";
+  EXPECT_TRUE(config.window_post.empty());  // children are not part of this version
   const std::string log = DescribeForLog(config);
   EXPECT_EQ(log.find("the worker token"), std::string::npos) << log;
 }
