@@ -93,8 +93,9 @@ absl::StatusOr<StoredResult> DecodeResult(std::string_view content) {
   DAMOCLES_ASSIGN_OR_RETURN(const std::string_view proof, TakeField(rest));
   if (!rest.empty()) return absl::DataLossError("a stored result has bytes after its end");
   result.manager = std::string(manager);
-  DAMOCLES_ASSIGN_OR_RETURN(job::JobId id, job::JobId::Parse(job));
-  result.attempt = {.job = std::move(id), .attempt = static_cast<std::uint64_t>(attempt)};
+  auto id = job::JobId::Parse(job);
+  if (!id.ok()) return absl::DataLossError("a stored result names no job");
+  result.attempt = {.job = *std::move(id), .attempt = static_cast<std::uint64_t>(attempt)};
   result.close_time = absl::FromUnixMillis(close_ms);
   const ByteSpan proof_bytes = AsBytes(proof);
   result.proof.assign(proof_bytes.begin(), proof_bytes.end());
