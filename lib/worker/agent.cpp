@@ -235,7 +235,11 @@ async::Task<void> Agent::Allocating(Link& link) {
     }
     const absl::Time asked = clock_.Now();
     link.allocating = true;
-    auto assignment = co_await session->Allocate(wait);
+    // A drain takes the question back: an answer that came after it would be one more job.
+    using Answer = absl::StatusOr<std::optional<job::Assignment>>;
+    auto drained = drain_requested_.addBranch().then([]() -> Answer { return std::nullopt; });
+    auto asking = session->Allocate(wait).ToPromise().exclusiveJoin(kj::mv(drained));
+    auto assignment = co_await kj::mv(asking);
     link.allocating = false;
     if (!assignment.ok()) {
       LogWarning("worker", "connection_lost",

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The manager's hub and the worker's agent in one process, in time that a test moves.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/job/job_support.h"
+#include "tests/support/loop.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tests/worker/worker_support.h"
+
+#include "damocles/store/store.h"
+#include "damocles/worker/agent.h"
+#include "damocles/worker/hub.h"
+
+namespace damocles::worker {
+namespace {
+
+using job::JobState;
+using job::kStart;
+using job::MakeSpec;
+using testing::HasSubstr;
+using testing_support::Loop;
+using testing_support::StatusIs;
+using testing_support::TempDir;
+
+constexpr auto kType = filecoin::PoStProofType::kWindow32GiBV1_1;
+
+class HubAgentTest : public testing::Test {
+ protected:
+  HubAgentTest() {
+    queue_ = job::Queue::Open(*store_, clock_, job::Policy{}).value();
+    hub_ = std::make_unique<Hub>(
+        *queue_, verifier_, hub_executor_, timer_, clock_,
+        std::map<filecoin::PoStProofType, std::string>{{kType, std::string(64, 'a')}});
+    results_ = std::make_unique<ResultStore>(ResultStore::Open(dir_.Path()).value());
+    options_.capabilities = MakeCapabilities();
+    options_.stores = {{"store-a", "/one"}, {"store-b", "/two"}};
+  }
+  ~HubAgentTest() noexcept override {}  // NOLINT(modernize-use-equals-default)
+
+  static Capabilities MakeCapabilities() {
+    Capabilities capabilities;
+    capabilities.name = "w1";
+    capabilities.stores = {"store-a", "store-b"};
+    capabilities.verifying_keys = {{kType, std::string(64, 'a')}};
+    capabilities.instance = "first";
+    return capabilities;
+  }
+
+  void Start() {
+    std::vector<std::unique_ptr<Manager>> managers;
+    managers.push_back(
+        std::make_unique<BreakableManager>(std::make_unique<LocalManager>(*hub_), up_));
+    agent_ = std::make_unique<Agent>(options_, prover_, *results_, executor_, timer_, clock_,
+                                     std::move(managers));
+    auto running = agent_->Run().then([this] { ended_ = true; });
+    running_ = running.eagerlyEvaluate(
+        [](kj::Exception&& exception) { ADD_FAILURE() << exception.getDescription().cStr(); });
+    loop_.Scope().poll();
+  }
+
+  // Second by second, with the queue's ticks.
+  void Pass(absl::Duration duration) {
+    for (; duration > absl::ZeroDuration(); duration -= absl::Seconds(1)) {
+      clock_.Advance(absl::Seconds(1));
+      timer_.advanceTo(timer_.now() + 1 * kj::SECONDS);
+      ASSERT_OK(queue_->Tick());
+      loop_.Scope().poll();
+    }
+  }
+
+  job::JobId Add(std::uint64_t number) {
+    const job::JobId id = queue_->Ensure(MakeSpec(number)).value().id;
+    loop_.Scope().poll();
+    return id;
+  }
+  job::JobRecord Record(const job::JobId& id) { return queue_->Get(id).value(); }
+  std::size_t Stored() { return results_->List("local").value().size(); }
+
+  Loop loop_;
+  SimClock clock_{kStart};
+  kj::TimerImpl timer_{kj::origin<kj::TimePoint>()};
+  TempDir dir_;
+  std::unique_ptr<store::Store> store_ = store::OpenMemoryStore();
+  async::InlineExecutor hub_executor_;
+  HeldExecutor executor_;
+  std::shared_ptr<FakeProver> prover_ = std::make_shared<FakeProver>();
+  std::shared_ptr<FakeVerifier> verifier_ = std::make_shared<FakeVerifier>();
+  std::shared_ptr<bool> up_ = std::make_shared<bool>(true);
+  std::unique_ptr<job::Queue> queue_;
+  std::unique_ptr<Hub> hub_;
+  std::unique_ptr<ResultStore> results_;
+  AgentOptions options_;
+  std::unique_ptr<Agent> agent_;
+  bool ended_ = false;
+  kj::Promise<void> running_ = nullptr;
+};
+
+TEST_F(HubAgentTest, AJobIsProvenVerifiedAndDelivered) {
+  Start();
+  const job::JobId id = Add(1);
+  Pass(absl::Seconds(1));
+  const job::JobRecord record = Record(id);
+  EXPECT_EQ(record.state, JobState::kSucceeded);
+  EXPECT_EQ(record.worker, "w1");
+  EXPECT_EQ(record.tries, 1U);
+  const job::JobSpec spec = MakeSpec(1);
+  std::vector<prover::SectorStatement> sectors;
+  for (const auto& sector : spec.sectors) sectors.push_back({sector.number, sector.comm_r});
+  EXPECT_EQ(record.proof, HashProof(spec.miner, spec.randomness, sectors));
+  EXPECT_EQ(verifier_->accepted, 1);
+  EXPECT_EQ(Stored(), 0U);
+  EXPECT_TRUE(agent_->Running().empty());
+}
+
+TEST_F(HubAgentTest, StoreNamesBecomeThisWorkersFolders) {
+  Start();
+  Add(1);  // miner 1001; the second sector is upgraded, the third's cache in store-b
+  ASSERT_EQ(prover_->calls, 1);
+  const prover::WindowPostTask task = prover_->LastTask();
+  ASSERT_EQ(task.sectors.size(), 3U);
+  EXPECT_EQ(task.sectors[0].sealed_path, "/one/sealed/s-t01001-7");
+  EXPECT_EQ(task.sectors[0].cache_dir, "/one/cache/s-t01001-7");
+  EXPECT_EQ(task.sectors[1].sealed_path, "/one/update/s-t01001-17");
+  EXPECT_EQ(task.sectors[1].cache_dir, "/one/update-cache/s-t01001-17");
+  EXPECT_EQ(task.sectors[2].sealed_path, "/one/sealed/s-t01001-27");
+  EXPECT_EQ(task.sectors[2].cache_dir, "/two/cache/s-t01001-27");
+}
+
+TEST_F(HubAgentTest, HeartbeatsKeepALongJob) {
+  executor_.hold = true;
+  Start();
+  const job::JobId id = Add(1);
+  ASSERT_EQ(executor_.Held(), 1U);
+  ASSERT_EQ(agent_->Running().size(), 1U);
+  EXPECT_EQ(agent_->Running()[0].attempt.job, id);
+  Pass(absl::Minutes(5));  // many times the heartbeat time-out
+  EXPECT_EQ(Record(id).state, JobState::kRunning);
+  ASSERT_EQ(hub_->Workers().size(), 1U);
+  ASSERT_EQ(hub_->Workers()[0].running.size(), 1U);
+  EXPECT_EQ(hub_->Workers()[0].running[0].job, id);
+  executor_.Release();
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Record(id).state, JobState::kSucceeded);
+  EXPECT_EQ(Record(id).tries, 1U);
+  EXPECT_EQ(prover_->calls, 1);
+}
+
+TEST_F(HubAgentTest, ARemovedJobIsCancelledAtTheNextHeartbeat) {
+  executor_.hold = true;
+  Start();
+  const job::JobId id = Add(1);
+  ASSERT_EQ(executor_.Held(), 1U);
+  ASSERT_OK(queue_->Remove(id));
+  Pass(absl::Seconds(4));
+  executor_.Release();
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(prover_->cancels, 1);
+  EXPECT_TRUE(agent_->Running().empty());
+  EXPECT_EQ(Stored(), 0U);
+}
+
+TEST_F(HubAgentTest, AWrongProofIsRefusedAndNeverSucceeds) {
+  prover_->wrong = true;
+  Start();
+  const job::JobId id = Add(1);
+  for (int i = 0; i < 120; ++i) {
+    Pass(absl::Seconds(1));
+    ASSERT_NE(Record(id).state, JobState::kSucceeded);
+  }
+  const job::JobRecord record = Record(id);
+  EXPECT_EQ(record.state, JobState::kFailed);
+  EXPECT_EQ(record.failure, job::FailureKind::kWrongProof);
+  EXPECT_EQ(record.tries, 2U);
+  EXPECT_TRUE(record.proof.empty());
+  EXPECT_THAT(record.error, HasSubstr("does not verify"));
+  EXPECT_EQ(verifier_->refused, 2);
+  EXPECT_EQ(Stored(), 0U);  // nobody needs a wrong proof
+}
+
+TEST_F(HubAgentTest, AManagerThatCannotVerifyCostsNoProof) {
+  verifier_->error = absl::FailedPreconditionError("no such file: v28.vk");
+  Start();
+  const job::JobId id = Add(1);
+  Pass(absl::Seconds(5));
+  EXPECT_NE(Record(id).state, JobState::kSucceeded);
+  EXPECT_EQ(Stored(), 1U);
+  verifier_->error = absl::OkStatus();
+  Pass(absl::Seconds(5));
+  EXPECT_EQ(Record(id).state, JobState::kSucceeded);
+  EXPECT_EQ(Stored(), 0U);
+  EXPECT_EQ(prover_->calls, 1);
+}
+
+TEST_F(HubAgentTest, FaultsAreReported) {
+  prover_->faults = {{.number = 17, .reason = "tree file 0 is cut short"}};
+  Start();
+  const job::JobId id = Add(1);
+  Pass(absl::Seconds(1));
+  const job::JobRecord record = Record(id);
+  EXPECT_EQ(record.state, JobState::kFaults);
+  ASSERT_EQ(record.faults.size(), 1U);
+  EXPECT_EQ(record.faults[0],
+            (job::SectorFault{.number = 17, .reason = "tree file 0 is cut short"}));
+  EXPECT_EQ(Stored(), 0U);
+}
+
+TEST_F(HubAgentTest, AFailureBurnsATryAndNamesTheReason) {
+  prover_->error = absl::DataLossError("parameters are damaged");
+  Start();
+  const job::JobId id = Add(1);
+  Pass(absl::Minutes(2));
+  const job::JobRecord record = Record(id);
+  EXPECT_EQ(record.state, JobState::kFailed);
+  EXPECT_EQ(record.tries, 2U);
+  EXPECT_THAT(record.error, HasSubstr("parameters are damaged"));
+}
+
+TEST_F(HubAgentTest, AStoreThatIsNotAttachedBurnsNoTry) {
+  options_.stores.erase("store-b");
+  Start();
+  const job::JobId id = Add(1);
+  Pass(absl::Seconds(60));
+  const job::JobRecord record = Record(id);
+  EXPECT_EQ(record.state, JobState::kReadyToRun);
+  EXPECT_EQ(record.tries, 0U);
+  ASSERT_EQ(record.excluded.size(), 1U);
+  EXPECT_EQ(record.excluded[0].worker, "w1");
+  EXPECT_THAT(record.excluded[0].reason, HasSubstr("store \"store-b\" is not attached"));
+  EXPECT_EQ(prover_->calls, 0);
+}
+
+TEST_F(HubAgentTest, AnotherVerifyingKeyIsRefusedWithBothDigests) {
+  Capabilities capabilities = MakeCapabilities();
+  capabilities.verifying_keys[kType] = std::string(64, 'b');
+  const auto session = hub_->Register(capabilities, "here");
+  EXPECT_THAT(session,
+              StatusIs(absl::StatusCode::kFailedPrecondition, std::string(64, 'a').c_str()));
+  EXPECT_THAT(session,
+              StatusIs(absl::StatusCode::kFailedPrecondition, std::string(64, 'b').c_str()));
+  EXPECT_TRUE(hub_->Workers().empty());
+}
+
+TEST_F(HubAgentTest, PracticeKeysAreRefusedUnlessAllowed) {
+  Capabilities capabilities = MakeCapabilities();
+  capabilities.practice_types = {kType};
+  EXPECT_THAT(hub_->Register(capabilities, "here"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "known secrets"));
+  hub_->AllowPracticeKeys(true);
+  EXPECT_OK(hub_->Register(capabilities, "here"));
+  hub_->AllowPracticeKeys(false);
+  EXPECT_THAT(hub_->Register(capabilities, "here"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "known secrets"));
+}
+
+TEST_F(HubAgentTest, AWorkerWithoutNameIsRefused) {
+  Capabilities capabilities = MakeCapabilities();
+  capabilities.name.clear();
+  EXPECT_THAT(hub_->Register(capabilities, "here"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "name"));
+}
+
+TEST_F(HubAgentTest, AWorkerIsConnectedAsLongAsOneOfItsSessions) {
+  ASSERT_OK_AND_ASSIGN(auto dying, hub_->Register(MakeCapabilities(), "old"));
+  ASSERT_OK_AND_ASSIGN(auto fresh, hub_->Register(MakeCapabilities(), "new"));
+  dying = nullptr;
+  EXPECT_TRUE(hub_->Workers().at(0).connected);
+  EXPECT_EQ(hub_->Workers().at(0).address, "new");
+  fresh = nullptr;
+  EXPECT_FALSE(hub_->Workers().at(0).connected);
+}
+
+TEST_F(HubAgentTest, AManagerLostBeforeDeliveryGetsTheProofLater) {
+  executor_.hold = true;
+  Start();
+  const job::JobId id = Add(1);
+  ASSERT_EQ(executor_.Held(), 1U);
+  *up_ = false;
+  executor_.Release();
+  Pass(absl::Seconds(5));
+  EXPECT_EQ(Stored(), 1U);
+  EXPECT_EQ(Record(id).state, JobState::kRunning);
+  EXPECT_TRUE(agent_->Running().empty());  // the slot is free for others
+  *up_ = true;
+  Pass(absl::Seconds(6));
+  EXPECT_EQ(Record(id).state, JobState::kSucceeded);
+  EXPECT_EQ(Stored(), 0U);
+  EXPECT_EQ(prover_->calls, 1);
+}
+
+TEST_F(HubAgentTest, AStoredProofOutlivesTheAgent) {
+  executor_.hold = true;
+  Start();
+  const job::JobId id = Add(1);
+  *up_ = false;
+  executor_.Release();
+  Pass(absl::Seconds(1));
+  running_ = nullptr;
+  agent_ = nullptr;
+  ASSERT_EQ(Stored(), 1U);
+  *up_ = true;
+  Start();
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Record(id).state, JobState::kSucceeded);
+  EXPECT_EQ(prover_->calls, 1);
+  EXPECT_EQ(Stored(), 0U);
+}
+
+TEST_F(HubAgentTest, AStoredProofOfAClosedDeadlineIsDropped) {
+  ASSERT_OK(results_->Save({.manager = "local",
+                            .attempt = {.job = job::JobId::FromNumber(1), .attempt = 1},
+                            .close_time = kStart - absl::Seconds(1),
+                            .proof = Bytes(384, 1)}));
+  Start();
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Stored(), 0U);
+  EXPECT_EQ(verifier_->refused, 0);
+}
+
+TEST_F(HubAgentTest, AnIdleAgentDrainsAtOnce) {
+  Start();
+  Pass(absl::Seconds(1));
+  EXPECT_FALSE(ended_);
+  agent_->Drain();
+  loop_.Scope().poll();
+  EXPECT_TRUE(ended_);
+  const job::JobId id = Add(1);
+  Pass(absl::Seconds(5));
+  EXPECT_EQ(Record(id).state, JobState::kReadyToRun);
+}
+
+TEST_F(HubAgentTest, ADrainingAgentEndsItsJobAndTakesNoOther) {
+  options_.capabilities.slots = 2;  // so that it is asking while the first job runs
+  executor_.hold = true;
+  Start();
+  const job::JobId first = Add(1);
+  ASSERT_EQ(executor_.Held(), 1U);
+  agent_->Drain();
+  loop_.Scope().poll();
+  const job::JobId second = Add(2);
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(executor_.Held(), 1U);
+  EXPECT_EQ(Record(second).state, JobState::kReadyToRun);
+  EXPECT_EQ(Record(first).state, JobState::kRunning);  // still beating
+  EXPECT_FALSE(ended_);
+  executor_.Release();
+  Pass(absl::Seconds(4));
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(Record(first).state, JobState::kSucceeded);
+  EXPECT_EQ(Record(second).state, JobState::kReadyToRun);
+}
+
+}  // namespace
+}  // namespace damocles::worker
