@@ -198,8 +198,7 @@ unsigned IndexBits(unsigned arity) {
 }
 
 Variable Poseidon(ConstraintSystem& system, std::span<const Variable> preimage) {
-  const poseidon::Constants& constants =
-      poseidon::ConstantsFor(preimage.size());
+  const poseidon::Constants& constants = poseidon::ConstantsFor(preimage.size());
   const auto& keys = constants.compressed;
   const std::size_t width = preimage.size() + 1;
   const std::size_t partial_rounds = constants.partial_rounds;
