@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Server and clients over the loopback interface, in one event loop.
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "tests/job/job_support.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tests/worker/worker_support.h"
+
+#include "damocles/base/random.h"
+#include "damocles/base/thread_pool.h"
+#include "damocles/rpc/client.h"
+#include "damocles/rpc/server.h"
+#include "damocles/store/store.h"
+#include "damocles/worker/agent.h"
+#include "damocles/worker/hub.h"
+
+namespace damocles::rpc {
+namespace {
+
+using job::JobState;
+using job::kStart;
+using job::MakeSpec;
+using testing_support::StatusIs;
+using testing_support::TempDir;
+
+constexpr auto kType = filecoin::PoStProofType::kWindow32GiBV1_1;
+
+class FakeBackend final : public Backend {
+ public:
+  ~FakeBackend() noexcept override {}  // NOLINT(modernize-use-equals-default)
+
+  async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores() override {
+    std::vector<StoreInfo> stores(2);
+    stores[0].name = "store-a";
+    stores[0].path = "/one";
+    stores[0].total_bytes = 100;
+    stores[0].free_bytes = 7;
+    stores[0].sectors = 3;
+    stores[1].name = "store-b";
+    stores[1].path = "/two";
+    stores[1].status = absl::NotFoundError("/two is not there");
+    co_return stores;
+  }
+  absl::StatusOr<FoundSector> FindSector(filecoin::SectorId sector) override {
+    if (sector.number != 7) return absl::NotFoundError("no such sector");
+    return FoundSector{.sealed = SectorPlace{"store-a", "store-b"}, .upgraded = std::nullopt};
+  }
+  absl::StatusOr<std::vector<DeadlineSummary>> Deadlines() override {
+    DeadlineSummary summary;
+    summary.miner = 1000;
+    summary.deadline_index = 5;
+    summary.state = "Confirmed";
+    summary.batches.resize(1);
+    summary.batches[0].partitions = {0, 1};
+    summary.batches[0].state = "Confirmed";
+    summary.batches[0].job_id = "x";
+    summary.confirmed_epoch = 77;
+    return std::vector<DeadlineSummary>{summary};
+  }
+  async::Task<absl::StatusOr<AttachSummary>> Attach(
+      std::string path, std::function<void(std::uint64_t, std::uint64_t)> progress) override {
+    if (path == "/absent") co_return absl::NotFoundError("/absent is not there");
+    progress(1, 3);
+    auto pair = kj::newPromiseAndFulfiller<void>();
+    heard = kj::mv(pair.fulfiller);
+    co_await kj::mv(pair.promise);
+    AttachSummary summary;
+    summary.store = path;
+    summary.added = 2;
+    summary.known = 1;
+    summary.problems.emplace_back("s-t01-9");
+    co_return summary;
+  }
+
+  kj::Own<kj::PromiseFulfiller<void>> heard;
+};
+
+absl::StatusOr<Role> Judge(std::string_view token, bool loopback) {
+  if (token == "reads") return Role::kRead;
+  if (token == "works") return Role::kWorker;
+  if (token == "rules") return Role::kAdmin;
+  if (token.empty() && loopback) return Role::kRead;
+  return absl::PermissionDeniedError("nobody gave out this token");
+}
+
+class GateTest : public testing::Test {
+ protected:
+  GateTest() {
+    queue_ = job::Queue::Open(*store_, clock_, job::Policy{}).value();
+    hub_ = std::make_unique<worker::Hub>(
+        *queue_, verifier_, inline_, Timer(), clock_,
+        std::map<filecoin::PoStProofType, std::string>{{kType, std::string(64, 'a')}});
+  }
+  ~GateTest() noexcept override {}  // NOLINT(modernize-use-equals-default)
+
+  void Serve(ServerLimits limits = {}) {
+    server_ = std::make_unique<Server>(*queue_, hub_.get(), backend_, Judge, server_timer_, limits);
+    auto address = Await(Network().parseAddress("127.0.0.1", 0));
+    auto receiver = address->listen();
+    port_ = receiver->getPort();
+    serving_ = server_->Serve(kj::mv(receiver)).eagerlyEvaluate([](kj::Exception&& exception) {
+      ADD_FAILURE() << exception.getDescription().cStr();
+    });
+  }
+
+  kj::Network& Network() { return io_.provider->getNetwork(); }
+  kj::Timer& Timer() { return io_.provider->getTimer(); }
+
+  // Fails the test instead of hanging.
+  template <typename T>
+  T Await(kj::Promise<T> promise) {
+    return Timer().timeoutAfter(30 * kj::SECONDS, kj::mv(promise)).wait(io_.waitScope);
+  }
+  template <typename T>
+  T Await(async::Task<T> task) {
+    return Await(std::move(task).ToPromise());
+  }
+  bool Happens(const std::function<bool()>& condition) {
+    const auto until = Timer().now() + 30 * kj::SECONDS;
+    while (!condition()) {
+      if (Timer().now() > until) return false;
+      Timer().afterDelay(1 * kj::MILLISECONDS).wait(io_.waitScope);
+    }
+    return true;
+  }
+
+  ClientOptions Options(const std::string& token) const {
+    ClientOptions options;
+    options.address = absl::StrFormat("127.0.0.1:%d", port_);
+    options.token = token;
+    options.software = "test";
+    return options;
+  }
+  absl::StatusOr<std::unique_ptr<ManagerClient>> Connect(const std::string& token) {
+    return Await(ManagerClient::Connect(Network(), Timer(), Options(token)));
+  }
+  kj::Own<kj::AsyncIoStream> ConnectRaw() {
+    auto address = Await(Network().parseAddress("127.0.0.1", port_));
+    return Await(address->connect());
+  }
+  // Until the other end closes.
+  void ReadToEnd(kj::AsyncIoStream& stream) { Await(stream.readAllBytes()); }
+
+  static worker::Capabilities MakeCapabilities() {
+    worker::Capabilities capabilities;
+    capabilities.name = "w1";
+    capabilities.stores = {"store-a", "store-b"};
+    capabilities.verifying_keys = {{kType, std::string(64, 'a')}};
+    capabilities.instance = "first";
+    return capabilities;
+  }
+
+  kj::AsyncIoContext io_ = kj::setupAsyncIo();
+  kj::TimerImpl server_timer_{kj::origin<kj::TimePoint>()};
+  SimClock clock_{kStart};
+  std::unique_ptr<store::Store> store_ = store::OpenMemoryStore();
+  async::InlineExecutor inline_;
+  std::shared_ptr<worker::FakeProver> prover_ = std::make_shared<worker::FakeProver>();
+  std::shared_ptr<worker::FakeVerifier> verifier_ = std::make_shared<worker::FakeVerifier>();
+  FakeBackend backend_;
+  std::unique_ptr<job::Queue> queue_;
+  std::unique_ptr<worker::Hub> hub_;
+  std::unique_ptr<Server> server_;
+  unsigned port_ = 0;
+  kj::Promise<void> serving_ = nullptr;
+};
+
+TEST_F(GateTest, AReaderReadsAndReachesNothingElse) {
+  Serve();
+  for (const std::string token : {"reads", ""}) {
+    ASSERT_OK_AND_ASSIGN(auto client, Connect(token));
+    EXPECT_EQ(client->GetRole(), Role::kRead);
+    EXPECT_OK(Await(client->Jobs(true)));
+    EXPECT_THAT(Await(client->RemoveAllJobs()),
+                StatusIs(absl::StatusCode::kPermissionDenied, "\"admin\""));
+    EXPECT_THAT(Await(client->ResetJobs({})), StatusIs(absl::StatusCode::kPermissionDenied, ""));
+    EXPECT_THAT(Await(client->Attach("/one", nullptr)),
+                StatusIs(absl::StatusCode::kPermissionDenied, ""));
+    RemoteManager manager(Network(), Timer(), Options(token));
+    EXPECT_THAT(Await(manager.Connect(MakeCapabilities())),
+                StatusIs(absl::StatusCode::kPermissionDenied, "takes no worker"));
+  }
+  EXPECT_TRUE(hub_->Workers().empty());
+}
+
+TEST_F(GateTest, AWorkerGetsTheHubAndNothingElse) {
+  Serve();
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("works"));
+  EXPECT_EQ(client->GetRole(), Role::kWorker);
+  EXPECT_THAT(Await(client->Jobs(true)), StatusIs(absl::StatusCode::kPermissionDenied, "\"read\""));
+  EXPECT_THAT(Await(client->Stores()), StatusIs(absl::StatusCode::kPermissionDenied, ""));
+  EXPECT_THAT(Await(client->RemoveAllJobs()), StatusIs(absl::StatusCode::kPermissionDenied, ""));
+  RemoteManager manager(Network(), Timer(), Options("works"));
+  EXPECT_OK(Await(manager.Connect(MakeCapabilities())));
+}
+
+TEST_F(GateTest, AWrongTokenIsRefused) {
+  Serve();
+  EXPECT_THAT(Connect("guess"), StatusIs(absl::StatusCode::kPermissionDenied, "nobody gave out"));
+  RemoteManager manager(Network(), Timer(), Options("guess"));
+  EXPECT_THAT(Await(manager.Connect(MakeCapabilities())),
+              StatusIs(absl::StatusCode::kPermissionDenied, "nobody gave out"));
+}
+
+TEST_F(GateTest, AnotherVerifyingKeyIsRefusedOverTheWire) {
+  Serve();
+  worker::Capabilities capabilities = MakeCapabilities();
+  capabilities.verifying_keys[kType] = std::string(64, 'b');
+  RemoteManager manager(Network(), Timer(), Options("works"));
+  EXPECT_THAT(Await(manager.Connect(capabilities)),
+              StatusIs(absl::StatusCode::kFailedPrecondition, std::string(64, 'b').c_str()));
+}
+
+TEST_F(GateTest, JobsAreListedResetAndRemoved) {
+  Serve();
+  const job::JobId one = queue_->Ensure(MakeSpec(1)).value().id;
+  const job::JobId two = queue_->Ensure(MakeSpec(2)).value().id;
+  ASSERT_OK_AND_ASSIGN(const auto assignment, queue_->Allocate(job::MakeOffer("w9")));
+  ASSERT_TRUE(assignment.has_value());
+  ASSERT_OK(queue_->FinishProven(assignment->id, assignment->attempt, "w9", job::MakeProof(1)));
+  const std::string done = assignment->id.ToString();
+  const std::string other = (assignment->id == one ? two : one).ToString();
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("rules"));
+  EXPECT_EQ(client->GetRole(), Role::kAdmin);
+
+  ASSERT_OK_AND_ASSIGN(const auto all, Await(client->Jobs(true)));
+  EXPECT_EQ(all.size(), 2U);
+  ASSERT_OK_AND_ASSIGN(const auto unfinished, Await(client->Jobs(false)));
+  ASSERT_EQ(unfinished.size(), 1U);
+  EXPECT_EQ(unfinished[0].id, other);
+  EXPECT_EQ(unfinished[0].state, JobState::kReadyToRun);
+  EXPECT_EQ(unfinished[0].partitions, (std::vector<std::uint64_t>{0, 1}));
+  EXPECT_EQ(unfinished[0].sectors, 3U);
+  EXPECT_EQ(unfinished[0].created_at, kStart);
+  EXPECT_EQ(unfinished[0].finished_at, absl::InfinitePast());
+
+  ASSERT_OK_AND_ASSIGN(
+      const auto reset,
+      Await(client->ResetJobs({done, job::JobId::FromNumber(5).ToString(), "no id"})));
+  ASSERT_EQ(reset.size(), 3U);
+  EXPECT_OK(reset[0]);
+  EXPECT_TRUE(absl::IsNotFound(reset[1])) << reset[1];
+  EXPECT_TRUE(absl::IsInvalidArgument(reset[2])) << reset[2];
+  EXPECT_EQ(queue_->Get(assignment->id)->state, JobState::kReadyToRun);
+
+  ASSERT_OK_AND_ASSIGN(const auto removed, Await(client->RemoveJobs({other, other})));
+  ASSERT_EQ(removed.size(), 2U);
+  EXPECT_OK(removed[0]);
+  EXPECT_TRUE(absl::IsNotFound(removed[1])) << removed[1];
+  ASSERT_OK_AND_ASSIGN(const std::uint64_t rest, Await(client->RemoveAllJobs()));
+  EXPECT_EQ(rest, 1U);
+  EXPECT_TRUE(queue_->List().empty());
+}
+
+TEST_F(GateTest, StoresSectorsAndDeadlinesArriveWhole) {
+  Serve();
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("reads"));
+  ASSERT_OK_AND_ASSIGN(const auto stores, Await(client->Stores()));
+  ASSERT_EQ(stores.size(), 2U);
+  EXPECT_EQ(stores[0].path, "/one");
+  EXPECT_EQ(stores[0].free_bytes, 7U);
+  EXPECT_OK(stores[0].status);
+  EXPECT_THAT(stores[1].status, StatusIs(absl::StatusCode::kNotFound, "/two is not there"));
+
+  ASSERT_OK_AND_ASSIGN(const auto found, Await(client->FindSector({.miner = 1000, .number = 7})));
+  ASSERT_TRUE(found.sealed.has_value());
+  EXPECT_EQ(found.sealed->sealed_store, "store-a");
+  EXPECT_EQ(found.sealed->cache_store, "store-b");
+  EXPECT_FALSE(found.upgraded.has_value());
+  EXPECT_THAT(Await(client->FindSector({.miner = 1000, .number = 8})),
+              StatusIs(absl::StatusCode::kNotFound, "no such sector"));
+
+  ASSERT_OK_AND_ASSIGN(const auto deadlines, Await(client->Deadlines()));
+  ASSERT_EQ(deadlines.size(), 1U);
+  EXPECT_EQ(deadlines[0].deadline_index, 5U);
+  EXPECT_EQ(deadlines[0].confirmed_epoch, 77);
+  EXPECT_EQ(deadlines[0].proven_epoch, -1);
+  ASSERT_EQ(deadlines[0].batches.size(), 1U);
+  EXPECT_EQ(deadlines[0].batches[0].job_id, "x");
+}
+
+TEST_F(GateTest, AttachTellsItsProgress) {
+  Serve();
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("rules"));
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> heard;
+  const auto tell = [&](std::uint64_t done, std::uint64_t total) {
+    heard.emplace_back(done, total);
+    backend_.heard->fulfill();  // the work goes on when the report has arrived
+  };
+  ASSERT_OK_AND_ASSIGN(const AttachSummary summary, Await(client->Attach("/one", tell)));
+  ASSERT_EQ(heard.size(), 1U);
+  EXPECT_EQ(heard[0], (std::pair<std::uint64_t, std::uint64_t>{1, 3}));
+  EXPECT_EQ(summary.store, "/one");
+  EXPECT_EQ(summary.added, 2U);
+  EXPECT_EQ(summary.known, 1U);
+  EXPECT_EQ(summary.problems, std::vector<std::string>{"s-t01-9"});
+  EXPECT_THAT(Await(client->Attach("/absent", tell)),
+              StatusIs(absl::StatusCode::kNotFound, "/absent is not there"));
+}
+
+TEST_F(GateTest, WhoDoesNotOpenTheGateIsClosedAfterTheLimit) {
+  Serve({.open_within = absl::Seconds(2)});
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("reads"));
+  auto idle = ConnectRaw();
+  ASSERT_TRUE(Happens([&] { return server_->Connections() == 2; }));
+  server_timer_.advanceTo(server_timer_.now() + 1 * kj::SECONDS);
+  io_.waitScope.poll();
+  EXPECT_EQ(server_->Connections(), 2U);
+  server_timer_.advanceTo(server_timer_.now() + 2 * kj::SECONDS);
+  ReadToEnd(*idle);
+  EXPECT_TRUE(Happens([&] { return server_->Connections() == 1; }));
+  EXPECT_OK(Await(client->Jobs(true)));  // who opened it stays
+}
+
+TEST_F(GateTest, TooManyConnectionsAreTurnedAway) {
+  Serve({.connections_max = 1});
+  ASSERT_OK_AND_ASSIGN(auto first, Connect("reads"));
+  EXPECT_THAT(Connect("reads"), StatusIs(absl::StatusCode::kUnavailable, ""));
+  first = nullptr;
+  ASSERT_TRUE(Happens([&] { return server_->Connections() == 0; }));
+  EXPECT_OK(Connect("reads"));
+}
+
+TEST_F(GateTest, GarbageDoesNotStopTheServer) {
+  Serve();
+  SeededRandom random(7);
+  for (std::size_t round = 0; round < 40; ++round) {
+    Bytes garbage(1 + 13 * round);
+    random.Fill(garbage);
+    // Every other one starts as a message of one segment of as many words as follow.
+    if (round % 2 == 1 && garbage.size() >= 16) {
+      StoreLe32(0, garbage.data());
+      StoreLe32(static_cast<std::uint32_t>((garbage.size() - 8) / 8), garbage.data() + 4);
+    }
+    auto stream = ConnectRaw();
+    auto ignore = [](kj::Exception&&) {};  // it may be closed before all is written
+    Await(stream->write(garbage.data(), garbage.size()).catch_(ignore));
+    stream = nullptr;
+  }
+  ASSERT_TRUE(Happens([&] { return server_->Connections() == 0; }));
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("reads"));
+  EXPECT_OK(Await(client->Jobs(true)));
+}
+
+TEST_F(GateTest, AServerThatIsGoneIsUnavailable) {
+  Serve();
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("rules"));
+  RemoteManager manager(Network(), Timer(), Options("works"));
+  ASSERT_OK_AND_ASSIGN(auto session, Await(manager.Connect(MakeCapabilities())));
+  auto waiting = session->Allocate(absl::Seconds(20)).ToPromise();
+  io_.waitScope.poll();
+  serving_ = nullptr;
+  server_ = nullptr;
+  EXPECT_THAT(Await(kj::mv(waiting)), StatusIs(absl::StatusCode::kUnavailable, ""));
+  EXPECT_THAT(Await(client->Jobs(true)), StatusIs(absl::StatusCode::kUnavailable, "127.0.0.1"));
+  EXPECT_THAT(Await(session->Heartbeat({})), StatusIs(absl::StatusCode::kUnavailable, ""));
+  EXPECT_THAT(Connect("rules"), StatusIs(absl::StatusCode::kUnavailable, "127.0.0.1"));
+  EXPECT_TRUE(Happens([&] { return !hub_->Workers().at(0).connected; }));
+}
+
+TEST_F(GateTest, AJobGoesAllTheWayOverTheSocket) {
+  Serve();
+  TempDir dir;
+  ASSERT_OK_AND_ASSIGN(worker::ResultStore results, worker::ResultStore::Open(dir.Path()));
+  ThreadPool pool(2);
+  async::PoolExecutor executor(pool);
+  worker::AgentOptions options;
+  options.capabilities = MakeCapabilities();
+  options.stores = {{"store-a", "/one"}, {"store-b", "/two"}};
+  std::vector<std::unique_ptr<worker::Manager>> managers;
+  managers.push_back(std::make_unique<RemoteManager>(Network(), Timer(), Options("works")));
+  worker::Agent agent(options, prover_, results, executor, Timer(), clock_, std::move(managers));
+  auto running = agent.Run().eagerlyEvaluate(nullptr);
+  ASSERT_TRUE(Happens([&] { return hub_->Workers().size() == 1; }));
+
+  const job::JobId id = queue_->Ensure(MakeSpec(1)).value().id;
+  ASSERT_TRUE(Happens([&] { return queue_->Get(id)->state == JobState::kSucceeded; }));
+  const job::JobRecord record = queue_->Get(id).value();
+  EXPECT_EQ(record.worker, "w1");
+  EXPECT_EQ(record.proof.size(), 384U);
+  EXPECT_EQ(verifier_->accepted, 1);
+  EXPECT_EQ(prover_->calls, 1);
+
+  prover_->faults = {{.number = 17, .reason = "gone"}};
+  const job::JobId faulty = queue_->Ensure(MakeSpec(2)).value().id;
+  ASSERT_TRUE(Happens([&] { return queue_->Get(faulty)->state == JobState::kFaults; }));
+  EXPECT_EQ(queue_->Get(faulty)->faults.at(0).reason, "gone");
+
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("reads"));
+  ASSERT_OK_AND_ASSIGN(const auto workers, Await(client->Workers()));
+  ASSERT_EQ(workers.size(), 1U);
+  EXPECT_EQ(workers[0].capabilities.name, "w1");
+  EXPECT_TRUE(workers[0].connected);
+
+  agent.Drain();
+  Await(kj::mv(running));
+  EXPECT_TRUE(results.List(Options("works").address)->empty());
+}
+
+}  // namespace
+}  // namespace damocles::rpc
