@@ -133,7 +133,8 @@ absl::Status ReadUrl(std::string_view text, const Scheme& scheme, Endpoint& out)
 
 std::string Endpoint::Name() const {
   const bool v6 = host.find(':') != std::string::npos;
-  return absl::StrFormat(v6 ? "[%s]:%d" : "%s:%d", host, port);
+  if (v6) return absl::StrFormat("[%s]:%d", host, port);
+  return absl::StrFormat("%s:%d", host, port);
 }
 
 std::string Endpoint::Url() const {
