@@ -22,8 +22,6 @@ constexpr std::size_t kPartPoints = std::size_t{1} << 21;  // worked on at once:
 constexpr std::size_t kFewPoints = 8;                      // below: one multiple after the other
 constexpr unsigned kWindowBitsMin = 4;
 constexpr unsigned kWindowBitsMax = 18;
-constexpr unsigned kScalarBits =
-    255;  // of a scalar below r / 2 and one bit for the top digit's sign
 constexpr std::size_t kGrain = 1 << 12;
 
 // How a part is shared out: a job is one window of one run of points.
