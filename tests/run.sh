@@ -9,10 +9,10 @@ Usage: tests/run.sh [--ci | --full] [-- CTEST_ARGUMENT...]
 
 Installs what the build needs, builds (preset dev) and runs all tests.
 
-  --ci     also the library and its unit tests under AddressSanitizer and
+  --ci     also the core modules and their tests under AddressSanitizer and
            UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer
-  --full   all of --ci, ThreadSanitizer for everything, clang-format, clang-tidy, and a minute
-           of every fuzz target
+  --full   the library and all unit tests under both, clang-format, clang-tidy, a minute of every
+           fuzz target, and the tests that take minutes
 
 Example: tests/run.sh -- -R poster
 EOF
@@ -91,16 +91,16 @@ if [[ $mode == full ]]; then
 else
   stage "install" ./scripts/install-dependencies.sh
 fi
-if [[ $mode != dev ]]; then
+if [[ $mode == ci ]]; then
+  stage "asan build" build asan damocles_core_tests
+  stage "asan tests" run_tests asan -L core
+  stage "tsan build" build tsan damocles_thread_tests
+  stage "tsan tests" run_tests tsan -L threads
+elif [[ $mode == full ]]; then
   stage "asan build" build asan damocles_unit_tests
-  stage "asan tests" run_tests asan -L unit -LE slow
-  if [[ $mode == full ]]; then
-    stage "tsan build" build tsan damocles_unit_tests
-    stage "tsan tests" run_tests tsan -L unit -LE slow
-  else
-    stage "tsan build" build tsan damocles_thread_tests
-    stage "tsan tests" run_tests tsan -L threads -LE slow
-  fi
+  stage "asan tests" run_tests asan -L unit
+  stage "tsan build" build tsan damocles_unit_tests
+  stage "tsan tests" run_tests tsan -L unit
 fi
 stage "dev build" build dev
 if [[ $mode == full ]]; then
@@ -113,4 +113,8 @@ echo "==== dev tests" >&2
 if [[ ${#times[@]} -gt 1 ]]; then
   printf '%s\n' "${times[@]}"
 fi
-run_tests dev "$@"
+if [[ $mode == full ]]; then
+  run_tests dev "$@"
+else
+  run_tests dev -LE minutes "$@"
+fi
