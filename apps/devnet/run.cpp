@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "apps/common/cli.h"
 #include "apps/common/proving.h"
+#include "apps/common/signals.h"
 
 #include "damocles/base/clock.h"
 #include "damocles/base/file.h"
@@ -56,16 +57,10 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
   return Listen{.address = text, .loopback = loopback};
 }
 
-kj::Promise<void> StopSignal(kj::UnixEventPort& port) {
-  return port.onSignal(SIGTERM).ignoreResult().exclusiveJoin(port.onSignal(SIGINT).ignoreResult());
-}
-
 }  // namespace
 
 absl::StatusOr<int> RunDevnet(const RunOptions& options) {
-  // Before any thread starts, so that all of them leave these signals to the loop.
-  for (const int signal : {SIGTERM, SIGINT}) kj::UnixEventPort::captureSignal(signal);
-  ::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): cannot fail for SIGPIPE
+  cli::LeaveToTheLoop({SIGTERM, SIGINT});
 
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
   if (!listen.loopback && options.token.empty()) {
@@ -128,7 +123,7 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
                      return absl::UnavailableError(
                          absl::StrFormat("the port failed: %s", exception.getDescription().cStr()));
                    });
-  auto stopped = StopSignal(io.unixEventPort).then([]() -> Outcome {
+  auto stopped = cli::StopSignal(io.unixEventPort).then([]() -> Outcome {
     LogInfo("devnet", "stopping", {});
     return cli::kExitDone;
   });

@@ -20,6 +20,7 @@
 #include "absl/strings/str_join.h"
 #include "apps/common/cli.h"
 #include "apps/common/proving.h"
+#include "apps/common/signals.h"
 #include "apps/manager/backend.h"
 #include "apps/manager/chain_client.h"
 
@@ -117,7 +118,8 @@ sector::StrictCheck MakeStrictCheck(ThreadPool& pool, const config::ManagerConfi
     if (!miner.post.strict_check) lenient.insert(miner.actor);
   }
   return [&pool, lenient](filecoin::SectorId id, const sector::ProvableSector& sector,
-                 const sector::SectorFiles& files, filecoin::SectorSize size) -> absl::Status {
+                          const sector::SectorFiles& files,
+                          filecoin::SectorSize size) -> absl::Status {
     if (lenient.contains(id.miner)) return absl::OkStatus();
     const auto type = filecoin::WindowProofOf(size);
     if (!type) return absl::OkStatus();  // a size that no chain proves
@@ -150,10 +152,6 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
   listen.loopback =
       parsed.host == "localhost" || parsed.host == "::1" || parsed.host.starts_with("127.");
   return listen;
-}
-
-kj::Promise<void> StopSignal(kj::UnixEventPort& port) {
-  return port.onSignal(SIGTERM).ignoreResult().exclusiveJoin(port.onSignal(SIGINT).ignoreResult());
 }
 
 async::Task<void> TickForEver(job::Queue& queue, kj::Timer& timer) {
@@ -296,11 +294,7 @@ absl::StatusOr<int> InitDaemon(const Home& home) {
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   // KJ keeps one signal for itself, and SIGUSR1 is the operators'.
   kj::UnixEventPort::setReservedSignal(SIGUSR2);
-  // Before any thread starts, so that all of them leave these signals to the loop.
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
-    kj::UnixEventPort::captureSignal(signal);
-  }
-  ::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): cannot fail for SIGPIPE
+  cli::LeaveToTheLoop({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
 
   const Home& home = options.home;
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path));
@@ -443,7 +437,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
            {"prover", options.worker_prover ? "workers" : "local"},
            {"miners", config.miners.size()}});
 
-  auto stopped = StopSignal(io.unixEventPort).then([] { return absl::OkStatus(); });
+  auto stopped = cli::StopSignal(io.unixEventPort).then([] { return absl::OkStatus(); });
   const absl::Status why = stopped.exclusiveJoin(kj::mv(refusal.promise)).wait(io.waitScope);
   if (!why.ok()) return why;
   LogInfo("manager", "stopping", {});

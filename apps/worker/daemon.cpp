@@ -19,6 +19,7 @@
 #include "absl/strings/str_format.h"
 #include "apps/common/cli.h"
 #include "apps/common/proving.h"
+#include "apps/common/signals.h"
 
 #include "damocles/async/offload.h"
 #include "damocles/base/file.h"
@@ -109,16 +110,10 @@ worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config,
   return capabilities;
 }
 
-kj::Promise<void> StopSignal(kj::UnixEventPort& port) {
-  return port.onSignal(SIGTERM).ignoreResult().exclusiveJoin(port.onSignal(SIGINT).ignoreResult());
-}
-
 }  // namespace
 
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
-  // Before any thread starts, so that all of them leave these signals to the loop.
-  for (const int signal : {SIGTERM, SIGINT}) kj::UnixEventPort::captureSignal(signal);
-  ::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): cannot fail for SIGPIPE
+  cli::LeaveToTheLoop({SIGTERM, SIGINT});
 
   config::LoadOptions load;
   load.unknown =
@@ -179,12 +174,12 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   worker::Agent agent(std::move(agent_options), std::move(prover), results, executor,
                       io.provider->getTimer(), SystemClock(), std::move(managers));
 
-  kj::Promise<void> draining = StopSignal(io.unixEventPort).then([&agent] {
+  kj::Promise<void> draining = cli::StopSignal(io.unixEventPort).then([&agent] {
     LogInfo("worker", "stopping",
             {{"running", agent.Running().size()}, {"now", "a second signal ends it at once"}});
     agent.Drain();
   });
-  auto stopped = draining.then([&io] { return StopSignal(io.unixEventPort); }).then([] {
+  auto stopped = draining.then([&io] { return cli::StopSignal(io.unixEventPort); }).then([] {
     LogWarning("worker", "stopped_at_once", {});
   });
   agent.Run().exclusiveJoin(kj::mv(stopped)).wait(io.waitScope);
