@@ -7,15 +7,10 @@ endif()
 
 # Several sources in one compilation: half the time of a build from nothing, but a change in one
 # file compiles its neighbours too, and a missing include goes unseen (presets dev and fuzz see it).
-option(DAMOCLES_UNITY_BUILD "Compile the sources of a module or program together" OFF)
+option(DAMOCLES_UNITY_BUILD "Compile the sources of a module together" OFF)
 
 # The arithmetic's loops come out best when each file is optimised by itself.
 set(DAMOCLES_SEPARATE_MODULES bls12_381 hash)
-
-# damocles_unity(TARGET): joins the target's sources where the option says so.
-function(damocles_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${DAMOCLES_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 8)
-endfunction()
 
 # damocles_module(NAME DEPS modules... SOURCES files... PACKAGES targets...)
 #
@@ -33,7 +28,12 @@ function(damocles_module name)
     target_link_libraries(damocles_${name} PUBLIC ${deps} ${arg_PACKAGES})
     target_compile_options(damocles_${name} PRIVATE ${DAMOCLES_WARNINGS})
     if(NOT name IN_LIST DAMOCLES_SEPARATE_MODULES)
-      damocles_unity(damocles_${name})
+      set_target_properties(damocles_${name} PROPERTIES
+                            UNITY_BUILD ${DAMOCLES_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 8)
+      if(DAMOCLES_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        # g++ takes what is included from the joined file for a header, coroutine frames with it.
+        target_compile_options(damocles_${name} PRIVATE -Wno-subobject-linkage)
+      endif()
     endif()
     # The objects, not the archives: those would have to be exported too.
     target_sources(damocles PRIVATE $<TARGET_OBJECTS:damocles_${name}>)
@@ -45,16 +45,4 @@ function(damocles_module name)
   target_link_libraries(damocles PUBLIC ${arg_PACKAGES})
   string(REPLACE ";" " " line "${name}: ${arg_DEPS}")
   file(APPEND ${PROJECT_BINARY_DIR}/modules.txt "${line}\n")
-endfunction()
-
-# damocles_program(NAME SOURCES files... LINKS targets...)
-#
-# One installed program.  Its time is spent in the library, and CLI11 is slow to optimise: -O1.
-function(damocles_program name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS")
-  add_executable(${name} ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE ${arg_LINKS})
-  target_compile_options(${name} PRIVATE ${DAMOCLES_WARNINGS} -O1)
-  damocles_unity(${name})
-  install(TARGETS ${name})
 endfunction()

@@ -14,7 +14,7 @@
 namespace damocles::config {
 namespace {
 
-constexpr std::uint64_t kConfigBytesMax = std::uint64_t{4} << 20;
+constexpr std::uint64_t kFileBytesMax = std::uint64_t{4} << 20;
 // More than any proving period has; keeps sums of epochs small.
 constexpr std::uint64_t kConfidenceMax = 2880;
 
@@ -166,7 +166,7 @@ absl::StatusOr<ManagerConfig> ParseManagerConfig(std::string_view text, std::str
 absl::StatusOr<ManagerConfig> LoadManagerConfig(const std::string& path,
                                                 const LoadOptions& options) {
   const std::string expanded = ExpandHome(path);
-  auto text = ReadFile(expanded, kConfigBytesMax);
+  auto text = ReadFile(expanded, kFileBytesMax);
   if (absl::IsNotFound(text.status())) {
     return absl::NotFoundError(
         absl::StrFormat("%s does not exist: `damocles-manager daemon init` makes one", expanded));

@@ -22,7 +22,7 @@ constexpr std::size_t kBlsKeyBytes = 48;
 constexpr std::size_t kSubaddressBytesMax = 54;
 constexpr std::size_t kChecksumBytes = 4;
 constexpr std::size_t kIdDigitsMax = 19;
-constexpr std::size_t kTextMax = 115;
+constexpr std::size_t kAddressTextMax = 115;
 constexpr std::uint64_t kIdMax = (std::uint64_t{1} << 63) - 1;
 constexpr std::size_t kCborBytesMax = 64;
 
@@ -107,7 +107,7 @@ absl::StatusOr<Address> Address::FromDelegated(ActorId namespace_id, ByteSpan su
 
 absl::StatusOr<Address> Address::Parse(std::string_view text) {
   if (text.empty() || text == kUndefinedText) return Address();
-  if (text.size() > kTextMax || text.size() < 3) return InvalidLength();
+  if (text.size() > kAddressTextMax || text.size() < 3) return InvalidLength();
   if (text[0] != 'f' && text[0] != 't') {
     return absl::InvalidArgumentError("unknown address network");
   }

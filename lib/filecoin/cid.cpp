@@ -16,7 +16,7 @@ namespace damocles::filecoin {
 namespace {
 
 constexpr std::size_t kBytesMax = 100;  // as nodes limit CIDs in CBOR
-constexpr std::size_t kTextMax = 200;
+constexpr std::size_t kCidTextMax = 200;
 
 struct Parts {
   std::uint64_t codec = 0;
@@ -82,7 +82,7 @@ absl::StatusOr<Bytes32> Cid::ToCommR() const {
 }
 
 absl::StatusOr<Cid> Cid::Parse(std::string_view text) {
-  if (text.empty() || text[0] != 'b' || text.size() > kTextMax) {
+  if (text.empty() || text[0] != 'b' || text.size() > kCidTextMax) {
     return absl::InvalidArgumentError("CID text must be base32 in lower case with a b in front");
   }
   absl::StatusOr<Bytes> bytes = FromBase32(text.substr(1));

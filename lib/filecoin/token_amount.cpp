@@ -16,7 +16,7 @@ namespace damocles::filecoin {
 namespace {
 
 constexpr std::size_t kFilPlaces = 18;
-constexpr std::size_t kTextMax = 400;  // 128 bytes are 309 digits
+constexpr std::size_t kAmountTextMax = 400;  // 128 bytes are 309 digits
 
 bool AllDigits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -68,9 +68,9 @@ void BigInt::Assign(std::int64_t value) {
 
 absl::StatusOr<BigInt> BigInt::Parse(std::string_view text) {
   const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
-  if (digits.empty() || text.size() > kTextMax || !AllDigits(digits)) {
+  if (digits.empty() || text.size() > kAmountTextMax || !AllDigits(digits)) {
     return absl::InvalidArgumentError(absl::StrFormat("\"%s\" is not a whole number in decimal",
-                                                      std::string(text.substr(0, kTextMax))));
+                                                      std::string(text.substr(0, kAmountTextMax))));
   }
   BigInt result;
   result.value_.set_str(std::string(text), 10);
@@ -166,9 +166,9 @@ absl::StatusOr<TokenAmount> ParseFil(std::string_view text) {
   const auto error = [&](std::string_view why) {
     return absl::InvalidArgumentError(
         absl::StrFormat("amount \"%s\": %s, want a decimal number and a unit such as \"0.5 FIL\"",
-                        std::string(text.substr(0, kTextMax)), std::string(why)));
+                        std::string(text.substr(0, kAmountTextMax)), std::string(why)));
   };
-  if (text.size() > kTextMax) return error("too long");
+  if (text.size() > kAmountTextMax) return error("too long");
   const std::string lower = absl::AsciiStrToLower(std::string(text));
   std::string_view number = Trim(lower);
   const std::size_t places = TakeUnit(number);

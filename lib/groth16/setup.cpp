@@ -23,7 +23,7 @@ using bls12_381::G1;
 using bls12_381::G2;
 
 // Points made and written at a time: some 25 MB.
-constexpr std::size_t kPartPoints = std::size_t{1} << 17;
+constexpr std::size_t kSetupPartPoints = std::size_t{1} << 17;
 constexpr std::size_t kGrain = 4096;
 
 // Values at tau of the polynomials of 8.2: inputs (ONE first), then aux.
@@ -122,8 +122,8 @@ class PointWriter {
   absl::Status Query(std::uint64_t count, const Make& make) {
     DAMOCLES_RETURN_IF_ERROR(Count(count));
     std::vector<Fr> scalars;
-    for (std::uint64_t first = 0; first < count; first += kPartPoints) {
-      scalars.resize(std::min<std::uint64_t>(kPartPoints, count - first));
+    for (std::uint64_t first = 0; first < count; first += kSetupPartPoints) {
+      scalars.resize(std::min<std::uint64_t>(kSetupPartPoints, count - first));
       pool_.ParallelRanges(scalars.size(), kGrain, [&](std::size_t begin, std::size_t end) {
         make(first + begin, std::span(scalars).subspan(begin, end - begin));
       });
@@ -142,9 +142,9 @@ class PointWriter {
  private:
   template <typename Group>
   absl::Status Points(const bls12_381::FixedBase<Group>& base, std::span<const Fr> scalars) {
-    for (std::size_t first = 0; first < scalars.size(); first += kPartPoints) {
+    for (std::size_t first = 0; first < scalars.size(); first += kSetupPartPoints) {
       const std::span<const Fr> part =
-          scalars.subspan(first, std::min(kPartPoints, scalars.size() - first));
+          scalars.subspan(first, std::min(kSetupPartPoints, scalars.size() - first));
       const auto points = base.Multiples(pool_, part);
       constexpr std::size_t kBytes = std::is_same_v<Group, G1> ? bls12_381::kG1UncompressedBytes
                                                                : bls12_381::kG2UncompressedBytes;

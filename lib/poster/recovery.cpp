@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kRecoveryFormat = 1;
 // Of one message (chain.md 1.1).
 constexpr std::uint64_t kSectorsPerMessageMax = 25'000;
-constexpr std::uint64_t kPartitionsPerMessageMax = 3'000;
+constexpr std::uint64_t kDeclaredPartitionsMax = 3'000;
 // After so many epochs without a trace the message is made anew.
 constexpr filecoin::EpochDelta kLostAfter{5};
 
@@ -420,8 +420,8 @@ class Stepper {
   void Cut(std::vector<RecoveredPartition> partitions) {
     const std::uint64_t most =
         policy_.recovery.max_partitions_per_message > 0
-            ? std::min(policy_.recovery.max_partitions_per_message, kPartitionsPerMessageMax)
-            : kPartitionsPerMessageMax;
+            ? std::min(policy_.recovery.max_partitions_per_message, kDeclaredPartitionsMax)
+            : kDeclaredPartitionsMax;
     std::uint64_t sectors = 0;
     for (RecoveredPartition& partition : partitions) {
       const bool full = record_.messages.empty() ||

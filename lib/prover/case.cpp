@@ -64,7 +64,7 @@ absl::StatusOr<Bytes32> Hex32(const json& object, const char* member) {
   return *bytes;
 }
 
-absl::StatusOr<bls12_381::Fr> Element(const json& object, const char* member) {
+absl::StatusOr<bls12_381::Fr> ElementOf(const json& object, const char* member) {
   DAMOCLES_ASSIGN_OR_RETURN(const Bytes32 bytes, Hex32(object, member));
   return bls12_381::FrFromBytesLe(bytes);
 }
@@ -109,8 +109,8 @@ absl::StatusOr<CaseInputs> ReadInputs(std::string_view text) {
   }
   for (const json& partition : root["partitions"]) {
     groth16::Blinding blinding;
-    DAMOCLES_ASSIGN_OR_RETURN(blinding.r, Element(partition, "r"));
-    DAMOCLES_ASSIGN_OR_RETURN(blinding.s, Element(partition, "s"));
+    DAMOCLES_ASSIGN_OR_RETURN(blinding.r, ElementOf(partition, "r"));
+    DAMOCLES_ASSIGN_OR_RETURN(blinding.s, ElementOf(partition, "s"));
     inputs.blindings.push_back(blinding);
   }
   if (root.contains("secrets")) {
@@ -248,7 +248,7 @@ absl::StatusOr<groth16::SetupSecrets> ReadSecrets(std::string_view text) {
                                                             {"delta", &secrets.delta},
                                                             {"tau", &secrets.tau}};
   for (const auto& [member, value] : members) {
-    DAMOCLES_ASSIGN_OR_RETURN(*value, Element(root, member));
+    DAMOCLES_ASSIGN_OR_RETURN(*value, ElementOf(root, member));
   }
   return secrets;
 }
