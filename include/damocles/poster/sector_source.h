@@ -23,9 +23,10 @@ class SectorSource {
  public:
   virtual ~SectorSource() = default;
 
-  // One verdict a sector, in the same order.  Takes about `budget` at most: sectors that were not
-  // looked at by then, or that could not be judged, come back as readable if it is known where they
-  // are (the prover will tell).  An error says nothing about any sector: ask again.
+  // One verdict a sector, in the same order.  Takes about `budget` at most: sectors whose turn had
+  // not come by then come back as readable if it is known where they are (the prover will tell);
+  // those whose files did not answer come back as bad.  An error says nothing about any sector: ask
+  // again.
   virtual async::Task<absl::StatusOr<std::vector<SectorVerdict>>> Check(
       filecoin::ActorId miner, filecoin::PoStProofType proof_type,
       std::vector<PlannedSector> sectors, absl::Duration budget) = 0;
