@@ -56,13 +56,13 @@ TEST(LooseExecutorTest, EndsWhileAJobHangs) {
   const auto ended = std::make_shared<std::latch>(1);
   {
     LooseExecutor executor(1);
-    std::latch begun(1);
-    executor.Run([gate, ended, &begun] {
-      begun.count_down();
+    const auto begun = std::make_shared<std::latch>(1);
+    executor.Run([gate, ended, begun] {
+      begun->count_down();
       gate->wait();
       ended->count_down();
     });
-    begun.wait();
+    begun->wait();
     executor.Run([second_ran] { *second_ran = true; });
   }
   gate->count_down();

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -39,9 +40,10 @@ struct SectorCheckOptions {
 };
 
 // Over the tracker of this manager.  The blocking part runs on `executor`; both outlive the result,
-// and the tracker also a check that is still under way there.
+// and the tracker also a check that is still under way there.  `options` is asked for each check,
+// on the event loop.
 std::unique_ptr<SectorSource> MakeTrackerSource(const sector::Tracker& tracker,
                                                 async::Executor& executor,
-                                                SectorCheckOptions options);
+                                                std::function<SectorCheckOptions()> options);
 
 }  // namespace damocles::poster
