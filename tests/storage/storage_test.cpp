@@ -99,8 +99,8 @@ TEST(StoreRegistryTest, OneFolderIsOneStore) {
   TempDir dir;
   fs::create_directories(dir / "a");
   fs::create_directory_symlink(dir / "a", dir / "link");
-  EXPECT_THAT(StoreRegistry::Open({{.name = "one", .path = dir / "a"},
-                                   {.name = "two", .path = dir / "link/"}}),
+  EXPECT_THAT(StoreRegistry::Open(
+                  {{.name = "one", .path = dir / "a"}, {.name = "two", .path = dir / "link/"}}),
               StatusIs(absl::StatusCode::kAlreadyExists, "\"one\" and \"two\" are one folder"));
 }
 
