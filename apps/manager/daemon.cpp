@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "apps/manager/backend.h"
 #include "apps/manager/chain_client.h"
 #include "apps/manager/listen.h"
+#include "apps/manager/patience.h"
 #include "apps/manager/settings.h"
 #include "apps/manager/threads.h"
 
@@ -65,6 +67,19 @@ async::Task<void> TickForEver(job::Queue& queue, kj::Timer& timer) {
       LogError("job", "tick_failed", {{"error", status}});
     }
   }
+}
+
+// With a look at the folders of the stores, but a dead mount among them stops nobody.
+absl::StatusOr<config::ManagerConfig> LoadAtStart(const DaemonOptions& options) {
+  using Loaded = absl::StatusOr<config::ManagerConfig>;
+  config::LoadOptions load = LoadOptionsOf(options);
+  const std::string file = options.home.Config();
+  const std::optional<Loaded> loaded = Within<Loaded>(
+      StoreLook{}.patience, [file, load] { return config::LoadManagerConfig(file, load); });
+  if (loaded.has_value()) return *loaded;
+  LogError("config", "folders_not_answering", {{"file", file}});
+  load.check_folders = false;
+  return config::LoadManagerConfig(file, load);
 }
 
 // What changes at run time.
@@ -185,8 +200,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   const Home& home = options.home;
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path));
-  DAMOCLES_ASSIGN_OR_RETURN(const config::ManagerConfig config,
-                            config::LoadManagerConfig(home.Config(), LoadOptionsOf(options)));
+  DAMOCLES_ASSIGN_OR_RETURN(const config::ManagerConfig config, LoadAtStart(options));
   for (const std::string& warning : config.warnings) {
     LogWarning("config", "warning", {{"text", warning}});
   }
@@ -333,7 +347,8 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   // Whatever is under way is on disk or can be done again: the records decide at the next start.
   // A thread that hangs in a dead mount would use what goes now, and cannot be waited for.
   if (!threads.NothingHangs(kPatienceAtEnd)) {
-    LogWarning("manager", "file_systems_hang", {{"now", "ends without waiting for them"}});
+    LogWarning("manager", "reads_left_behind",
+               {{"now", "ends without waiting for stores that are being read"}});
     if (!why.ok()) LogError("manager", "ended", {{"error", why}});
     notice.Remove();
     std::_Exit(why.ok() ? cli::kExitDone : cli::kExitFailed);

@@ -4,10 +4,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <optional>
 #include <set>
 #include <span>
+#include <system_error>
 #include <utility>
 
+#include "apps/manager/patience.h"
+
+#include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 #include "damocles/prover/local_prover.h"
@@ -89,7 +95,8 @@ std::vector<poster::MinerPolicy> MinerPoliciesOf(const config::ManagerConfig& co
   return policies;
 }
 
-absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config) {
+absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config,
+                                                  const StoreLook& how) {
   std::vector<storage::PersistStore> stores;
   for (const config::PersistStoreConfig& from : config.persist_stores) {
     stores.push_back({.name = from.name,
@@ -101,10 +108,34 @@ absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& c
                       .deny_miners = from.deny_miners,
                       .meta = from.meta});
   }
-  DAMOCLES_ASSIGN_OR_RETURN(std::vector<storage::PersistStore> scanned,
-                            storage::ScanPersistStores(config.scan_persist_stores));
-  for (storage::PersistStore& store : scanned) stores.push_back(std::move(store));
-  return storage::StoreRegistry::Open(std::move(stores));
+  using Scanned = absl::StatusOr<std::vector<storage::PersistStore>>;
+  std::optional<Scanned> scanned = Within<Scanned>(
+      how.patience,
+      [globs = config.scan_persist_stores] { return storage::ScanPersistStores(globs); });
+  if (scanned.has_value()) {
+    DAMOCLES_RETURN_IF_ERROR(scanned->status());
+    for (storage::PersistStore& store : **scanned) stores.push_back(std::move(store));
+  } else {
+    LogError("storage", "scan_not_answering",
+             {{"key", "Common.ScanPersistStores"}, {"now", "without these stores"}});
+  }
+  std::vector<storage::PersistStore> answering;
+  for (storage::PersistStore& store : stores) {
+    const auto looked = Within<bool>(how.patience, [look = how.look, path = store.path] {
+      std::error_code ignored;  // Open says what is wrong
+      look ? look(path) : void(std::filesystem::weakly_canonical(path, ignored));
+      return true;
+    });
+    if (looked.has_value()) {
+      answering.push_back(std::move(store));
+    } else {
+      LogError("storage", "store_not_answering",
+               {{"store", store.name},
+                {"path", store.path},
+                {"now", "without it: mend the mount, then restart the manager"}});
+    }
+  }
+  return storage::StoreRegistry::Open(std::move(answering));
 }
 
 poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config) {

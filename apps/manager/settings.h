@@ -4,9 +4,13 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "damocles/base/thread_pool.h"
 #include "damocles/config/manager.h"
@@ -26,8 +30,16 @@ poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config);
 poster::SectorCheckOptions CheckOptionsOf(const config::ManagerConfig& config,
                                           std::shared_ptr<ThreadPool> pool);
 
-// Those of the configuration and those that its globs find; looks at their folders.
-absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config);
+// How long a store may take to show its folder at the start, and how it is looked at.
+struct StoreLook {
+  absl::Duration patience = absl::Minutes(1);
+  std::function<void(const std::string& path)> look;  // empty: at the folder; may block for ever
+};
+
+// Those of the configuration and those that its globs find.  A store whose file system does not
+// answer is left out, with an error in the log: its sectors are skipped, the others are proven.
+absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config,
+                                                  const StoreLook& how = {});
 
 // The keys of `loaded` that differ from what the manager was started with and that only a restart
 // brings into force.

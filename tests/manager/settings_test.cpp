@@ -2,9 +2,15 @@
 
 #include "apps/manager/settings.h"
 
+#include <filesystem>
+#include <latch>
+#include <memory>
+
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
 
 namespace damocles::manager {
 namespace {
@@ -88,6 +94,25 @@ Actor = 1001
   constexpr auto kSize = filecoin::SectorSize::k2KiB;
   EXPECT_OK(options.strict({1000, 7}, {.number = 7}, nowhere, kSize));
   EXPECT_FALSE(options.strict({1001, 7}, {.number = 7}, nowhere, kSize).ok());
+}
+
+TEST(SettingsTest, StoreThatHangsAtTheStartIsLeftOutAndTheOthersAreThere) {
+  const testing_support::TempDir dir;
+  for (const char* name : {"a", "hung"}) std::filesystem::create_directories(dir / name);
+  const config::ManagerConfig config =
+      Parse(absl::StrFormat("[[Common.PersistStores]]\nName = \"hung\"\nPath = \"%s\"\n"
+                            "[[Common.PersistStores]]\nName = \"a\"\nPath = \"%s\"\n",
+                            dir / "hung", dir / "a"));
+  const auto gate = std::make_shared<std::latch>(1);
+  StoreLook how{.patience = absl::Milliseconds(200), .look = {}};
+  how.look = [gate, hung = dir / "hung"](const std::string& path) {
+    if (path == hung) gate->wait();
+  };
+  ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry stores, OpenStores(config, how));
+  EXPECT_THAT(stores.Names(), ElementsAre("a"));
+  gate->count_down();
+  ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry all, OpenStores(config));
+  EXPECT_THAT(all.Names(), ElementsAre("hung", "a"));
 }
 
 TEST(SettingsTest, HeadIsAskedForOftenEnoughWhateverTheInterval) {
