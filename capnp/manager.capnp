@@ -79,7 +79,8 @@ interface Admin extends(Reader) {
   resetJobs @0 (ids :List(Text)) -> (status :Common.Status, results :List(Common.Status));
   removeJobs @1 (ids :List(Text)) -> (status :Common.Status, results :List(Common.Status));
   removeAllJobs @2 () -> (status :Common.Status, removed :UInt64);
-  attach @3 (path :Text, name :Text, readOnly :Bool, progress :Progress) -> (status :Common.Status, report :AttachReport);
+  attach @3 (path :Text, name :Text, readOnly :Bool, progress :Progress, replace :Bool)
+      -> (status :Common.Status, report :AttachReport);
 }
 
 interface Gate {

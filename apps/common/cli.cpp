@@ -141,6 +141,17 @@ std::string FormatSize(std::uint64_t bytes) {
   return absl::StrFormat("%d%s", bytes, kUnits[unit]);
 }
 
+std::string FormatSpace(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? absl::StrFormat("%dB", bytes) : absl::StrFormat("%.1f%s", value, kUnits[unit]);
+}
+
 absl::StatusOr<std::vector<std::uint64_t>> ParseNumbers(std::string_view text,
                                                         std::size_t count_max) {
   std::vector<std::uint64_t> numbers;

@@ -64,6 +64,8 @@ void AddJsonFlag(CLI::App& command, bool* json = nullptr);
 // is the caller's business.
 absl::StatusOr<std::uint64_t> ParseSize(std::string_view text);
 std::string FormatSize(std::uint64_t bytes);
+// For people: "252.0GiB", "0B".
+std::string FormatSpace(std::uint64_t bytes);
 
 // "0-9", "3", "1,4,7-8": ascending, each once; at most `count_max` numbers.
 absl::StatusOr<std::vector<std::uint64_t>> ParseNumbers(std::string_view text,

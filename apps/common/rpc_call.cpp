@@ -18,7 +18,22 @@ constexpr kj::Duration kTimeout = 30 * kj::SECONDS;
 constexpr std::size_t kAnswerBytesMax = std::size_t{256} << 20;
 constexpr int kMethodNotFound = -32601;
 
-using Answer = absl::StatusOr<std::string>;
+struct HttpAnswer {
+  std::uint32_t status = 0;
+  std::string body;
+};
+using Answer = absl::StatusOr<HttpAnswer>;
+
+absl::Status RefusalOf(std::uint32_t status, const std::string& name, bool has_token) {
+  if (status == 401 || status == 403) {
+    const std::string text =
+        absl::StrFormat("the node at %s %s (HTTP status %d): use a token that it gave out", name,
+                        has_token ? "refused the token" : "wants a token", status);
+    return status == 401 ? absl::UnauthenticatedError(text) : absl::PermissionDeniedError(text);
+  }
+  return absl::UnavailableError(
+      absl::StrFormat("the node at %s answered with HTTP status %d", name, status));
+}
 
 kj::Promise<Answer> Post(kj::Timer& timer, kj::Network& network, const chain::Endpoint& endpoint,
                          const std::string& token, std::string body) {
@@ -45,11 +60,11 @@ kj::Promise<Answer> Post(kj::Timer& timer, kj::Network& network, const chain::En
         return kj::mv(request.response);
       })
       .then([](kj::HttpClient::Response&& response) {
+        const std::uint32_t status = response.statusCode;
         auto reading = response.body->readAllText(kAnswerBytesMax);
-        return reading.attach(kj::mv(response.body));
-      })
-      .then([](kj::String&& content) -> Answer {
-        return std::string(content.cStr(), content.size());
+        return reading.attach(kj::mv(response.body)).then([status](kj::String&& content) -> Answer {
+          return HttpAnswer{status, std::string(content.cStr(), content.size())};
+        });
       })
       .attach(kj::mv(text), kj::mv(client));
 }
@@ -76,9 +91,14 @@ async::Task<absl::StatusOr<nlohmann::json>> CallNode(kj::Timer& timer, kj::Netwo
   auto racing = posting.exclusiveJoin(kj::mv(late));
   const Answer answer = co_await kj::mv(racing);
   if (!answer.ok()) co_return answer.status();
-  const nlohmann::json parsed = nlohmann::json::parse(*answer, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) {
-    co_return absl::UnknownError(absl::StrFormat("the node at %s gave no JSON-RPC answer", name));
+  // Some nodes send errors of JSON-RPC with a status of their own: what it says counts first.
+  const nlohmann::json parsed =
+      nlohmann::json::parse(answer->body, nullptr, /*allow_exceptions=*/false);
+  const bool refused = answer->status == 401 || answer->status == 403;
+  if (refused || !parsed.is_object() || (!parsed.contains("error") && !parsed.contains("result"))) {
+    if (answer->status != 200) co_return RefusalOf(answer->status, name, !token.empty());
+    co_return absl::UnavailableError(
+        absl::StrFormat("what listens at %s gave no JSON-RPC answer", name));
   }
   if (const auto error = parsed.find("error"); error != parsed.end() && error->is_object()) {
     const std::string message = error->value("message", "an error without a text");

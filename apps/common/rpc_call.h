@@ -16,8 +16,9 @@
 namespace damocles::cli {
 
 // POSTs {"method": method, "params": []} to `url` (http://host:port[/path]; /rpc/v1 if there is no
-// path) and returns the result.  UNIMPLEMENTED: the node has no such method; UNAVAILABLE: it cannot
-// be reached; UNKNOWN: any other error of the node, with its text.
+// path) and returns the result.  UNIMPLEMENTED: the node has no such method; UNAUTHENTICATED,
+// PERMISSION_DENIED: the token; UNAVAILABLE: nobody answers, or not in JSON-RPC (a proxy's error
+// page, say); UNKNOWN: any other error of the node, with its text.
 async::Task<absl::StatusOr<nlohmann::json>> CallNode(kj::Timer& timer, kj::Network& network,
                                                      std::string url, std::string token,
                                                      std::string method);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/log.h"
 #include "damocles/base/mutex.h"
 #include "damocles/base/status.h"
 #include "damocles/filecoin/proof_type.h"
@@ -17,6 +18,8 @@ namespace {
 
 constexpr std::size_t kProofBytes = 192;
 constexpr kj::Duration kProgressInterval = 200 * kj::MILLISECONDS;
+// A file system that lives answers in milliseconds.
+constexpr kj::Duration kSpacePatience = 3 * kj::SECONDS;
 
 rpc::SectorPlace PlaceOf(const sector::Location& location) {
   return {.sealed_store = location.sealed_store, .cache_store = location.cache_store};
@@ -65,6 +68,15 @@ struct Shared {
   std::atomic<bool> cancelled{false};
 };
 
+absl::StatusOr<const storage::PersistStore*> StoreAt(const storage::StoreRegistry& stores,
+                                                     const std::string& path) {
+  if (const storage::PersistStore* store = stores.FindByPath(path)) return store;
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "%s is no persist store of this manager; add it to sector-manager.cfg and restart: "
+      "[[Common.PersistStores]] Name = \"...\" Path = \"%s\"",
+      path, path));
+}
+
 async::Task<void> TellProgress(kj::Timer& timer, std::shared_ptr<Shared> shared,
                                std::function<void(std::uint64_t, std::uint64_t)> tell) {
   while (true) {
@@ -80,34 +92,60 @@ async::Task<void> TellProgress(kj::Timer& timer, std::shared_ptr<Shared> shared,
 
 }  // namespace
 
+ManagerBackend::~ManagerBackend() noexcept = default;
+
+void ManagerBackend::taskFailed(kj::Exception&& exception) {
+  LogError("manager", "attach_failed", {{"error", exception.getDescription().cStr()}});
+}
+
+kj::Promise<ManagerBackend::SpaceAnswer> ManagerBackend::SpaceOf(
+    const storage::PersistStore& store) {
+  Question& question = questions_[store.name];
+  if (question.answered == nullptr || *question.answered) {
+    question.answered = std::make_shared<bool>(false);
+    question.answer = async::Offload<SpaceAnswer>(
+                          executor_, [ask = ask_space_, path = store.path] { return ask(path); })
+                          .then([answered = question.answered](SpaceAnswer&& answer) {
+                            *answered = true;
+                            return kj::mv(answer);
+                          })
+                          .fork();
+  }
+  auto late = timer_.afterDelay(kSpacePatience).then([path = store.path]() -> SpaceAnswer {
+    return absl::UnavailableError(absl::StrFormat("%s: its file system does not answer", path));
+  });
+  return question.answer.addBranch().exclusiveJoin(kj::mv(late));
+}
+
 async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> ManagerBackend::Stores() {
-  std::map<std::string, std::uint64_t> counts;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const auto rows, index_.List(std::nullopt));
-  for (const sector::IndexRow& row : rows) ++counts[row.location.sealed_store];
-  // A hung network mount must not hang the manager: off the loop, one store at a time.
-  // No lambda inside co_await: g++ 12 destroys its captures twice.
-  auto looking =
-      async::Offload<std::vector<rpc::StoreInfo>>(executor_, [stores = stores_.Stores(), counts]() {
-        std::vector<rpc::StoreInfo> infos;
-        for (const storage::PersistStore& store : stores) {
-          rpc::StoreInfo info;
-          info.name = store.name;
-          info.path = store.path;
-          info.read_only = store.read_only;
-          if (const auto found = counts.find(store.name); found != counts.end()) {
-            info.sectors = found->second;
-          }
-          if (const auto space = storage::SpaceAt(store.path); space.ok()) {
-            info.total_bytes = space->total_bytes;
-            info.free_bytes = space->free_bytes;
-          } else {
-            info.status = space.status();
-          }
-          infos.push_back(std::move(info));
-        }
-        return infos;
-      });
-  co_return co_await kj::mv(looking);
+  using Counts = absl::StatusOr<std::map<std::string, std::uint64_t>>;
+  auto counting =
+      async::Offload<Counts>(executor_, [&index = index_] { return index.CountByStore(); });
+  auto asking = kj::heapArrayBuilder<kj::Promise<SpaceAnswer>>(stores_.Stores().size());
+  for (const storage::PersistStore& store : stores_.Stores()) asking.add(SpaceOf(store));
+  auto all_asked = kj::joinPromises(asking.finish());
+  const Counts counts = co_await kj::mv(counting);
+  if (!counts.ok()) co_return counts.status();
+  const kj::Array<SpaceAnswer> spaces = co_await kj::mv(all_asked);
+  std::vector<rpc::StoreInfo> infos;
+  for (std::size_t i = 0; i < spaces.size(); ++i) {
+    const storage::PersistStore& store = stores_.Stores()[i];
+    rpc::StoreInfo info;
+    info.name = store.name;
+    info.path = store.path;
+    info.read_only = store.read_only;
+    if (const auto found = counts->find(store.name); found != counts->end()) {
+      info.sectors = found->second;
+    }
+    if (spaces[i].ok()) {
+      info.total_bytes = spaces[i]->total_bytes;
+      info.free_bytes = spaces[i]->free_bytes;
+    } else {
+      info.status = spaces[i].status();
+    }
+    infos.push_back(std::move(info));
+  }
+  co_return infos;
 }
 
 absl::StatusOr<rpc::FoundSector> ManagerBackend::FindSector(filecoin::SectorId sector) {
@@ -127,40 +165,50 @@ absl::StatusOr<std::vector<rpc::DeadlineSummary>> ManagerBackend::Deadlines() {
 }
 
 async::Task<absl::StatusOr<rpc::AttachSummary>> ManagerBackend::Attach(
-    std::string path, std::function<void(std::uint64_t, std::uint64_t)> progress) {
-  const storage::PersistStore* known = stores_.FindByPath(path);
-  if (known == nullptr) {
-    co_return absl::FailedPreconditionError(absl::StrFormat(
-        "%s is no persist store of this manager; add it to sector-manager.cfg and restart: "
-        "[[Common.PersistStores]] Name = \"...\" Path = \"%s\"",
-        path, path));
+    std::string path, bool replace, std::function<void(std::uint64_t, std::uint64_t)> progress) {
+  // An attach that hangs in a dead mount keeps one thread, however often it is asked for.
+  if (!attaching_.insert(path).second) {
+    co_return absl::AlreadyExistsError(
+        absl::StrFormat("%s is being attached already, or its file system does not answer", path));
   }
-  const storage::PersistStore store = *known;
   const auto shared = std::make_shared<Shared>();
   kj::Promise<void> telling =
       TellProgress(timer_, shared, progress).ToPromise().eagerlyEvaluate([](kj::Exception&&) {
       });  // nobody listens any more
   // When the caller goes away the scan on its thread stops by itself.
   KJ_DEFER(shared->cancelled.store(true));
-  auto scanning = async::Offload<absl::StatusOr<sector::AttachReport>>(
-      executor_, [&index = index_, stores = stores_, store, shared] {
-        sector::AttachOptions options;
-        options.other_stores = &stores;
-        options.cancelled = &shared->cancelled;
-        return sector::AttachStore(index, store, options,
-                                   [shared](const sector::AttachProgress& now) {
-                                     const MutexLock lock(shared->mutex);
-                                     shared->progress = now;
-                                   });
-      });
-  auto report = co_await kj::mv(scanning);
+  using Report = absl::StatusOr<std::pair<std::string, sector::AttachReport>>;
+  auto done = kj::newPromiseAndFulfiller<Report>();
+  scans_.add(
+      async::Offload<Report>(
+          executor_,
+          [&index = index_, &stores = stores_, path, replace, shared]() -> Report {
+            DAMOCLES_ASSIGN_OR_RETURN(const storage::PersistStore* store, StoreAt(stores, path));
+            sector::AttachOptions options;
+            options.other_stores = &stores;
+            options.replace = replace;
+            options.cancelled = &shared->cancelled;
+            DAMOCLES_ASSIGN_OR_RETURN(
+                auto report, sector::AttachStore(index, *store, options,
+                                                 [shared](const sector::AttachProgress& now) {
+                                                   const MutexLock lock(shared->mutex);
+                                                   shared->progress = now;
+                                                 }));
+            return std::pair(store->name, std::move(report));
+          })
+          .then([this, path, fulfiller = kj::mv(done.fulfiller)](Report&& report) mutable {
+            attaching_.erase(path);
+            fulfiller->fulfill(kj::mv(report));
+          }));
+  Report report = co_await kj::mv(done.promise);
   if (!report.ok()) co_return report.status();
-  progress(report->totals.done, report->totals.folder_entries);
-  rpc::AttachSummary summary{.store = store.name,
-                             .added = report->totals.added + report->totals.moved,
-                             .known = report->totals.already_known,
+  const sector::AttachProgress& totals = report->second.totals;
+  progress(totals.done, totals.folder_entries);
+  rpc::AttachSummary summary{.store = report->first,
+                             .added = totals.added + totals.moved,
+                             .known = totals.already_known,
                              .problems = {}};
-  for (const sector::AttachProblem& problem : report->problems) {
+  for (const sector::AttachProblem& problem : report->second.problems) {
     summary.problems.push_back(absl::StrFormat("%s: %s", problem.path, problem.reason));
   }
   co_return summary;

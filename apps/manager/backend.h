@@ -2,9 +2,13 @@
 
 #pragma once
 
+#include <kj/async.h>
 #include <kj/timer.h>
 
 #include <functional>
+#include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,31 +21,55 @@
 namespace damocles::manager {
 
 // What the manager shows and does for people, over its parts, all of which outlive it.
-class ManagerBackend final : public rpc::Backend {
+class ManagerBackend final : public rpc::Backend, private kj::TaskSet::ErrorHandler {
  public:
   // `records`: the poster's, newest first; empty where no poster runs.
   using Records = std::function<absl::StatusOr<std::vector<poster::DeadlineRecord>>()>;
+  // Blocks, perhaps for ever.
+  using AskSpace = std::function<absl::StatusOr<storage::Space>(const std::string& path)>;
 
+  // What may hang runs on `executor`, and uses `index` and `stores` there.
   ManagerBackend(sector::Index& index, const storage::StoreRegistry& stores, Records records,
-                 async::Executor& executor, kj::Timer& timer)
+                 async::Executor& executor, kj::Timer& timer, AskSpace ask_space = storage::SpaceAt)
       : index_(index),
         stores_(stores),
         records_(std::move(records)),
         executor_(executor),
-        timer_(timer) {}
+        timer_(timer),
+        ask_space_(std::move(ask_space)),
+        scans_(*this) {}
+  ~ManagerBackend() noexcept override;
 
+  // A store that does not answer is listed as such.
   async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> Stores() override;
   absl::StatusOr<rpc::FoundSector> FindSector(filecoin::SectorId sector) override;
   absl::StatusOr<std::vector<rpc::DeadlineSummary>> Deadlines() override;
+  // ALREADY_EXISTS while an attach of the same path is under way.
   async::Task<absl::StatusOr<rpc::AttachSummary>> Attach(
-      std::string path, std::function<void(std::uint64_t, std::uint64_t)> progress) override;
+      std::string path, bool replace,
+      std::function<void(std::uint64_t, std::uint64_t)> progress) override;
 
  private:
+  void taskFailed(kj::Exception&& exception) override;
+
+  using SpaceAnswer = absl::StatusOr<storage::Space>;
+  // One question to a store at a time, whoever asks: a dead one keeps one thread, not one a call.
+  struct Question {
+    kj::ForkedPromise<SpaceAnswer> answer = nullptr;
+    std::shared_ptr<bool> answered;
+  };
+  kj::Promise<SpaceAnswer> SpaceOf(const storage::PersistStore& store);
+
   sector::Index& index_;
   const storage::StoreRegistry& stores_;
   const Records records_;
   async::Executor& executor_;
   kj::Timer& timer_;
+  const AskSpace ask_space_;
+  std::map<std::string, Question> questions_;  // by store
+  // What a thread is attaching, also when its caller has gone.
+  std::set<std::string> attaching_;  // paths
+  kj::TaskSet scans_;                // last: it uses what is above
 };
 
 }  // namespace damocles::manager

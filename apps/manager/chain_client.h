@@ -35,9 +35,10 @@ class ChainClient {
   std::unique_ptr<chain::Api> api_;
 };
 
-// Asks the nodes whether they are a devnet, until one has answered.  A devnet says what it verifies
-// proofs with.  True: a devnet whose verifying keys are `own`, as far as both have them.  False: a
-// node of the network.  FAILED_PRECONDITION: a devnet with other keys; the message names both.
+// Asks the nodes whether they are a devnet, until one has answered that; what else they answer is
+// logged.  A devnet says what it verifies proofs with.  True: a devnet whose verifying keys are
+// `own`, as far as both have them.  False: a node that does not know the question, or speaks TLS,
+// which a devnet does not.  FAILED_PRECONDITION: a devnet with other keys; the message names both.
 async::Task<absl::StatusOr<bool>> AskDevnet(kj::Timer& timer, kj::Network& network,
                                             std::vector<config::ChainEndpoint> nodes,
                                             std::map<filecoin::PoStProofType, std::string> own);

@@ -7,11 +7,10 @@
 #include <kj/async-io.h>
 #include <kj/async-unix.h>
 #include <signal.h>
-#include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +22,10 @@
 #include "apps/common/signals.h"
 #include "apps/manager/backend.h"
 #include "apps/manager/chain_client.h"
+#include "apps/manager/listen.h"
+#include "apps/manager/patience.h"
+#include "apps/manager/settings.h"
+#include "apps/manager/threads.h"
 
 #include "damocles/async/offload.h"
 #include "damocles/base/file.h"
@@ -30,7 +33,6 @@
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
-#include "damocles/config/endpoint.h"
 #include "damocles/config/ext_prover.h"
 #include "damocles/config/manager.h"
 #include "damocles/job/queue.h"
@@ -47,111 +49,14 @@ namespace damocles::manager {
 namespace {
 
 constexpr std::string_view kSoftware = "damocles-manager 0.1.0";
-constexpr std::size_t kBlockingThreads = 4;  // synced writes, scans, verification
 constexpr std::uint16_t kDefaultPort = 1789;
+constexpr absl::Duration kPatienceAtEnd = absl::Seconds(1);
 
 config::LoadOptions LoadOptionsOf(const DaemonOptions& options) {
   config::LoadOptions load;
   load.unknown =
       options.allow_unknown_config ? config::UnknownKeys::kWarn : config::UnknownKeys::kRefuse;
   return load;
-}
-
-job::Policy JobPolicyOf(const config::ManagerConfig& config) {
-  job::Policy policy;
-  const config::WorkerProverConfig& from = config.proving.worker_prover;
-  policy.job_max_try = from.job_max_try;
-  policy.heartbeat_timeout = from.heartbeat_timeout;
-  policy.heartbeat_late = from.heartbeat_timeout / 2;
-  policy.job_lifetime = from.job_lifetime;
-  return policy;
-}
-
-filecoin::EpochDelta Epochs(std::uint64_t count) {
-  return filecoin::EpochDelta(static_cast<std::int64_t>(count));
-}
-
-std::vector<poster::MinerPolicy> MinerPoliciesOf(const config::ManagerConfig& config) {
-  std::vector<poster::MinerPolicy> policies;
-  for (const config::MinerConfig& miner : config.miners) {
-    const config::MinerPostConfig& from = miner.post;
-    poster::MinerPolicy policy;
-    policy.miner = miner.actor;
-    policy.enabled = from.enabled;
-    policy.senders = from.senders;
-    policy.poster.challenge_confidence = Epochs(from.challenge_confidence);
-    policy.poster.submit_confidence = Epochs(from.submit_confidence);
-    policy.poster.confirmation_depth = Epochs(from.confidence);
-    policy.poster.max_partitions_per_message = from.max_partitions_per_post_message;
-    policy.poster.auto_reset_before_close = config.proving.worker_prover.auto_reset_before_close;
-    policy.post_fees.gas_fee_cap = from.gas_fee_cap;
-    policy.recovery_fees.gas_fee_cap = from.gas_fee_cap;
-    policy.recovery.max_sectors = from.max_recover_sector_limit;
-    policy.recovery.max_partitions_per_message = from.max_partitions_per_recovery_message;
-    policies.push_back(std::move(policy));
-  }
-  return policies;
-}
-
-absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config) {
-  std::vector<storage::PersistStore> stores;
-  for (const config::PersistStoreConfig& from : config.persist_stores) {
-    stores.push_back({.name = from.name,
-                      .path = from.path,
-                      .read_only = from.read_only,
-                      .strict = from.strict,
-                      .weight = from.weight,
-                      .allow_miners = from.allow_miners,
-                      .deny_miners = from.deny_miners,
-                      .meta = from.meta});
-  }
-  DAMOCLES_ASSIGN_OR_RETURN(std::vector<storage::PersistStore> scanned,
-                            storage::ScanPersistStores(config.scan_persist_stores));
-  for (storage::PersistStore& store : scanned) stores.push_back(std::move(store));
-  return storage::StoreRegistry::Open(std::move(stores));
-}
-
-// One challenge of the sector, read for real; not for miners with StrictCheck = false.
-sector::StrictCheck MakeStrictCheck(ThreadPool& pool, const config::ManagerConfig& config) {
-  std::set<filecoin::ActorId> lenient;
-  for (const config::MinerConfig& miner : config.miners) {
-    if (!miner.post.strict_check) lenient.insert(miner.actor);
-  }
-  return [&pool, lenient](filecoin::SectorId id, const sector::ProvableSector& sector,
-                          const sector::SectorFiles& files,
-                          filecoin::SectorSize size) -> absl::Status {
-    if (lenient.contains(id.miner)) return absl::OkStatus();
-    const auto type = filecoin::WindowProofOf(size);
-    if (!type) return absl::OkStatus();  // a size that no chain proves
-    Bytes32 randomness;
-    SystemRandom().Fill(randomness);
-    randomness[31] &= 0x3f;
-    DAMOCLES_ASSIGN_OR_RETURN(prover::PostClaim claim, prover::ClaimOf(*type, randomness));
-    claim.circuit.challenges = 1;
-    const prover::SectorToProve read{.number = id.number,
-                                     .comm_r = sector.comm_r,
-                                     .sealed_path = files.sealed_path,
-                                     .cache_dir = files.cache_dir};
-    const std::atomic<bool> never{false};
-    DAMOCLES_ASSIGN_OR_RETURN(
-        const prover::VanillaOutcome outcome,
-        prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), pool, never));
-    if (outcome.faults.empty()) return absl::OkStatus();
-    return absl::DataLossError(outcome.faults.front().reason);
-  };
-}
-
-struct Listen {
-  std::string address;  // for KJ
-  bool loopback = false;
-};
-
-absl::StatusOr<Listen> ParseListen(const std::string& text) {
-  DAMOCLES_ASSIGN_OR_RETURN(const config::HostPort parsed, config::ParseHostPort(text, "*"));
-  Listen listen{.address = parsed.ToString()};
-  listen.loopback =
-      parsed.host == "localhost" || parsed.host == "::1" || parsed.host.starts_with("127.");
-  return listen;
 }
 
 async::Task<void> TickForEver(job::Queue& queue, kj::Timer& timer) {
@@ -164,14 +69,41 @@ async::Task<void> TickForEver(job::Queue& queue, kj::Timer& timer) {
   }
 }
 
+// With a look at the folders of the stores, but a dead mount among them stops nobody.
+absl::StatusOr<config::ManagerConfig> LoadAtStart(const DaemonOptions& options) {
+  using Loaded = absl::StatusOr<config::ManagerConfig>;
+  config::LoadOptions load = LoadOptionsOf(options);
+  const std::string file = options.home.Config();
+  const std::optional<Loaded> loaded = Within<Loaded>(
+      StoreLook{}.patience, [file, load] { return config::LoadManagerConfig(file, load); });
+  if (loaded.has_value()) return *loaded;
+  LogError("config", "folders_not_answering", {{"file", file}});
+  load.check_folders = false;
+  return config::LoadManagerConfig(file, load);
+}
+
+// What changes at run time.
+struct Reloadable {
+  job::Queue& queue;
+  poster::Runner* runner;  // null: none
+  poster::SectorCheckOptions& check;
+  std::shared_ptr<ThreadPool> check_pool;
+};
+
 // Reads the configuration again when told to; what can change at run time changes.
-async::Task<void> ReloadOnSignal(kj::UnixEventPort& port, const DaemonOptions& options,
-                                 config::ManagerConfig current, job::Queue& queue,
-                                 poster::Runner* runner) {
+async::Task<void> ReloadOnSignal(kj::UnixEventPort& port, async::Executor& executor,
+                                 const DaemonOptions& options, config::ManagerConfig started,
+                                 Reloadable parts) {
   while (true) {
     co_await port.onSignal(SIGHUP).ignoreResult().exclusiveJoin(
         port.onSignal(SIGUSR1).ignoreResult());
-    auto loaded = config::LoadManagerConfig(options.home.Config(), LoadOptionsOf(options));
+    config::LoadOptions load = LoadOptionsOf(options);
+    load.check_folders = false;  // stores do not change, and a dead mount must not hold this up
+    using Loaded = absl::StatusOr<config::ManagerConfig>;
+    auto loading = async::Offload<Loaded>(executor, [file = options.home.Config(), load] {
+      return config::LoadManagerConfig(file, load);
+    });
+    const Loaded loaded = co_await kj::mv(loading);
     if (!loaded.ok()) {
       LogError("config", "not_reloaded",
                {{"error", loaded.status()}, {"now", "the old one holds"}});
@@ -180,81 +112,50 @@ async::Task<void> ReloadOnSignal(kj::UnixEventPort& port, const DaemonOptions& o
     for (const std::string& warning : loaded->warnings) {
       LogWarning("config", "warning", {{"text", warning}});
     }
-    queue.SetPolicy(JobPolicyOf(*loaded));
-    if (runner != nullptr) runner->SetMiners(MinerPoliciesOf(*loaded));
-    const auto same_stores = [&] {
-      if (loaded->persist_stores.size() != current.persist_stores.size()) return false;
-      for (std::size_t i = 0; i < current.persist_stores.size(); ++i) {
-        if (loaded->persist_stores[i].name != current.persist_stores[i].name ||
-            loaded->persist_stores[i].path != current.persist_stores[i].path) {
-          return false;
-        }
-      }
-      return true;
-    };
-    const auto same_chain = [&] {
-      if (loaded->chain.size() != current.chain.size()) return false;
-      for (std::size_t i = 0; i < current.chain.size(); ++i) {
-        if (loaded->chain[i].url != current.chain[i].url ||
-            !(loaded->chain[i].token == current.chain[i].token)) {
-          return false;
-        }
-      }
-      return true;
-    };
-    if (!same_stores()) {
-      LogWarning("config", "needs_restart", {{"key", "Common.PersistStores"}});
+    parts.queue.SetPolicy(JobPolicyOf(*loaded));
+    parts.check = CheckOptionsOf(*loaded, parts.check_pool);
+    if (parts.runner != nullptr) parts.runner->SetMiners(MinerPoliciesOf(*loaded));
+    const std::vector<std::string> not_applied = NeedRestart(started, *loaded);
+    for (const std::string& key : not_applied) {
+      LogWarning("config", "needs_restart", {{"key", key}});
     }
-    if (!same_chain()) LogWarning("config", "needs_restart", {{"key", "Common.API"}});
-    LogInfo("config", "reloaded", {{"file", options.home.Config()}});
-    current = *std::move(loaded);
+    LogInfo("config", "reloaded",
+            {{"file", options.home.Config()},
+             {"not_applied", not_applied.empty() ? "none" : absl::StrJoin(not_applied, ",")}});
   }
 }
 
 // The network decides which parameters may be used: those made from known secrets on a devnet only.
+// With the published ones nothing waits for that.
 async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
                                std::vector<config::ChainEndpoint> nodes, cli::Proving::Keys keys,
                                worker::Hub& hub, poster::Runner& runner,
                                kj::PromiseFulfiller<absl::Status>& refused) {
+  const bool practice = !keys.practice.empty();
+  if (practice) {
+    LogWarning("poster", "waits_for_chain",
+               {{"why",
+                 "parameters made from known secrets are for a devnet only: nothing is proven "
+                 "before a node has said that it is one"}});
+  } else {
+    runner.Start();
+  }
   const absl::StatusOr<bool> devnet = co_await AskDevnet(timer, network, nodes, keys.digests);
   if (!devnet.ok()) {
     refused.fulfill(absl::Status(devnet.status()));
     co_return;
   }
-  if (!*devnet && !keys.practice.empty()) {
+  if (!*devnet && practice) {
     refused.fulfill(absl::FailedPreconditionError(absl::StrFormat(
         "the parameters for %s were made from known secrets: anybody could forge such proofs, so "
         "they are for a devnet only, and the configured chain is none",
         filecoin::ToString(keys.practice.front()))));
     co_return;
   }
+  LogInfo("chain", "network_judged", {{"devnet", *devnet ? "yes" : "no"}});
   hub.AllowPracticeKeys(*devnet);
-  runner.Start();
+  if (practice) runner.Start();
 }
-
-// Where we listen, for other programs; gone with the object.
-class AddressNotice {
- public:
-  static absl::StatusOr<AddressNotice> Post(const Home& home, std::uint16_t port,
-                                            const std::string& port_file) {
-    DAMOCLES_RETURN_IF_ERROR(
-        WriteFileAtomically(home.AddressFile(), absl::StrFormat("127.0.0.1:%d\n", port)));
-    if (!port_file.empty()) {
-      DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(port_file, absl::StrFormat("%d\n", port)));
-    }
-    return AddressNotice(home.AddressFile());
-  }
-  AddressNotice(AddressNotice&& other) noexcept : file_(std::exchange(other.file_, "")) {}
-  AddressNotice(const AddressNotice&) = delete;
-  AddressNotice& operator=(const AddressNotice&) = delete;
-  ~AddressNotice() {
-    if (!file_.empty()) unlink(file_.c_str());
-  }
-
- private:
-  explicit AddressNotice(std::string file) : file_(std::move(file)) {}
-  std::string file_;
-};
 
 std::string RandomName() {
   std::uint8_t bytes[8];
@@ -297,14 +198,13 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   cli::LeaveToTheLoop({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
 
   const Home& home = options.home;
+  DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path));
-  DAMOCLES_ASSIGN_OR_RETURN(const config::ManagerConfig config,
-                            config::LoadManagerConfig(home.Config(), LoadOptionsOf(options)));
+  DAMOCLES_ASSIGN_OR_RETURN(const config::ManagerConfig config, LoadAtStart(options));
   for (const std::string& warning : config.warnings) {
     LogWarning("config", "warning", {{"text", warning}});
   }
   LogInfo("manager", "configuration", {{"effective", config::DescribeForLog(config)}});
-  DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
   if (!listen.loopback && !HasTokens(home) && !options.insecure_no_auth) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "refusing to listen on %s without tokens: run damocles-manager daemon init to make them, "
@@ -330,16 +230,17 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                {{"folder", proving.Parameters().Folder()},
                 {"effect", "no proof can be verified, so none will be sent"}});
   }
-  // Pools after what their jobs use: they are joined first.
-  ThreadPool blocking_pool(kBlockingThreads + 1);
-  async::PoolExecutor blocking(blocking_pool);
-  ThreadPool proving_pool(1);
-  async::PoolExecutor proving_executor(proving_pool);
+  // After what their jobs use: what is joined is joined first.
+  Threads threads;
 
   kj::AsyncIoContext io = kj::setupAsyncIo();
   kj::Timer& timer = io.provider->getTimer();
-  worker::Hub hub(*queue, proving.Verifier(), blocking, timer, SystemClock(), keys.digests);
+  worker::Hub hub(*queue, proving.Verifier(), threads.verification, timer, SystemClock(),
+                  keys.digests);
 
+  // A read that hangs outlives everything here: it has a pool of its own, that it shares.
+  const auto check_pool = std::make_shared<ThreadPool>(1);
+  poster::SectorCheckOptions check = CheckOptionsOf(config, check_pool);
   std::unique_ptr<ChainClient> chain;
   std::unique_ptr<poster::ProofJobs> proof_jobs;
   std::unique_ptr<poster::SectorSource> sector_source;
@@ -347,12 +248,8 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   if (options.poster) {
     DAMOCLES_ASSIGN_OR_RETURN(chain, ChainClient::Make(config, *io.provider));
     proof_jobs = poster::MakeQueueJobs(*queue);
-    poster::SectorCheckOptions check;
-    check.limits.parallel = config.proving.parallel_check_limit;
-    check.limits.single = config.proving.single_check_timeout;
-    check.limits.total = config.proving.partition_check_timeout;
-    check.strict = MakeStrictCheck(proving.Pool(), config);
-    sector_source = poster::MakeTrackerSource(tracker, blocking, std::move(check));
+    sector_source =
+        poster::MakeTrackerSource(tracker, threads.sector_checks, [&check] { return check; });
     DAMOCLES_ASSIGN_OR_RETURN(
         runner, poster::Runner::Open({.api = chain->Api(),
                                       .jobs = *proof_jobs,
@@ -360,8 +257,8 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                                       .store = *database,
                                       .clock = SystemClock(),
                                       .timer = timer,
-                                      .executor = blocking},
-                                     poster::RunnerOptions{}, MinerPoliciesOf(config)));
+                                      .executor = threads.records},
+                                     RunnerOptionsOf(config), MinerPoliciesOf(config)));
   }
 
   ManagerBackend backend(
@@ -370,8 +267,9 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
         if (runner != nullptr) return runner->ListRecords({});
         return poster::ListRecords(*database, {});
       },
-      blocking, timer);
-  rpc::Server server(*queue, options.worker_prover ? &hub : nullptr, backend, authorize, timer);
+      threads.files, timer);
+  rpc::Server server(*queue, &hub, backend, authorize, timer,
+                     {.takes_workers = options.worker_prover});
 
   // In local mode the manager has one worker of its own, fed from the same queue.
   std::unique_ptr<worker::Agent> local;
@@ -385,9 +283,9 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
       agent.stores[store.name] = store.path;
     std::vector<std::unique_ptr<worker::Manager>> managers;
     managers.push_back(std::make_unique<worker::LocalManager>(hub));
-    local = std::make_unique<worker::Agent>(std::move(agent), proving.Prover(), results,
-                                            proving_executor, timer, SystemClock(),
-                                            std::move(managers));
+    local =
+        std::make_unique<worker::Agent>(std::move(agent), proving.Prover(), results,
+                                        threads.proving, timer, SystemClock(), std::move(managers));
   }
 
   auto receiver = [&]() -> absl::StatusOr<kj::Own<kj::ConnectionReceiver>> {
@@ -402,13 +300,18 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   }();
   if (!receiver.ok()) return receiver.status();
   const auto port = static_cast<std::uint16_t>((*receiver)->getPort());
-  DAMOCLES_ASSIGN_OR_RETURN(const AddressNotice notice,
-                            AddressNotice::Post(home, port, options.port_file));
+  DAMOCLES_ASSIGN_OR_RETURN(
+      AddressNotice notice,
+      AddressNotice::Post(home.AddressFile(), listen.Reachable(port), port, options.port_file));
 
-  const auto failed = [](const char* what) {
-    return [what](kj::Exception&& exception) {
-      LogError("manager", "part_failed",
-               {{"part", what}, {"error", std::string(exception.getDescription().cStr())}});
+  // A manager without one of its parts is worse than one that is started anew.
+  auto end = kj::newPromiseAndFulfiller<absl::Status>();
+  const auto failed = [&end](const char* what) {
+    return [what, &end](kj::Exception&& exception) {
+      const std::string error = exception.getDescription().cStr();
+      LogError("manager", "part_failed", {{"part", what}, {"error", error}});
+      end.fulfiller->fulfill(absl::InternalError(
+          absl::StrFormat("its part \"%s\" failed: %s; start it again and tell us", what, error)));
     };
   };
   queue->NoteReceiving();
@@ -418,14 +321,15 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   kj::Promise<void> working = kj::Promise<void>(kj::NEVER_DONE);
   if (local != nullptr) working = local->Run().eagerlyEvaluate(failed("local prover"));
   kj::Promise<void> reloading =
-      ReloadOnSignal(io.unixEventPort, options, config, *queue, runner.get())
+      ReloadOnSignal(
+          io.unixEventPort, threads.files, options, config,
+          {.queue = *queue, .runner = runner.get(), .check = check, .check_pool = check_pool})
           .ToPromise()
           .eagerlyEvaluate(failed("reload"));
-  auto refusal = kj::newPromiseAndFulfiller<absl::Status>();
   kj::Promise<void> judging = kj::READY_NOW;
   if (runner != nullptr) {
     judging = JudgeNetwork(timer, io.provider->getNetwork(), config.chain, keys, hub, *runner,
-                           *refusal.fulfiller)
+                           *end.fulfiller)
                   .ToPromise()
                   .eagerlyEvaluate(failed("poster"));
   } else {
@@ -438,10 +342,18 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
            {"miners", config.miners.size()}});
 
   auto stopped = cli::StopSignal(io.unixEventPort).then([] { return absl::OkStatus(); });
-  const absl::Status why = stopped.exclusiveJoin(kj::mv(refusal.promise)).wait(io.waitScope);
-  if (!why.ok()) return why;
-  LogInfo("manager", "stopping", {});
+  const absl::Status why = stopped.exclusiveJoin(kj::mv(end.promise)).wait(io.waitScope);
+  if (why.ok()) LogInfo("manager", "stopping", {});
   // Whatever is under way is on disk or can be done again: the records decide at the next start.
+  // A thread that hangs in a dead mount would use what goes now, and cannot be waited for.
+  if (!threads.NothingHangs(kPatienceAtEnd)) {
+    LogWarning("manager", "reads_left_behind",
+               {{"now", "ends without waiting for stores that are being read"}});
+    if (!why.ok()) LogError("manager", "ended", {{"error", why}});
+    notice.Remove();
+    std::_Exit(why.ok() ? cli::kExitDone : cli::kExitFailed);
+  }
+  if (!why.ok()) return why;
   return cli::kExitDone;
 }
 

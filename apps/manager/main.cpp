@@ -34,6 +34,9 @@ void AddDaemon(cli::Program& program, Globals& globals) {
     bool miner = false;
     bool ext_prover = false;
     bool devnet = false;
+    bool warmup = true;
+    bool indexer_off = false;
+    std::string http_listen;
   };
   const auto flags = std::make_shared<Flags>();
   CLI::App* run = daemon->add_subcommand("run", "Runs the manager until SIGTERM");
@@ -56,6 +59,13 @@ void AddDaemon(cli::Program& program, Globals& globals) {
   run->add_option("--proxy", flags->proxy, "Another manager's index: not part of this version");
   run->add_flag("--devnet", flags->devnet,
                 "Devnet in the same process: not part of this version; run damocles-devnet");
+  run->add_option("--http-listen", flags->http_listen,
+                  "Metrics and dashboard: not part of this version");
+  run->add_flag("--proxy-sector-indexer-off", flags->indexer_off,
+                "Belongs to --proxy: not part of this version");
+  run->add_flag("--warmup,!--no-warmup", flags->warmup,
+                "WinningPoSt: not part of this version; accepted, without effect on windows")
+      ->default_str("true");
   program.SetAction(
       *run,
       [flags, &globals]() -> absl::StatusOr<int> {
@@ -65,6 +75,8 @@ void AddDaemon(cli::Program& program, Globals& globals) {
         if (flags->miner) return NotYet("--miner (WinningPoSt)");
         if (flags->ext_prover) return NotYet("--ext-prover");
         if (!flags->proxy.empty()) return NotYet("--proxy");
+        if (flags->indexer_off) return NotYet("--proxy-sector-indexer-off");
+        if (!flags->http_listen.empty()) return NotYet("--http-listen");
         if (flags->devnet) return NotYet("--devnet: run damocles-devnet beside it; the flag");
         flags->options.home = globals.home;
         flags->options.allow_unknown_config |= globals.allow_unknown_config;
@@ -97,8 +109,10 @@ int Main(int argc, char** argv) {
   CLI::App* util = app.add_subcommand("util", "The operator's tools");
   util->require_subcommand(1);
   util->fallthrough();
-  util->add_option("--manager,--listen", globals.manager_address,
-                   "HOST:PORT of the running manager (default: what its data folder says)");
+  util->add_option(
+      "--manager,--listen", globals.manager_address,
+      "HOST:PORT of the running manager, or :PORT on this machine (default: what its data "
+      "folder says)");
   cli::AddPath(*util, "--token-file", globals.token_file,
                "Token to use (default: the admin token of the data folder)");
   util->add_flag("--allow-unknown-config", globals.allow_unknown_config,

@@ -62,7 +62,12 @@ async::Task<absl::StatusOr<std::string>> LotusNodes::Call(std::string method, st
 }
 
 void LotusNodes::LeaveNode(std::size_t failed, const absl::Status& why) {
-  if (links_.size() < 2 || current_ != failed) return;
+  if (current_ != failed) return;
+  if (links_.size() < 2) {
+    LogWarning("chain", "node_lost",
+               {{"node", links_[failed]->Where().Name()}, {"why", WithoutTokens(why)}});
+    return;
+  }
   LogWarning("chain", "node_left",
              {{"node", links_[failed]->Where().Name()}, {"why", WithoutTokens(why)}});
   current_ = (failed + 1) % links_.size();

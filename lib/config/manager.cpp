@@ -40,7 +40,8 @@ void ReadApi(TableReader api, ManagerConfig& config) {
 }
 
 void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerConfig& config) {
-  std::map<std::string, std::string> place_of;
+  std::map<std::string, std::string> place_of;   // by name
+  std::map<std::string, std::string> folder_of;  // by path
   for (TableReader& table : common.Tables("PersistStores")) {
     PersistStoreConfig store;
     table.Read("Name", store.name);
@@ -61,13 +62,19 @@ void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerC
       table.Problem("Path", "is missing: the folder of the store");
       continue;
     }
-    if (store.name.empty()) store.name = store.path;
     store.path = AbsolutePath(store.path);
+    // The form that the worker's [[attached]] has: names must be equal to the letter.
+    if (store.name.empty()) store.name = store.path;
     if (options.check_folders) WantFolder(table, "Path", store.path);
     const auto [other, is_new] = place_of.emplace(store.name, table.Where("Name"));
     if (!is_new) {
       table.Problem("Name", absl::StrFormat("%s is the name of another store (%s)",
                                             Quote(store.name), other->second));
+    }
+    const auto [same, is_alone] = folder_of.emplace(store.path, table.Where("Path"));
+    if (!is_alone) {
+      table.Problem("Path", absl::StrFormat("%s is the folder of another store (%s)", store.path,
+                                            same->second));
     }
     config.persist_stores.push_back(std::move(store));
   }

@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<SectorVerdict>> CheckNow(const sector::Tracker& track
 class TrackerSource final : public SectorSource {
  public:
   TrackerSource(const sector::Tracker& tracker, async::Executor& executor,
-                SectorCheckOptions options)
+                std::function<SectorCheckOptions()> options)
       : tracker_(tracker), executor_(executor), options_(std::move(options)) {}
 
   async::Task<absl::StatusOr<std::vector<SectorVerdict>>> Check(filecoin::ActorId miner,
@@ -65,7 +65,7 @@ class TrackerSource final : public SectorSource {
           absl::StrFormat("proof type %d is unknown", filecoin::ToNumber(proof_type)));
     }
     absl::AnyInvocable<absl::StatusOr<std::vector<SectorVerdict>>()&&> work =
-        [&tracker = tracker_, options = options_, miner, proof_type, sectors = std::move(sectors),
+        [&tracker = tracker_, options = options_(), miner, proof_type, sectors = std::move(sectors),
          budget]() { return CheckNow(tracker, options, miner, proof_type, sectors, budget); };
     co_return co_await async::Offload<absl::StatusOr<std::vector<SectorVerdict>>>(executor_,
                                                                                   std::move(work));
@@ -74,14 +74,14 @@ class TrackerSource final : public SectorSource {
  private:
   const sector::Tracker& tracker_;
   async::Executor& executor_;
-  SectorCheckOptions options_;
+  const std::function<SectorCheckOptions()> options_;
 };
 
 }  // namespace
 
 std::unique_ptr<SectorSource> MakeTrackerSource(const sector::Tracker& tracker,
                                                 async::Executor& executor,
-                                                SectorCheckOptions options) {
+                                                std::function<SectorCheckOptions()> options) {
   return std::make_unique<TrackerSource>(tracker, executor, std::move(options));
 }
 

@@ -139,7 +139,9 @@ class AdminServer final : public schema::Admin::Server {
                                   [](kj::Exception&&) {})  // nobody listens any more
                             .eagerlyEvaluate(nullptr);
     };
-    auto report = co_await backend.Attach(ToString(params.getPath()), std::move(tell));
+    auto attaching =
+        backend.Attach(ToString(params.getPath()), params.getReplace(), std::move(tell));
+    auto report = co_await kj::mv(attaching);
     Write(report.status(), context.getResults().initStatus());
     if (!report.ok()) co_return;
     auto out = context.getResults().initReport();

@@ -13,6 +13,7 @@ struct AdminServices {
   job::Queue& queue;
   worker::Hub* worker_hub;  // may be null
   Backend& backend;
+  bool takes_workers;
 };
 
 // The two views of a manager.  `services` outlives the capabilities.

@@ -366,11 +366,12 @@ async::Task<void> WatchProgress(kj::Timer& timer, kj::Duration patience,
 }  // namespace
 
 async::Task<absl::StatusOr<AttachSummary>> ManagerClient::Attach(
-    std::string path, std::function<void(std::uint64_t, std::uint64_t)> progress) {
+    std::string path, bool replace, std::function<void(std::uint64_t, std::uint64_t)> progress) {
   DAMOCLES_CO_RETURN_IF_ERROR(state_->Need(state_->line->has_admin, "admin"));
   const auto heard = std::make_shared<std::uint64_t>(0);
   auto request = state_->line->admin.attachRequest();
   request.setPath(path.c_str());
+  request.setReplace(replace);
   request.setProgress(kj::heap<ProgressServer>(std::move(progress), heard));
   using Response = capnp::Response<schema::Admin::AttachResults>;
   using Outcome = absl::StatusOr<Response>;

@@ -75,7 +75,10 @@ bool IsLoopback(kj::AsyncIoStream& stream) {
 struct Server::State final : private kj::TaskSet::ErrorHandler {
   State(job::Queue& queue, worker::Hub* worker_hub, Backend& backend, Authorize judge,
         kj::Timer& server_timer, ServerLimits server_limits)
-      : services{.queue = queue, .worker_hub = worker_hub, .backend = backend},
+      : services{.queue = queue,
+                 .worker_hub = worker_hub,
+                 .backend = backend,
+                 .takes_workers = server_limits.takes_workers},
         authorize(std::move(judge)),
         timer(server_timer),
         limits(server_limits),
@@ -122,7 +125,8 @@ class GateServer final : public schema::Gate::Server {
       results.setReader(admin);
       results.setAdmin(kj::mv(admin));
     }
-    if ((*role == Role::kWorker || *role == Role::kAdmin) && services_.worker_hub != nullptr) {
+    if ((*role == Role::kWorker || *role == Role::kAdmin) && services_.takes_workers &&
+        services_.worker_hub != nullptr) {
       results.setWorkerHub(MakeWorkerHub(*services_.worker_hub, peer_.text));
     }
     return kj::READY_NOW;

@@ -112,16 +112,41 @@ class Attacher {
       ++Totals().already_known;
       return absl::OkStatus();
     }
-    if (known.has_value() && !options_.replace) {
+    if (known.has_value() && !options_.replace && !HasMoved(one, *known)) {
       ++Totals().conflicts;
-      Problem(replica, absl::StrFormat("the index has it in store \"%s\" (cache \"%s\"): left so",
-                                       known->sealed_store, known->cache_store));
+      Problem(replica,
+              absl::StrFormat("the index has it in store \"%s\" (cache \"%s\"), where it still "
+                              "is or may be: left so (--replace takes this one)",
+                              known->sealed_store, known->cache_store));
       return absl::OkStatus();
     }
     ++(known.has_value() ? Totals().moved : Totals().added);
     rows_.push_back(
         {.sector = one.sector, .variant = one.variant, .location = std::move(location)});
     return absl::OkStatus();
+  }
+
+  // Whether the place that the index knows is of no use any more: its files were moved here.
+  bool HasMoved(const Found& one, const Location& known) const {
+    if (options_.other_stores == nullptr) return false;
+    const PersistStore* sealed = options_.other_stores->Find(known.sealed_store);
+    const PersistStore* cache = options_.other_stores->Find(known.cache_store);
+    // A store that is not configured is no place for a proof, whatever lies there.
+    if (sealed == nullptr || cache == nullptr) return true;
+    const auto gone = [](const std::string& path) {
+      std::error_code error;
+      // Not if it cannot be looked at: that store may be back in a minute.
+      return fs::status(path, error).type() == fs::file_type::not_found;
+    };
+    // An empty mount point looks as if all had been moved: the store's own folder must be there.
+    const auto missing = [&](const PersistStore& store, std::string_view folder,
+                             const std::string& path) {
+      return !gone(absl::StrFormat("%s/%s", store.path, folder)) && gone(path);
+    };
+    return missing(*sealed, storage::ReplicaFolder(one.variant),
+                   storage::ReplicaPath(sealed->path, one.sector, one.variant)) ||
+           missing(*cache, storage::CacheFolder(one.variant),
+                   storage::CachePath(cache->path, one.sector, one.variant));
   }
 
   absl::Status Incomplete(const std::string& path, const absl::Status& why) {

@@ -122,8 +122,8 @@ absl::Status Index::Remove(filecoin::SectorId sector, Variant variant) {
   return store::Delete(store_, Key(sector, variant));
 }
 
-absl::StatusOr<std::vector<IndexRow>> Index::List(std::optional<filecoin::ActorId> miner) const {
-  std::vector<IndexRow> rows;
+absl::Status Index::ScanRows(std::optional<filecoin::ActorId> miner,
+                             const std::function<void(IndexRow)>& visit) const {
   for (const Variant variant : {Variant::kSealed, Variant::kUpgraded}) {
     const std::string prefix =
         miner.has_value() ? MinerPrefix(variant, *miner) : std::string(Prefix(variant));
@@ -136,11 +136,25 @@ absl::StatusOr<std::vector<IndexRow>> Index::List(std::optional<filecoin::ActorI
           const filecoin::SectorId sector{.miner = LoadBe64(numbers),
                                           .number = LoadBe64(numbers + 8)};
           DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, value));
-          rows.push_back({.sector = sector, .variant = variant, .location = std::move(location)});
+          visit({.sector = sector, .variant = variant, .location = std::move(location)});
           return absl::OkStatus();
         }));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<IndexRow>> Index::List(std::optional<filecoin::ActorId> miner) const {
+  std::vector<IndexRow> rows;
+  DAMOCLES_RETURN_IF_ERROR(
+      ScanRows(miner, [&rows](IndexRow row) { rows.push_back(std::move(row)); }));
   return rows;
+}
+
+absl::StatusOr<std::map<std::string, std::uint64_t>> Index::CountByStore() const {
+  std::map<std::string, std::uint64_t> counts;
+  DAMOCLES_RETURN_IF_ERROR(ScanRows(
+      std::nullopt, [&counts](const IndexRow& row) { ++counts[row.location.sealed_store]; }));
+  return counts;
 }
 
 }  // namespace damocles::sector

@@ -185,8 +185,8 @@ absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
 absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stores) {
   StoreRegistry registry;
   for (PersistStore& store : stores) {
-    if (store.name.empty()) store.name = store.path;
     store.path = Absolute(store.path);
+    if (store.name.empty()) store.name = store.path;
     if (const PersistStore* other = registry.Find(store.name); other != nullptr) {
       return absl::AlreadyExistsError(absl::StrFormat(
           "persist store name \"%s\" is used twice, for %s and %s: names must differ", store.name,
@@ -208,6 +208,15 @@ absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stor
       return absl::InvalidArgumentError(
           absl::StrFormat("persist store \"%s\": %s is not a folder", store.name, store.path));
     }
+    std::string canonical = Canonical(store.path);
+    for (std::size_t i = 0; i < registry.stores_.size(); ++i) {
+      if (registry.canonical_[i] != canonical) continue;
+      return absl::AlreadyExistsError(absl::StrFormat(
+          "persist stores \"%s\" and \"%s\" are one folder, %s: take one of them out of the "
+          "configuration",
+          registry.stores_[i].name, store.name, canonical));
+    }
+    registry.canonical_.push_back(std::move(canonical));
     registry.stores_.push_back(std::move(store));
   }
   return registry;
@@ -228,9 +237,14 @@ absl::StatusOr<std::string> StoreRegistry::PathOf(std::string_view name) const {
 }
 
 const PersistStore* StoreRegistry::FindByPath(const std::string& path) const {
-  const std::string wanted = Canonical(path);
+  // As text first: that needs no file system, which may hang.
+  const std::string absolute = Absolute(path);
   for (const PersistStore& store : stores_) {
-    if (Canonical(store.path) == wanted) return &store;
+    if (store.path == absolute) return &store;
+  }
+  const std::string canonical = Canonical(path);
+  for (std::size_t i = 0; i < stores_.size(); ++i) {
+    if (canonical_[i] == canonical) return &stores_[i];
   }
   return nullptr;
 }

@@ -205,6 +205,27 @@ Posts.Enabled = true
   }
 }
 
+// The worker's [[attached]] has the same form: names that differ in a slash never meet.
+TEST(ManagerConfigTest, NameOfAStoreIsItsNormalPathWhereNoneIsGiven) {
+  LoadOptions options;
+  options.check_folders = false;
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config,
+                       Parse("[[Common.PersistStores]]\nPath = \"/mnt/./st1/\"\n", options));
+  EXPECT_EQ(config.persist_stores[0].name, "/mnt/st1");
+  EXPECT_EQ(config.persist_stores[0].path, "/mnt/st1");
+}
+
+TEST(ManagerConfigTest, TwoStoresInOneFolderAreAMistake) {
+  LoadOptions options;
+  options.check_folders = false;
+  EXPECT_THAT(Parse("[[Common.PersistStores]]\nName = \"a\"\nPath = \"/mnt/st1\"\n"
+                    "[[Common.PersistStores]]\nName = \"b\"\nPath = \"/mnt/st1/\"\n",
+                    options),
+              StatusIs(kInvalid,
+                       "sector-manager.cfg:6:1: Common.PersistStores.Path: /mnt/st1 is the folder "
+                       "of another store (sector-manager.cfg:3:1)"));
+}
+
 TEST(ManagerConfigTest, FoldersOfStoresMustBeThere) {
   TempDir dir;
   const std::string text = "[[Common.PersistStores]]\nPath = \"" + (dir / "none") + "\"\n";

@@ -34,7 +34,7 @@ class TrackerSourceTest : public ::testing::Test {
     SectorCheckOptions options;
     options.check_files = check_files;
     const std::unique_ptr<SectorSource> source =
-        MakeTrackerSource(tracker_, executor_, std::move(options));
+        MakeTrackerSource(tracker_, executor_, [options] { return options; });
     return loop_.Wait(source
                           ->Check(testing::kMiner, filecoin::PoStProofType::kWindow2KiBV1_1,
                                   std::move(sectors), absl::Seconds(5))
@@ -71,6 +71,24 @@ TEST_F(TrackerSourceTest, StoreThatIsNotMountedHereIsBadOnlyWhenFilesAreChecked)
   EXPECT_EQ(trusted[0].reason, "");
   ASSERT_OK_AND_ASSIGN(const auto checked, Check({testing::Sector(1)}, true));
   EXPECT_THAT(checked[0].reason, HasSubstr("sealed-store"));
+}
+
+TEST_F(TrackerSourceTest, EachCheckGoesByTheOptionsOfItsTime) {
+  SectorCheckOptions options;
+  options.check_files = false;
+  const std::unique_ptr<SectorSource> source =
+      MakeTrackerSource(tracker_, executor_, [&options] { return options; });
+  const auto check = [&] {
+    return loop_.Wait(source
+                          ->Check(testing::kMiner, filecoin::PoStProofType::kWindow2KiBV1_1,
+                                  {testing::Sector(1)}, absl::Seconds(5))
+                          .ToPromise());
+  };
+  ASSERT_OK_AND_ASSIGN(const auto before, check());
+  EXPECT_EQ(before[0].reason, "");
+  options.check_files = true;
+  ASSERT_OK_AND_ASSIGN(const auto after, check());
+  EXPECT_NE(after[0].reason, "");
 }
 
 }  // namespace

@@ -69,7 +69,9 @@ class FakeBackend final : public Backend {
     return std::vector<DeadlineSummary>{summary};
   }
   async::Task<absl::StatusOr<AttachSummary>> Attach(
-      std::string path, std::function<void(std::uint64_t, std::uint64_t)> progress) override {
+      std::string path, bool replace,
+      std::function<void(std::uint64_t, std::uint64_t)> progress) override {
+    replaces = replace;
     if (path == "/absent") co_return absl::NotFoundError("/absent is not there");
     progress(1, 3);
     auto pair = kj::newPromiseAndFulfiller<void>();
@@ -84,6 +86,7 @@ class FakeBackend final : public Backend {
   }
 
   kj::Own<kj::PromiseFulfiller<void>> heard;
+  bool replaces = false;
 };
 
 absl::StatusOr<Role> Judge(std::string_view token, bool loopback) {
@@ -185,7 +188,7 @@ TEST_F(GateTest, AReaderReadsAndReachesNothingElse) {
     EXPECT_THAT(Await(client->RemoveAllJobs()),
                 StatusIs(absl::StatusCode::kPermissionDenied, "\"admin\""));
     EXPECT_THAT(Await(client->ResetJobs({})), StatusIs(absl::StatusCode::kPermissionDenied, ""));
-    EXPECT_THAT(Await(client->Attach("/one", nullptr)),
+    EXPECT_THAT(Await(client->Attach("/one", false, nullptr)),
                 StatusIs(absl::StatusCode::kPermissionDenied, ""));
     RemoteManager manager(Network(), Timer(), Options(token));
     EXPECT_THAT(Await(manager.Connect(MakeCapabilities())),
@@ -298,15 +301,29 @@ TEST_F(GateTest, AttachTellsItsProgress) {
     heard.emplace_back(done, total);
     backend_.heard->fulfill();  // the work goes on when the report has arrived
   };
-  ASSERT_OK_AND_ASSIGN(const AttachSummary summary, Await(client->Attach("/one", tell)));
+  ASSERT_OK_AND_ASSIGN(const AttachSummary summary, Await(client->Attach("/one", true, tell)));
   ASSERT_EQ(heard.size(), 1U);
   EXPECT_EQ(heard[0], (std::pair<std::uint64_t, std::uint64_t>{1, 3}));
+  EXPECT_TRUE(backend_.replaces);
   EXPECT_EQ(summary.store, "/one");
   EXPECT_EQ(summary.added, 2U);
   EXPECT_EQ(summary.known, 1U);
   EXPECT_EQ(summary.problems, std::vector<std::string>{"s-t01-9"});
-  EXPECT_THAT(Await(client->Attach("/absent", tell)),
+  EXPECT_THAT(Await(client->Attach("/absent", false, tell)),
               StatusIs(absl::StatusCode::kNotFound, "/absent is not there"));
+}
+
+TEST_F(GateTest, InLocalModeTheOwnWorkerIsListedAndNoOtherMayRegister) {
+  Serve({.takes_workers = false});
+  ASSERT_OK_AND_ASSIGN(const auto session,
+                       hub_->Register(MakeCapabilities(), "in this process", true));
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("reads"));
+  ASSERT_OK_AND_ASSIGN(const auto workers, Await(client->Workers()));
+  ASSERT_EQ(workers.size(), 1U);
+  EXPECT_EQ(workers[0].address, "in this process");
+  RemoteManager remote(Network(), Timer(), Options("works"));
+  EXPECT_THAT(Await(remote.Connect(MakeCapabilities())).status(),
+              StatusIs(absl::StatusCode::kPermissionDenied, "takes no worker"));
 }
 
 TEST_F(GateTest, WhoDoesNotOpenTheGateIsClosedAfterTheLimit) {

@@ -9,7 +9,10 @@
 #include <mutex>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "gtest/gtest.h"
+#include "lib/sector/check.h"
+#include "lib/sector/readers.h"
 #include "tests/sector/sector_support.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -173,20 +176,101 @@ TEST_F(TrackerTest, HangingSectorIsBadAndDoesNotHoldUpTheOthers) {
   EXPECT_NE(health[2].reason.find("did not answer within"), std::string::npos);
 }
 
-TEST_F(TrackerTest, WhatTimeDoesNotSufficeForIsUnknownNotBad) {
-  for (filecoin::SectorNumber number : {1, 2}) Add(number, SectorSize::k2KiB);
+// The budget of a check is shorter than SingleCheckTimeout by default: what hangs is bad all the
+// same, or it would go into the job and take the healthy sectors with it.
+TEST_F(TrackerTest, WhatHangsIsBadAlsoWhereTheTotalIsShorterThanTheSingleLimit) {
+  for (filecoin::SectorNumber number : {1, 2, 3}) Add(number, SectorSize::k2KiB);
   auto gate = std::make_shared<Gate>();
   const auto health =
-      Check({{.number = 1}, {.number = 2}}, SectorSize::k2KiB,
-            {.parallel = 1, .single = absl::ZeroDuration(), .total = absl::Milliseconds(200)},
-            [gate](filecoin::SectorId, const ProvableSector&, const SectorFiles&, SectorSize) {
-              gate->Wait();
+      Check({{.number = 1}, {.number = 2}, {.number = 3}}, SectorSize::k2KiB,
+            {.single = absl::Minutes(10), .total = absl::Milliseconds(400)},
+            [gate](filecoin::SectorId id, const ProvableSector&, const SectorFiles&, SectorSize) {
+              if (id.number == 2) gate->Wait();
               return absl::OkStatus();
             });
   gate->Open();
-  for (const SectorHealth& one : health) EXPECT_EQ(one.health, Health::kUnknown);
-  EXPECT_EQ(health[0].reason, "time ran out while it was read");
-  EXPECT_EQ(health[1].reason, "time ran out before its turn");
+  EXPECT_EQ(health[0].health, Health::kGood);
+  EXPECT_EQ(health[1].health, Health::kBad);
+  EXPECT_EQ(health[1].reason, "the file system did not answer within 200ms");
+  EXPECT_EQ(health[2].health, Health::kGood);
+}
+
+TEST_F(TrackerTest, WhatTimeDoesNotSufficeForIsUnknownNotBad) {
+  for (filecoin::SectorNumber number : {1, 2, 3}) Add(number, SectorSize::k2KiB);
+  auto gate = std::make_shared<Gate>();
+  const auto health =
+      Check({{.number = 1}, {.number = 2}, {.number = 3}}, SectorSize::k2KiB,
+            {.parallel = 1, .single = absl::Milliseconds(300), .total = absl::Milliseconds(600)},
+            [gate](filecoin::SectorId id, const ProvableSector&, const SectorFiles&, SectorSize) {
+              if (id.number == 1) absl::SleepFor(absl::Milliseconds(200));
+              if (id.number > 1) gate->Wait();
+              return absl::OkStatus();
+            });
+  gate->Open();
+  EXPECT_EQ(health[0].health, Health::kGood);
+  EXPECT_EQ(health[1].health, Health::kBad);
+  // It began too late for its silence to say anything.
+  EXPECT_EQ(health[2].health, Health::kUnknown) << health[2].reason;
+}
+
+// Two stores, of which "hung" does not answer.
+class HungStoreTest : public TrackerTest {
+ protected:
+  HungStoreTest() {
+    fs::create_directories(dir_ / "hung");
+    stores_ = *storage::StoreRegistry::Open(
+        {{.name = "store-a", .path = dir_ / "a"}, {.name = "hung", .path = dir_ / "hung"}});
+    for (filecoin::SectorNumber number = 1; number <= 200; ++number) {
+      const bool hangs = number <= 100;
+      if (hangs) {
+        MakeSector(dir_ / "hung", dir_ / "hung", {1000, number}, SectorSize::k2KiB);
+        EXPECT_OK(index_->Put({{{1000, number}, Variant::kSealed, {"hung", "hung"}}}));
+      } else {
+        Add(number, SectorSize::k2KiB);
+      }
+      sectors_.push_back({.number = number});
+    }
+  }
+  ~HungStoreTest() override { gate_->Open(); }
+
+  std::vector<SectorHealth> CheckAll(absl::Duration total) {
+    return Check(sectors_, SectorSize::k2KiB, {.parallel = 8, .total = total},
+                 [gate = gate_, asked = asked_](filecoin::SectorId id, const ProvableSector&,
+                                                const SectorFiles&, SectorSize) {
+                   if (id.number > 100) return absl::OkStatus();
+                   ++*asked;
+                   gate->Wait();
+                   return absl::OkStatus();
+                 });
+  }
+
+  std::vector<ProvableSector> sectors_;
+  std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
+  std::shared_ptr<std::atomic<int>> asked_ = std::make_shared<std::atomic<int>>(0);
+};
+
+TEST_F(HungStoreTest, IsBadAsAWholeAndTheOthersAreGood) {
+  const auto health = CheckAll(absl::Milliseconds(600));
+  for (const SectorHealth& one : health) {
+    ASSERT_EQ(one.health, one.number <= 100 ? Health::kBad : Health::kGood)
+        << one.number << ": " << one.reason;
+  }
+  EXPECT_EQ(health[99].reason, "the file system of store hung has not answered within 300ms");
+  EXPECT_EQ(*asked_, 3) << "a dead store costs a few threads, not one for each sector";
+}
+
+TEST_F(HungStoreTest, CostsNoMoreThreadsWithEachCheckAndIsBackWhenItAnswers) {
+  for (int i = 0; i < 6; ++i) CheckAll(absl::Milliseconds(200));
+  EXPECT_LE(*asked_, 9) << "a store that owes many answers gets no new questions";
+  const absl::Time began = absl::Now();
+  const auto health = CheckAll(absl::Seconds(60));
+  EXPECT_LT(absl::Now() - began, absl::Seconds(20)) << "known to be silent: nothing to wait for";
+  EXPECT_EQ(health[0].health, Health::kBad);
+  gate_->Open();
+  absl::SleepFor(absl::Milliseconds(300));
+  for (const SectorHealth& one : CheckAll(absl::Seconds(60))) {
+    ASSERT_EQ(one.health, Health::kGood) << one.number << ": " << one.reason;
+  }
 }
 
 TEST_F(TrackerTest, IndexThatCannotBeAskedMakesNoSectorBad) {
@@ -202,6 +286,48 @@ TEST_F(TrackerTest, IndexThatCannotBeAskedMakesNoSectorBad) {
   ASSERT_EQ(health.size(), 1u);
   EXPECT_EQ(health[0].health, Health::kUnknown);
   EXPECT_EQ(health[0].reason, "source manager does not answer");
+}
+
+std::vector<SectorRead> OneRead(const TempDir& dir) {
+  MakeSector(dir / "s", dir / "s", {1000, 1}, SectorSize::k2KiB);
+  return {{.id = {1000, 1},
+           .sector = {.number = 1},
+           .files = {.location = {"s", "s"},
+                     .sealed_path = storage::ReplicaPath(dir / "s", {1000, 1}, Variant::kSealed),
+                     .cache_dir = storage::CachePath(dir / "s", {1000, 1}, Variant::kSealed)}}};
+}
+
+TEST(ReadersTest, CheckWithoutThreadsEndsInTimeAndSaysNothing) {
+  const TempDir dir;
+  auto readers = std::make_shared<Readers>([](const std::function<void()>&) { return false; });
+  const auto health = ReadAll(readers, OneRead(dir), SectorSize::k2KiB,
+                              {.total = absl::Milliseconds(300)}, nullptr);
+  EXPECT_EQ(health[0].health, Health::kUnknown) << health[0].reason;
+}
+
+TEST(ReadersTest, CheckTakesItsThreadsWhenTheSystemHasThemAgain) {
+  const TempDir dir;
+  int calls = 0;
+  auto readers = std::make_shared<Readers>([&calls](std::function<void()> work) {
+    return ++calls > 2 && Readers::SpawnDetached(std::move(work));
+  });
+  const auto health =
+      ReadAll(readers, OneRead(dir), SectorSize::k2KiB, {.total = absl::Seconds(30)}, nullptr);
+  EXPECT_EQ(health[0].health, Health::kGood) << health[0].reason;
+}
+
+TEST(ReadersTest, ThereIsAMostForAllChecksTogether) {
+  std::vector<std::function<void()>> held;
+  auto readers = std::make_shared<Readers>([&held](std::function<void()> work) {
+    held.push_back(std::move(work));
+    return true;
+  });
+  for (std::size_t i = 0; i < Readers::kThreadsMax; ++i) {
+    ASSERT_TRUE(Readers::Start(readers, [] {}));
+  }
+  EXPECT_FALSE(Readers::Start(readers, [] {}));
+  held.front()();
+  EXPECT_TRUE(Readers::Start(readers, [] {}));
 }
 
 }  // namespace

@@ -82,6 +82,35 @@ TEST(StoreRegistryTest, FindsStoresByNameAndPath) {
   EXPECT_THAT(registry.PathOf("two"), StatusIs(absl::StatusCode::kNotFound, "known: one, "));
 }
 
+// A hung mount must not be asked on behalf of another path.
+TEST(StoreRegistryTest, LooksAtNoStoreToFindOne) {
+  TempDir dir;
+  fs::create_directories(dir / "a");
+  fs::create_directory_symlink(dir / "a", dir / "link");
+  ASSERT_OK_AND_ASSIGN(const StoreRegistry registry,
+                       StoreRegistry::Open({{.name = "one", .path = dir / "link"}}));
+  // The link leads elsewhere now; what it led to at the start counts.
+  fs::remove(dir / "link");
+  EXPECT_EQ(registry.FindByPath(dir / "a"), registry.Find("one"));
+  EXPECT_EQ(registry.FindByPath(dir / "link/"), registry.Find("one"));
+}
+
+TEST(StoreRegistryTest, OneFolderIsOneStore) {
+  TempDir dir;
+  fs::create_directories(dir / "a");
+  fs::create_directory_symlink(dir / "a", dir / "link");
+  EXPECT_THAT(StoreRegistry::Open(
+                  {{.name = "one", .path = dir / "a"}, {.name = "two", .path = dir / "link/"}}),
+              StatusIs(absl::StatusCode::kAlreadyExists, "\"one\" and \"two\" are one folder"));
+}
+
+TEST(StoreRegistryTest, NameThatIsNotGivenIsTheNormalPath) {
+  TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const StoreRegistry registry,
+                       StoreRegistry::Open({{.name = "", .path = dir.Path() + "/./"}}));
+  EXPECT_EQ(registry.Names(), (std::vector<std::string>{dir.Path()}));
+}
+
 TEST(StoreRegistryTest, RefusesDoubleNamesAndMissingFolders) {
   TempDir dir;
   std::ofstream(dir / "file") << "x";

@@ -12,6 +12,7 @@
 
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
+#include "damocles/config/endpoint.h"
 #include "damocles/config/manager.h"
 
 namespace damocles::manager {
@@ -26,11 +27,17 @@ std::string Trimmed(const std::string& text) {
 absl::StatusOr<rpc::ClientOptions> ClientOptionsFor(const Globals& globals) {
   rpc::ClientOptions options;
   options.software = "damocles-manager util";
-  options.address = globals.manager_address;
-  if (options.address.empty()) {
+  std::string address = globals.manager_address;
+  if (address.empty()) {
     const auto written = ReadFile(globals.home.AddressFile(), 4096);
-    options.address = written.ok() ? Trimmed(*written) : std::string(kDefaultAddress);
+    address = written.ok() ? Trimmed(*written) : std::string(kDefaultAddress);
   }
+  const auto parsed = config::ParseHostPort(address, "127.0.0.1");
+  if (!parsed.ok()) {
+    return cli::UsageError(absl::StrFormat("--manager: %s; write HOST:PORT, [IPV6]:PORT or :PORT",
+                                           std::string(parsed.status().message())));
+  }
+  options.address = parsed->ToString();
   const bool named = !globals.token_file.empty();
   const std::string file = named ? globals.token_file : globals.home.TokenFile("admin");
   const auto token = ReadFile(file, 4096);
@@ -63,11 +70,17 @@ absl::StatusOr<int> WithManager(
     const Globals& globals,
     std::function<async::Task<absl::StatusOr<int>>(rpc::ManagerClient&)> use) {
   DAMOCLES_ASSIGN_OR_RETURN(rpc::ClientOptions options, ClientOptionsFor(globals));
-  kj::AsyncIoContext io = kj::setupAsyncIo();
-  return UseManager(io.provider->getNetwork(), io.provider->getTimer(), std::move(options),
-                    std::move(use))
-      .ToPromise()
-      .wait(io.waitScope);
+  const std::string address = options.address;
+  try {
+    kj::AsyncIoContext io = kj::setupAsyncIo();
+    return UseManager(io.provider->getNetwork(), io.provider->getTimer(), std::move(options),
+                      std::move(use))
+        .ToPromise()
+        .wait(io.waitScope);
+  } catch (const kj::Exception& exception) {
+    return absl::UnavailableError(absl::StrFormat("manager %s: %s; look into its log and try again",
+                                                  address, exception.getDescription().cStr()));
+  }
 }
 
 absl::StatusOr<int> WithChain(const Globals& globals,
@@ -106,7 +119,8 @@ std::string LocalTime(absl::Time time) {
 }
 
 std::string FormatElapsed(absl::Duration duration) {
-  return absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
+  const absl::Duration seconds = absl::Trunc(duration, absl::Seconds(1));
+  return seconds == absl::ZeroDuration() ? "0s" : absl::FormatDuration(seconds);
 }
 
 nlohmann::json JsonTime(absl::Time time) {

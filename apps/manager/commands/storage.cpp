@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// util storage attach | find | list
+// util storage attach | find | gen-sectorstore-json | list
 
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/str_format.h"
 #include "apps/manager/commands/common.h"
 
 #include "damocles/base/file.h"
+#include "damocles/base/hex.h"
+#include "damocles/base/random.h"
+#include "damocles/base/status.h"
+#include "damocles/storage/persist_store.h"
 
 namespace damocles::manager {
 namespace {
@@ -39,9 +45,11 @@ async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool json) {
       {"Name", "Path", "ReadOnly", "Sectors", "Total", "Free", "UsedPercent", "Error"}};
   for (const auto& store : stores) {
     const std::string error(store.status.message());
+    const bool known = store.status.ok();
     rows.push_back({store.name, store.path, store.read_only ? "yes" : "no",
-                    absl::StrFormat("%d", store.sectors), cli::FormatSize(store.total_bytes),
-                    cli::FormatSize(store.free_bytes),
+                    absl::StrFormat("%d", store.sectors),
+                    known ? cli::FormatSpace(store.total_bytes) : "-",
+                    known ? cli::FormatSpace(store.free_bytes) : "-",
                     Percent(store.total_bytes - store.free_bytes, store.total_bytes),
                     error.empty() ? "-" : error});
   }
@@ -80,13 +88,14 @@ async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::Sec
   co_return cli::kExitDone;
 }
 
-async::Task<absl::StatusOr<int>> Attach(rpc::ManagerClient& manager, std::string path, bool json) {
+async::Task<absl::StatusOr<int>> Attach(rpc::ManagerClient& manager, std::string path, bool replace,
+                                        bool json) {
   std::function<void(std::uint64_t, std::uint64_t)> progress = [](std::uint64_t done,
                                                                   std::uint64_t total) {
     cli::PrintNote(absl::StrFormat("%d of %d entries looked at", done, total));
   };
   DAMOCLES_CO_ASSIGN_OR_RETURN(const rpc::AttachSummary summary,
-                               co_await manager.Attach(path, std::move(progress)));
+                               co_await manager.Attach(path, replace, std::move(progress)));
   if (json) {
     cli::PrintJson({{"store", summary.store},
                     {"added", summary.added},
@@ -101,6 +110,64 @@ async::Task<absl::StatusOr<int>> Attach(rpc::ManagerClient& manager, std::string
   co_return cli::kExitDone;
 }
 
+struct MarkFlags {
+  std::string path;
+  storage::PersistStore store;
+  std::string plugin;
+  bool json = false;
+};
+
+// Makes a folder a store that ScanPersistStores finds.  Works without a manager.
+absl::StatusOr<int> MarkStore(const MarkFlags& flags) {
+  if (!flags.plugin.empty()) {
+    return cli::UsageError("--plugin-name: object stores by plugin are not part of this version");
+  }
+  const std::string folder = ExpandHome(flags.path);
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    return absl::NotFoundError(absl::StrFormat("%s is not a folder: make or mount it", folder));
+  }
+  const std::string file = absl::StrFormat("%s/%s", folder, storage::kSectorStoreFile);
+  if (PathExists(file)) {
+    return absl::AlreadyExistsError(
+        absl::StrFormat("%s exists already and was left as it is: edit it, or move it away", file));
+  }
+  std::uint8_t random[16];
+  SystemRandom().Fill(random);
+  const std::string id = ToHex(random);
+  storage::PersistStore store = flags.store;
+  if (store.name.empty()) store.name = id;
+  const std::string content = storage::EncodeSectorStoreJson(store, id);
+  DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(file, content));
+  if (flags.json) {
+    cli::PrintJson({{"file", file}, {"store", nlohmann::json::parse(content)}});
+  } else {
+    cli::PrintLine(absl::StrFormat("wrote %s: store \"%s\"", file, store.name));
+  }
+  return cli::kExitDone;
+}
+
+void AddMarkCommand(cli::Program& program, CLI::App& storage) {
+  const auto flags = std::make_shared<MarkFlags>();
+  CLI::App* mark = storage.add_subcommand(
+      "gen-sectorstore-json",
+      "Writes the sectorstore.json by which ScanPersistStores finds a folder; never overwrites");
+  mark->add_option("PATH", flags->path, "Folder of the store")->required();
+  mark->add_option("--name", flags->store.name, "Name of the store (default: a random one)");
+  mark->add_flag("--strict", flags->store.strict, "Symbolic links do not count as sector files");
+  mark->add_flag("--readonly,--read-only", flags->store.read_only, "Nothing new is placed there");
+  mark->add_option("--weight", flags->store.weight, "Share of new sectors")->capture_default_str();
+  mark->add_option("--allow-miners", flags->store.allow_miners, "For new sectors: 1000,1001")
+      ->delimiter(',');
+  mark->add_option("--deny-miners", flags->store.deny_miners, "For new sectors: 1000,1001")
+      ->delimiter(',');
+  mark->add_option("--plugin-name", flags->plugin, "Object stores: not part of this version");
+  mark->add_flag("--json", flags->json, "As JSON");
+  program.SetAction(
+      *mark, [flags] { return MarkStore(*flags); },
+      "damocles-manager util storage gen-sectorstore-json --name store-1 --readonly /mnt/store-1");
+}
+
 }  // namespace
 
 void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals) {
@@ -109,11 +176,13 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
     std::string miner;
     std::uint64_t number = 0;
     std::string path;
+    bool replace = false;
   };
   const auto flags = std::make_shared<Flags>();
   CLI::App* storage = util.add_subcommand("storage", "Stores and the sector index");
   storage->require_subcommand(1);
 
+  AddMarkCommand(program, *storage);
   CLI::App* list = storage->add_subcommand("list", "Lists the stores of the configuration");
   list->add_flag("--json", flags->json, "As JSON");
   program.SetAction(
@@ -143,6 +212,8 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
       "attach", "Adds the sectors found in a store to the index, through the running manager");
   attach->add_option("PATH", flags->path, "Folder of a store under [[Common.PersistStores]]")
       ->required();
+  attach->add_flag("--replace", flags->replace,
+                   "Takes this store also for sectors that another store still holds");
   attach->add_flag("--json", flags->json, "As JSON");
   program.SetAction(
       *attach,
@@ -151,7 +222,7 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
         const std::string path =
             std::filesystem::absolute(ExpandHome(flags->path)).lexically_normal().string();
         return WithManager(globals, [flags, path](rpc::ManagerClient& manager) {
-          return Attach(manager, path, flags->json);
+          return Attach(manager, path, flags->replace, flags->json);
         });
       },
       "damocles-manager util storage attach /mnt/store-1");

@@ -121,13 +121,15 @@ async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool all, boo
   co_return cli::kExitDone;
 }
 
-// Tells of every id; fails if one did.
+// Tells of every id; fails if one did.  `gone_is_done`: a job that is not there needs nothing more.
 int Report(const std::vector<std::string>& ids, const std::vector<absl::Status>& results,
-           std::string_view done) {
+           std::string_view done, bool gone_is_done) {
   int code = cli::kExitDone;
   for (std::size_t i = 0; i < ids.size() && i < results.size(); ++i) {
     if (results[i].ok()) {
       cli::PrintLine(absl::StrFormat("wdpost job %s %s", ids[i], done));
+    } else if (gone_is_done && absl::IsNotFound(results[i])) {
+      cli::PrintNote(absl::StrFormat("wdpost job %s is not there: nothing to do", ids[i]));
     } else {
       cli::PrintNote(
           absl::StrFormat("wdpost job %s: %s", ids[i], std::string(results[i].message())));
@@ -139,12 +141,12 @@ int Report(const std::vector<std::string>& ids, const std::vector<absl::Status>&
 
 async::Task<absl::StatusOr<int>> Reset(rpc::ManagerClient& manager, std::vector<std::string> ids) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto results, co_await manager.ResetJobs(ids));
-  co_return Report(ids, results, "reset");
+  co_return Report(ids, results, "reset", false);
 }
 
 async::Task<absl::StatusOr<int>> Remove(rpc::ManagerClient& manager, std::vector<std::string> ids) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto results, co_await manager.RemoveJobs(ids));
-  co_return Report(ids, results, "removed");
+  co_return Report(ids, results, "removed", true);
 }
 
 async::Task<absl::StatusOr<int>> RemoveAll(rpc::ManagerClient& manager) {

@@ -19,6 +19,7 @@ namespace damocles::config {
 struct ChainEndpoint {
   std::string url;  // ws://, wss://, http:// or https://, with a path
   Secret token;     // Bearer; may be empty
+  friend bool operator==(const ChainEndpoint&, const ChainEndpoint&) = default;
 };
 
 // "/ip4/1.2.3.4/tcp/1234[/ws|/wss|/http|/https]", "/ip6/..", "/dns[4|6]/name/tcp/1234..", a URL, or

@@ -25,7 +25,7 @@ namespace damocles::config {
 inline constexpr std::string_view kManagerConfigFile = "sector-manager.cfg";
 
 struct PersistStoreConfig {
-  std::string name;  // the path as written if no name is given
+  std::string name;  // the path if no name is given
   std::string path;  // "~" expanded, absolute
   bool read_only = false;
   bool strict = false;
@@ -33,6 +33,7 @@ struct PersistStoreConfig {
   std::vector<filecoin::ActorId> allow_miners = {};
   std::vector<filecoin::ActorId> deny_miners = {};
   std::map<std::string, std::string> meta = {};
+  friend bool operator==(const PersistStoreConfig&, const PersistStoreConfig&) = default;
 };
 
 struct WorkerProverConfig {

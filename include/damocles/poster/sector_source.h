@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -23,9 +24,10 @@ class SectorSource {
  public:
   virtual ~SectorSource() = default;
 
-  // One verdict a sector, in the same order.  Takes about `budget` at most: sectors that were not
-  // looked at by then, or that could not be judged, come back as readable if it is known where they
-  // are (the prover will tell).  An error says nothing about any sector: ask again.
+  // One verdict a sector, in the same order.  Takes about `budget` at most: sectors whose turn had
+  // not come by then come back as readable if it is known where they are (the prover will tell);
+  // those whose files did not answer come back as bad.  An error says nothing about any sector: ask
+  // again.
   virtual async::Task<absl::StatusOr<std::vector<SectorVerdict>>> Check(
       filecoin::ActorId miner, filecoin::PoStProofType proof_type,
       std::vector<PlannedSector> sectors, absl::Duration budget) = 0;
@@ -38,9 +40,10 @@ struct SectorCheckOptions {
 };
 
 // Over the tracker of this manager.  The blocking part runs on `executor`; both outlive the result,
-// and the tracker also a check that is still under way there.
+// and the tracker also a check that is still under way there.  `options` is asked for each check,
+// on the event loop.
 std::unique_ptr<SectorSource> MakeTrackerSource(const sector::Tracker& tracker,
                                                 async::Executor& executor,
-                                                SectorCheckOptions options);
+                                                std::function<SectorCheckOptions()> options);
 
 }  // namespace damocles::poster

@@ -52,7 +52,8 @@ class ManagerClient {
   // Not bounded by the call timeout but by `progress` going on: it fails when nothing was heard for
   // that long.
   async::Task<absl::StatusOr<AttachSummary>> Attach(
-      std::string path, std::function<void(std::uint64_t done, std::uint64_t total)> progress);
+      std::string path, bool replace,
+      std::function<void(std::uint64_t done, std::uint64_t total)> progress);
 
  private:
   struct State;

@@ -30,9 +30,11 @@ class Backend {
   virtual async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores() = 0;
   virtual absl::StatusOr<FoundSector> FindSector(filecoin::SectorId sector) = 0;
   virtual absl::StatusOr<std::vector<DeadlineSummary>> Deadlines() = 0;
-  // `progress` may be called on the event loop until the task ends.
+  // `replace`: also what the index has in another store that still holds it.  `progress` may be
+  // called on the event loop until the task ends.
   virtual async::Task<absl::StatusOr<AttachSummary>> Attach(
-      std::string path, std::function<void(std::uint64_t done, std::uint64_t total)> progress) = 0;
+      std::string path, bool replace,
+      std::function<void(std::uint64_t done, std::uint64_t total)> progress) = 0;
 };
 
 // Which role a connection gets.  PERMISSION_DENIED for a token that nobody gave out.
@@ -42,12 +44,14 @@ struct ServerLimits {
   std::size_t connections_max = 1024;
   // A connection that has not opened the gate by then is closed.
   absl::Duration open_within = absl::Seconds(10);
+  // Whether workers may register from outside; not in local mode, where the hub has its own.
+  bool takes_workers = true;
 };
 
 // Serves the Gate of capnp/manager.capnp.  One event loop; everything handed in outlives it.
 class Server {
  public:
-  // `worker_hub` may be null: then no worker may register.
+  // `worker_hub` may be null: then no worker may register and none is listed.
   Server(job::Queue& queue, worker::Hub* worker_hub, Backend& backend, Authorize authorize,
          kj::Timer& timer, ServerLimits limits = {});
   ~Server() noexcept;

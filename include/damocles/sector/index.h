@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,8 +71,13 @@ class Index final : public Locator {
   // Every row of a miner, by number; every row there is if `miner` is none.
   absl::StatusOr<std::vector<IndexRow>> List(std::optional<filecoin::ActorId> miner) const;
 
+  // How many rows name each store for the replica.  Reads the whole index: off the event loop.
+  absl::StatusOr<std::map<std::string, std::uint64_t>> CountByStore() const;
+
  private:
   explicit Index(store::Store& store) : store_(store) {}
+  absl::Status ScanRows(std::optional<filecoin::ActorId> miner,
+                        const std::function<void(IndexRow)>& visit) const;
   store::Store& store_;
 };
 
@@ -79,7 +85,8 @@ struct AttachOptions {
   // Null finds no second store: a replica without a cache in the same store is then left out.
   // Otherwise the missing half is looked for in the other stores.
   const storage::StoreRegistry* other_stores = nullptr;
-  // Replaces rows that point to another store; otherwise they are kept and counted as conflicts.
+  // Replaces rows that point to another store.  Otherwise this is done only where `other_stores`
+  // shows that the files are there no more; the rest is kept and counted as conflicts.
   bool replace = false;
   // Becomes true from another thread to stop the scan (CANCELLED); rows so far stay.
   const std::atomic<bool>* cancelled = nullptr;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@
 
 namespace damocles::sector {
 
+class Readers;
+
 // What the chain says of a sector, as far as its files are concerned.
 struct ProvableSector {
   filecoin::SectorNumber number{};
@@ -39,7 +42,8 @@ struct SectorFiles {
 
 struct CheckLimits {
   std::size_t parallel = 128;  // 0: as many as there are threads
-  // A sector whose files do not answer in this time is bad; zero: no limit.
+  // A sector whose files do not answer in this time is bad; zero: no limit.  Never more than half
+  // of `total`, so that what hangs is found out in time.
   absl::Duration single = absl::Minutes(10);
   // Sectors that are not looked at by then come back as unchecked; zero: no limit.
   absl::Duration total = absl::Minutes(20);
@@ -47,7 +51,7 @@ struct CheckLimits {
 
 enum class Health {
   kGood,
-  kBad,      // files missing or of a wrong length, or the real read failed
+  kBad,      // files missing or of a wrong length, the real read failed, or nothing answered
   kUnknown,  // could not be told: the locator failed, or time ran out before its turn
 };
 
@@ -66,8 +70,7 @@ using StrictCheck = std::function<absl::Status(filecoin::SectorId, const Provabl
 class Tracker {
  public:
   // Both outlive the tracker.
-  Tracker(const Locator& locator, const storage::StoreRegistry& stores)
-      : locator_(locator), stores_(stores) {}
+  Tracker(const Locator& locator, const storage::StoreRegistry& stores);
 
   // Store names only, for a job: the paths are the worker's.  NOT_FOUND: not in the index.
   absl::StatusOr<Location> Locate(filecoin::SectorId sector, bool upgraded) const;
@@ -78,9 +81,11 @@ class Tracker {
   // Looks at the files of one sector: presence and lengths.  OK, or the first reason against it.
   absl::Status CheckFiles(const SectorFiles& files, filecoin::SectorSize size) const;
 
-  // Checks many, in the order given; blocks, at most about `limits.total`.  A file system that
-  // hangs makes its sector bad after `limits.single`, it does not hold up the answer: the reads run
-  // on threads of their own that are left behind in that case.  `strict` may be empty.
+  // Checks many; blocks, at most about `limits.total`.  The reads run on threads of their own; one
+  // that hangs in a dead mount makes its sector bad after `limits.single` and is left behind.  A
+  // store of which the first reads hang is not answering: its other sectors are bad without being
+  // read, in this check, and in later ones while it owes many answers.  `strict` may be empty; it
+  // may be running, on a thread left behind, after tracker and caller have gone.
   std::vector<SectorHealth> Check(filecoin::ActorId miner, filecoin::SectorSize size,
                                   const std::vector<ProvableSector>& sectors,
                                   const CheckLimits& limits, const StrictCheck& strict) const;
@@ -92,6 +97,7 @@ class Tracker {
 
   const Locator& locator_;
   const storage::StoreRegistry& stores_;
+  const std::shared_ptr<Readers> readers_;
 };
 
 }  // namespace damocles::sector

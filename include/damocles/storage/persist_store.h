@@ -55,15 +55,18 @@ class StoreRegistry {
  public:
   StoreRegistry() = default;
 
-  // Makes paths absolute and checks that each name is used once and each path is a folder.  Errors
-  // name the store: ALREADY_EXISTS for a name, NOT_FOUND or INVALID_ARGUMENT for a path.
+  // Makes paths absolute, also as names where none is given, and checks that each name is used once
+  // and each path is a folder of its own.  Errors name the store: ALREADY_EXISTS for a name, or a
+  // folder that two stores share; NOT_FOUND or INVALID_ARGUMENT for a path.
   static absl::StatusOr<StoreRegistry> Open(std::vector<PersistStore> stores);
 
   // Null if there is none.
   const PersistStore* Find(std::string_view name) const;
   // NOT_FOUND: "persist store X is not configured here (known: a, b)".
   absl::StatusOr<std::string> PathOf(std::string_view name) const;
-  // The store that lies at `path`, whatever its spelling; null if there is none.
+  // The store that lies at `path`, whatever its spelling; null if there is none.  Looks at `path`
+  // on disk, and may block there, where it is not spelled as in the configuration; the stores
+  // themselves are not looked at.
   const PersistStore* FindByPath(const std::string& path) const;
 
   // In the order of the configuration.
@@ -72,6 +75,7 @@ class StoreRegistry {
 
  private:
   std::vector<PersistStore> stores_;
+  std::vector<std::string> canonical_;  // of each store: its path with all links resolved
 };
 
 // Total and free bytes of the file system under `path`.  May block on a hung network mount: call it

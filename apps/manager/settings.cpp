@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "apps/manager/settings.h"
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include "apps/manager/patience.h"
+
+#include "damocles/base/log.h"
+#include "damocles/base/random.h"
+#include "damocles/base/status.h"
+#include "damocles/prover/local_prover.h"
+
+namespace damocles::manager {
+namespace {
+
+// The subscription may die without a word; a head that is not seen for this long costs a window
+// nothing.
+constexpr absl::Duration kPollMax = absl::Seconds(15);
+
+filecoin::EpochDelta Epochs(std::uint64_t count) {
+  return filecoin::EpochDelta(static_cast<std::int64_t>(count));
+}
+
+// One challenge of the sector, read for real; not for miners with StrictCheck = false.
+sector::StrictCheck MakeStrictCheck(const config::ManagerConfig& config,
+                                    std::shared_ptr<ThreadPool> pool) {
+  std::set<filecoin::ActorId> lenient;
+  for (const config::MinerConfig& miner : config.miners) {
+    if (!miner.post.strict_check) lenient.insert(miner.actor);
+  }
+  return [pool = std::move(pool), lenient](
+             filecoin::SectorId id, const sector::ProvableSector& sector,
+             const sector::SectorFiles& files, filecoin::SectorSize size) -> absl::Status {
+    if (lenient.contains(id.miner)) return absl::OkStatus();
+    const auto type = filecoin::WindowProofOf(size);
+    if (!type) return absl::OkStatus();  // a size that no chain proves
+    Bytes32 randomness;
+    SystemRandom().Fill(randomness);
+    randomness[31] &= 0x3f;
+    DAMOCLES_ASSIGN_OR_RETURN(prover::PostClaim claim, prover::ClaimOf(*type, randomness));
+    claim.circuit.challenges = 1;
+    const prover::SectorToProve read{.number = id.number,
+                                     .comm_r = sector.comm_r,
+                                     .sealed_path = files.sealed_path,
+                                     .cache_dir = files.cache_dir};
+    const std::atomic<bool> never{false};
+    DAMOCLES_ASSIGN_OR_RETURN(
+        const prover::VanillaOutcome outcome,
+        prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), *pool,
+                             never));
+    if (outcome.faults.empty()) return absl::OkStatus();
+    return absl::DataLossError(outcome.faults.front().reason);
+  };
+}
+
+}  // namespace
+
+job::Policy JobPolicyOf(const config::ManagerConfig& config) {
+  job::Policy policy;
+  const config::WorkerProverConfig& from = config.proving.worker_prover;
+  policy.job_max_try = from.job_max_try;
+  policy.heartbeat_timeout = from.heartbeat_timeout;
+  policy.heartbeat_late = from.heartbeat_timeout / 2;
+  policy.job_lifetime = from.job_lifetime;
+  return policy;
+}
+
+std::vector<poster::MinerPolicy> MinerPoliciesOf(const config::ManagerConfig& config) {
+  std::vector<poster::MinerPolicy> policies;
+  for (const config::MinerConfig& miner : config.miners) {
+    const config::MinerPostConfig& from = miner.post;
+    poster::MinerPolicy policy;
+    policy.miner = miner.actor;
+    policy.enabled = from.enabled;
+    policy.senders = from.senders;
+    policy.poster.challenge_confidence = Epochs(from.challenge_confidence);
+    policy.poster.submit_confidence = Epochs(from.submit_confidence);
+    policy.poster.confirmation_depth = Epochs(from.confidence);
+    policy.poster.max_partitions_per_message = from.max_partitions_per_post_message;
+    policy.poster.auto_reset_before_close = config.proving.worker_prover.auto_reset_before_close;
+    policy.post_fees.gas_fee_cap = from.gas_fee_cap;
+    policy.recovery_fees.gas_fee_cap = from.gas_fee_cap;
+    policy.recovery.max_sectors = from.max_recover_sector_limit;
+    policy.recovery.max_partitions_per_message = from.max_partitions_per_recovery_message;
+    policies.push_back(std::move(policy));
+  }
+  return policies;
+}
+
+absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config,
+                                                  const StoreLook& how) {
+  std::vector<storage::PersistStore> stores;
+  for (const config::PersistStoreConfig& from : config.persist_stores) {
+    stores.push_back({.name = from.name,
+                      .path = from.path,
+                      .read_only = from.read_only,
+                      .strict = from.strict,
+                      .weight = from.weight,
+                      .allow_miners = from.allow_miners,
+                      .deny_miners = from.deny_miners,
+                      .meta = from.meta});
+  }
+  using Scanned = absl::StatusOr<std::vector<storage::PersistStore>>;
+  std::optional<Scanned> scanned = Within<Scanned>(
+      how.patience,
+      [globs = config.scan_persist_stores] { return storage::ScanPersistStores(globs); });
+  if (scanned.has_value()) {
+    DAMOCLES_RETURN_IF_ERROR(scanned->status());
+    for (storage::PersistStore& store : **scanned) stores.push_back(std::move(store));
+  } else {
+    LogError("storage", "scan_not_answering",
+             {{"key", "Common.ScanPersistStores"}, {"now", "without these stores"}});
+  }
+  std::vector<storage::PersistStore> answering;
+  for (storage::PersistStore& store : stores) {
+    const auto looked = Within<bool>(how.patience, [look = how.look, path = store.path] {
+      std::error_code ignored;  // Open says what is wrong
+      look ? look(path) : void(std::filesystem::weakly_canonical(path, ignored));
+      return true;
+    });
+    if (looked.has_value()) {
+      answering.push_back(std::move(store));
+    } else {
+      LogError("storage", "store_not_answering",
+               {{"store", store.name},
+                {"path", store.path},
+                {"now", "without it: mend the mount, then restart the manager"}});
+    }
+  }
+  return storage::StoreRegistry::Open(std::move(answering));
+}
+
+poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config) {
+  poster::RunnerOptions options;
+  options.poll_interval = std::min(config.chain_event_interval, kPollMax);
+  return options;
+}
+
+poster::SectorCheckOptions CheckOptionsOf(const config::ManagerConfig& config,
+                                          std::shared_ptr<ThreadPool> pool) {
+  poster::SectorCheckOptions check;
+  check.limits.parallel = config.proving.parallel_check_limit;
+  check.limits.single = config.proving.single_check_timeout;
+  check.limits.total = config.proving.partition_check_timeout;
+  check.strict = MakeStrictCheck(config, std::move(pool));
+  return check;
+}
+
+std::vector<std::string> NeedRestart(const config::ManagerConfig& started,
+                                     const config::ManagerConfig& loaded) {
+  std::vector<std::string> keys;
+  const auto compare = [&keys](bool same, const char* key) {
+    if (!same) keys.emplace_back(key);
+  };
+  compare(started.chain == loaded.chain, "Common.API.Chain");
+  compare(started.chain_event_interval == loaded.chain_event_interval,
+          "Common.API.ChainEventInterval");
+  compare(started.persist_stores == loaded.persist_stores, "Common.PersistStores");
+  compare(started.scan_persist_stores == loaded.scan_persist_stores, "Common.ScanPersistStores");
+  return keys;
+}
+
+}  // namespace damocles::manager

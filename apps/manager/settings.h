@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// From sector-manager.cfg to what the parts of the manager take.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "damocles/base/thread_pool.h"
+#include "damocles/config/manager.h"
+#include "damocles/job/queue.h"
+#include "damocles/poster/runner.h"
+#include "damocles/poster/sector_source.h"
+#include "damocles/storage/persist_store.h"
+
+namespace damocles::manager {
+
+job::Policy JobPolicyOf(const config::ManagerConfig& config);
+std::vector<poster::MinerPolicy> MinerPoliciesOf(const config::ManagerConfig& config);
+poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config);
+
+// Limits, and for miners with StrictCheck one challenge of each sector, read for real.  The check
+// may be running after everything else has gone: it shares `pool`, whose threads it does not need.
+poster::SectorCheckOptions CheckOptionsOf(const config::ManagerConfig& config,
+                                          std::shared_ptr<ThreadPool> pool);
+
+// How long a store may take to show its folder at the start, and how it is looked at.
+struct StoreLook {
+  absl::Duration patience = absl::Minutes(1);
+  std::function<void(const std::string& path)> look;  // empty: at the folder; may block for ever
+};
+
+// Those of the configuration and those that its globs find.  A store whose file system does not
+// answer is left out, with an error in the log: its sectors are skipped, the others are proven.
+absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config,
+                                                  const StoreLook& how = {});
+
+// The keys of `loaded` that differ from what the manager was started with and that only a restart
+// brings into force.
+std::vector<std::string> NeedRestart(const config::ManagerConfig& started,
+                                     const config::ManagerConfig& loaded);
+
+}  // namespace damocles::manager

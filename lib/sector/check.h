@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib/sector/readers.h"
+
+#include "damocles/sector/tracker.h"
+
+namespace damocles::sector {
+
+// One sector to be read: everything its thread needs, so that it may outlive the call.
+struct SectorRead {
+  filecoin::SectorId id;
+  ProvableSector sector;
+  SectorFiles files;
+  bool strict_sealed = false;
+  bool strict_cache = false;
+};
+
+// Presence and lengths.
+absl::Status CheckPaths(const SectorFiles& files, filecoin::SectorSize size, bool strict_sealed,
+                        bool strict_cache);
+
+// Reads all of them as Tracker::Check says; one answer a read, in the same order.
+std::vector<SectorHealth> ReadAll(std::shared_ptr<Readers> readers, std::vector<SectorRead> reads,
+                                  filecoin::SectorSize size, const CheckLimits& limits,
+                                  const StrictCheck& strict);
+
+}  // namespace damocles::sector

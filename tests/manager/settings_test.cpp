@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "apps/manager/settings.h"
+
+#include <filesystem>
+#include <latch>
+#include <memory>
+
+#include "absl/strings/str_format.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace damocles::manager {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+config::ManagerConfig Parse(std::string_view text) {
+  config::LoadOptions options;
+  options.check_folders = false;
+  auto config = config::ParseManagerConfig(text, "sector-manager.cfg", options);
+  EXPECT_OK(config.status());
+  return config.ok() ? *config : config::ManagerConfig{};
+}
+
+constexpr std::string_view kStarted = R"(
+[Common]
+ScanPersistStores = ["/mnt/*"]
+[Common.API]
+Chain = ["/ip4/127.0.0.1/tcp/1234"]
+Token = "abc"
+[[Common.PersistStores]]
+Name = "a"
+Path = "/a"
+)";
+
+TEST(SettingsTest, WhatOnlyARestartAppliesIsNamedHoweverOftenItIsRead) {
+  const config::ManagerConfig started = Parse(kStarted);
+  EXPECT_THAT(NeedRestart(started, Parse(kStarted)), IsEmpty());
+  const config::ManagerConfig changed = Parse(R"(
+[Common]
+ScanPersistStores = ["/data/*"]
+[Common.API]
+Chain = ["/ip4/127.0.0.1/tcp/1234"]
+Token = "abd"
+ChainEventInterval = "5s"
+[[Common.PersistStores]]
+Name = "a"
+Path = "/a"
+Strict = true
+)");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(NeedRestart(started, changed),
+                ElementsAre("Common.API.Chain", "Common.API.ChainEventInterval",
+                            "Common.PersistStores", "Common.ScanPersistStores"));
+  }
+}
+
+TEST(SettingsTest, WhatIsAppliedAtOnceNeedsNoRestart) {
+  EXPECT_THAT(NeedRestart(Parse(kStarted), Parse(std::string(kStarted) + R"(
+[Common.Proving]
+SingleCheckTimeout = "1m"
+[Common.Proving.WorkerProver]
+JobMaxTry = 7
+[[Miners]]
+Actor = 1000
+PoSt.StrictCheck = false
+)")),
+              IsEmpty());
+}
+
+TEST(SettingsTest, CheckGoesByLimitsAndStrictCheckOfTheMiner) {
+  const auto pool = std::make_shared<ThreadPool>(1);
+  const poster::SectorCheckOptions options = CheckOptionsOf(Parse(R"(
+[Common.Proving]
+ParallelCheckLimit = 3
+SingleCheckTimeout = "1m"
+PartitionCheckTimeout = "2m"
+[[Miners]]
+Actor = 1000
+PoSt.StrictCheck = false
+[[Miners]]
+Actor = 1001
+)"),
+                                                            pool);
+  EXPECT_EQ(options.limits.parallel, 3u);
+  EXPECT_EQ(options.limits.single, absl::Minutes(1));
+  EXPECT_EQ(options.limits.total, absl::Minutes(2));
+  const sector::SectorFiles nowhere{
+      .location = {}, .sealed_path = "/nowhere/s", .cache_dir = "/nowhere/c"};
+  constexpr auto kSize = filecoin::SectorSize::k2KiB;
+  EXPECT_OK(options.strict({1000, 7}, {.number = 7}, nowhere, kSize));
+  EXPECT_FALSE(options.strict({1001, 7}, {.number = 7}, nowhere, kSize).ok());
+}
+
+TEST(SettingsTest, StoreThatHangsAtTheStartIsLeftOutAndTheOthersAreThere) {
+  const testing_support::TempDir dir;
+  for (const char* name : {"a", "hung"}) std::filesystem::create_directories(dir / name);
+  const config::ManagerConfig config =
+      Parse(absl::StrFormat("[[Common.PersistStores]]\nName = \"hung\"\nPath = \"%s\"\n"
+                            "[[Common.PersistStores]]\nName = \"a\"\nPath = \"%s\"\n",
+                            dir / "hung", dir / "a"));
+  const auto gate = std::make_shared<std::latch>(1);
+  StoreLook how{.patience = absl::Milliseconds(200), .look = {}};
+  how.look = [gate, hung = dir / "hung"](const std::string& path) {
+    if (path == hung) gate->wait();
+  };
+  ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry stores, OpenStores(config, how));
+  EXPECT_THAT(stores.Names(), ElementsAre("a"));
+  gate->count_down();
+  ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry all, OpenStores(config));
+  EXPECT_THAT(all.Names(), ElementsAre("hung", "a"));
+}
+
+TEST(SettingsTest, HeadIsAskedForOftenEnoughWhateverTheInterval) {
+  EXPECT_EQ(RunnerOptionsOf(Parse("")).poll_interval, absl::Seconds(15));
+  EXPECT_EQ(RunnerOptionsOf(Parse("[Common.API]\nChainEventInterval = \"3s\"\n")).poll_interval,
+            absl::Seconds(3));
+}
+
+}  // namespace
+}  // namespace damocles::manager
