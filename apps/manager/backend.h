@@ -19,8 +19,9 @@ namespace damocles::manager {
 // What the manager shows and does for people, over its parts, all of which outlive it.
 class ManagerBackend final : public rpc::Backend {
  public:
-  // `records`: the poster's, newest first; empty where no poster runs.
-  using Records = std::function<absl::StatusOr<std::vector<poster::DeadlineRecord>>()>;
+  // `records`: the poster's, newest first.
+  using Records = std::function<async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>>(
+      poster::RecordFilter)>;
 
   ManagerBackend(sector::Index& index, const storage::StoreRegistry& stores, Records records,
                  async::Executor& executor, kj::Timer& timer)
@@ -32,7 +33,8 @@ class ManagerBackend final : public rpc::Backend {
 
   async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> Stores() override;
   absl::StatusOr<rpc::FoundSector> FindSector(filecoin::SectorId sector) override;
-  absl::StatusOr<std::vector<rpc::DeadlineSummary>> Deadlines() override;
+  async::Task<absl::StatusOr<std::vector<rpc::DeadlineSummary>>> Deadlines(
+      rpc::DeadlineQuery query) override;
   async::Task<absl::StatusOr<rpc::AttachSummary>> Attach(
       std::string path, std::function<void(std::uint64_t, std::uint64_t)> progress) override;
 

@@ -366,9 +366,10 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
 
   ManagerBackend backend(
       *index, stores,
-      [&]() -> absl::StatusOr<std::vector<poster::DeadlineRecord>> {
-        if (runner != nullptr) return runner->ListRecords({});
-        return poster::ListRecords(*database, {});
+      [&](poster::RecordFilter filter)
+          -> async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>> {
+        if (runner != nullptr) return runner->ListRecords(filter);
+        return poster::ListRecordsOn(blocking, *database, filter);
       },
       blocking, timer);
   rpc::Server server(*queue, options.worker_prover ? &hub : nullptr, backend, authorize, timer);
