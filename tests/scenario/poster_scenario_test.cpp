@@ -84,6 +84,38 @@ TEST_F(PosterScenarioTest, LogLinesCarryWhatTheyAreAboutInFields) {
   EXPECT_THAT(log, ::testing::Not(HasSubstr("what=")));
 }
 
+TEST_F(PosterScenarioTest, HistoryIsSmallAndListedInParts) {
+  World world(SmallOptions(), prover_);
+  world.unreadable = {1};
+  world.RunTo(kSmallEnd);
+  for (const poster::DeadlineRecord& record : world.Records()) {
+    if (!IsFinal(record.state)) continue;
+    const auto plan = world.disk().Get(PlanRowKey(record.Key()));
+    ASSERT_TRUE(plan.ok());
+    EXPECT_FALSE(plan->has_value()) << "the plan of a record that ended";
+    const bool first = record.deadline.open == ChainEpoch(130);
+    EXPECT_EQ(record.skipped_count, first ? 1u : 0u);
+  }
+  poster::RecordFilter filter;
+  filter.miner = 1000;
+  filter.limit = 2;
+  auto listed = poster::ListRecords(world.disk(), filter);
+  ASSERT_TRUE(listed.ok());
+  ASSERT_EQ(listed->size(), 2u);
+  EXPECT_GT((*listed)[0].deadline.open, (*listed)[1].deadline.open);
+  EXPECT_EQ((*listed)[0].deadline.open, world.Records()[0].deadline.open) << "the newest";
+  filter.limit = 0;
+  filter.open_from = ChainEpoch(140);
+  listed = poster::ListRecords(world.disk(), filter);
+  ASSERT_TRUE(listed.ok());
+  ASSERT_FALSE(listed->empty());
+  EXPECT_EQ(listed->back().deadline.open, ChainEpoch(140));
+  filter.miner = 1001;
+  listed = poster::ListRecords(world.disk(), filter);
+  ASSERT_TRUE(listed.ok());
+  EXPECT_TRUE(listed->empty());
+}
+
 // A planted fault this must catch: the record written after the send.
 TEST_F(PosterScenarioTest, RecordIsOnDiskBeforeThePush) {
   World world(SmallOptions(), prover_);
