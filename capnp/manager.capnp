@@ -52,6 +52,7 @@ struct DeadlineRecord {
   batches @7 :List(BatchRecord);
   provenEpoch @8 :Int64;      # when the last batch was proven; -1: not yet, as below
   confirmedEpoch @9 :Int64;
+  skippedSectors @10 :UInt64; # all; `skipped` of the batches names the first of them
 }
 
 struct AttachReport {
@@ -72,7 +73,10 @@ interface Reader {
   workers @1 () -> (status :Common.Status, workers :List(WorkerInfo));
   stores @2 () -> (status :Common.Status, stores :List(Store));
   findSector @3 (miner :UInt64, number :UInt64) -> (status :Common.Status, sector :SectorPlace, upgrade :SectorPlace);
-  deadlines @4 () -> (status :Common.Status, deadlines :List(DeadlineRecord));
+  deadlines @4 (hasMiner :Bool, miner :UInt64, fromEpoch :Int64, limit :UInt32)
+      -> (status :Common.Status, deadlines :List(DeadlineRecord));
+  # Newest first: of one miner or of all, that opened at `fromEpoch` or later.  `limit` 0: as many
+  # as a listing shows by default; the server has a limit of its own besides.
 }
 
 interface Admin extends(Reader) {

@@ -40,7 +40,8 @@ rpc::DeadlineSummary SummaryOf(const poster::DeadlineRecord& record) {
   };
   summary.proven_epoch = reached(poster::DeadlineState::kProven);
   summary.confirmed_epoch = reached(poster::DeadlineState::kConfirmed);
-  const auto skipped = poster::SkippedSectors(record);
+  summary.skipped_sectors = record.skipped_count;
+  const std::vector<poster::SkippedSector>& skipped = record.skipped;
   for (const poster::PartitionBatch& batch : record.batches) {
     rpc::BatchSummary out{.partitions = batch.partitions,
                           .state = std::string(poster::Name(batch.state)),
@@ -156,12 +157,17 @@ absl::StatusOr<rpc::FoundSector> ManagerBackend::FindSector(filecoin::SectorId s
   return found;
 }
 
-absl::StatusOr<std::vector<rpc::DeadlineSummary>> ManagerBackend::Deadlines() {
-  DAMOCLES_ASSIGN_OR_RETURN(const auto records, records_());
+async::Task<absl::StatusOr<std::vector<rpc::DeadlineSummary>>> ManagerBackend::Deadlines(
+    rpc::DeadlineQuery query) {
+  poster::RecordFilter filter;
+  filter.miner = query.miner;
+  filter.open_from = filecoin::ChainEpoch(query.from_epoch);
+  filter.limit = query.limit;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const auto records, co_await records_(filter));
   std::vector<rpc::DeadlineSummary> summaries;
   summaries.reserve(records.size());
   for (const poster::DeadlineRecord& record : records) summaries.push_back(SummaryOf(record));
-  return summaries;
+  co_return summaries;
 }
 
 async::Task<absl::StatusOr<rpc::AttachSummary>> ManagerBackend::Attach(

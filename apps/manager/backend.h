@@ -23,8 +23,9 @@ namespace damocles::manager {
 // What the manager shows and does for people, over its parts, all of which outlive it.
 class ManagerBackend final : public rpc::Backend, private kj::TaskSet::ErrorHandler {
  public:
-  // `records`: the poster's, newest first; empty where no poster runs.
-  using Records = std::function<absl::StatusOr<std::vector<poster::DeadlineRecord>>()>;
+  // `records`: the poster's, newest first.
+  using Records = std::function<async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>>(
+      poster::RecordFilter)>;
   // Blocks, perhaps for ever.
   using AskSpace = std::function<absl::StatusOr<storage::Space>(const std::string& path)>;
 
@@ -43,7 +44,8 @@ class ManagerBackend final : public rpc::Backend, private kj::TaskSet::ErrorHand
   // A store that does not answer is listed as such.
   async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> Stores() override;
   absl::StatusOr<rpc::FoundSector> FindSector(filecoin::SectorId sector) override;
-  absl::StatusOr<std::vector<rpc::DeadlineSummary>> Deadlines() override;
+  async::Task<absl::StatusOr<std::vector<rpc::DeadlineSummary>>> Deadlines(
+      rpc::DeadlineQuery query) override;
   // ALREADY_EXISTS while an attach of the same path is under way.
   async::Task<absl::StatusOr<rpc::AttachSummary>> Attach(
       std::string path, bool replace,

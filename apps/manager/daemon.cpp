@@ -263,9 +263,10 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
 
   ManagerBackend backend(
       *index, stores,
-      [&]() -> absl::StatusOr<std::vector<poster::DeadlineRecord>> {
-        if (runner != nullptr) return runner->ListRecords({});
-        return poster::ListRecords(*database, {});
+      [&](poster::RecordFilter filter)
+          -> async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>> {
+        if (runner != nullptr) return runner->ListRecords(filter);
+        return poster::ListRecordsOn(blocking, *database, filter);
       },
       threads.files, timer);
   rpc::Server server(*queue, &hub, backend, authorize, timer,

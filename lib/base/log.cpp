@@ -58,10 +58,8 @@ void AppendValue(std::string& line, std::string_view value) {
   line.push_back('"');
 }
 
-}  // namespace
-
-void Log(Severity severity, std::string_view module, std::string_view event,
-         std::initializer_list<LogField> fields) {
+void WriteLine(Severity severity, std::string_view module, std::string_view event,
+               const LogField* fields, std::size_t count) {
   Output& output = TheOutput();
   if (severity < output.threshold.load(std::memory_order_relaxed)) return;
   static constexpr char kLetters[] = "DIWE";
@@ -70,11 +68,11 @@ void Log(Severity severity, std::string_view module, std::string_view event,
   line.append(module);
   line.push_back(' ');
   line.append(event);
-  for (const LogField& field : fields) {
+  for (const LogField* field = fields; field != fields + count; ++field) {
     line.push_back(' ');
-    line.append(field.key);
+    line.append(field->key);
     line.push_back('=');
-    AppendValue(line, field.value);
+    AppendValue(line, field->value);
   }
   const MutexLock lock(output.mutex);
   if (output.sink) {
@@ -83,6 +81,18 @@ void Log(Severity severity, std::string_view module, std::string_view event,
   }
   output.logger->info(line);
   output.logger->flush();
+}
+
+}  // namespace
+
+void Log(Severity severity, std::string_view module, std::string_view event,
+         std::initializer_list<LogField> fields) {
+  WriteLine(severity, module, event, fields.begin(), fields.size());
+}
+
+void LogFields(Severity severity, std::string_view module, std::string_view event,
+               const std::vector<LogField>& fields) {
+  WriteLine(severity, module, event, fields.data(), fields.size());
 }
 
 void SetLogThreshold(Severity severity) {

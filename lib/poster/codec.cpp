@@ -3,7 +3,9 @@
 #include "lib/poster/codec.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
+#include <system_error>
 
 namespace damocles::poster::internal {
 namespace {
@@ -183,6 +185,24 @@ absl::Status Decoder::Finish() {
 std::string RowKey(std::string_view prefix, const RecordKey& key) {
   return absl::StrFormat("%s%016x/%016x", std::string(prefix), key.miner,
                          static_cast<std::uint64_t>(key.open.Value()));
+}
+
+std::optional<RecordKey> ParseRowKey(std::string_view prefix, std::string_view text) {
+  constexpr std::size_t kDigits = 16;
+  const auto number = [&](std::size_t at) -> std::optional<std::uint64_t> {
+    std::uint64_t value = 0;
+    const char* end = text.data() + at + kDigits;
+    const auto [stopped, error] = std::from_chars(text.data() + at, end, value, 16);
+    if (error != std::errc() || stopped != end) return std::nullopt;
+    return value;
+  };
+  if (!text.starts_with(prefix)) return std::nullopt;
+  text.remove_prefix(prefix.size());
+  if (text.size() != 2 * kDigits + 1 || text[kDigits] != '/') return std::nullopt;
+  const std::optional<std::uint64_t> miner = number(0);
+  const std::optional<std::uint64_t> open = number(kDigits + 1);
+  if (!miner || !open) return std::nullopt;
+  return RecordKey{*miner, filecoin::ChainEpoch(static_cast<std::int64_t>(*open))};
 }
 
 }  // namespace damocles::poster::internal

@@ -113,5 +113,7 @@ class Decoder {
 // Text of a key: prefix, miner and epoch in 16 hexadecimal digits each, so that keys order as
 // numbers do.
 std::string RowKey(std::string_view prefix, const RecordKey& key);
+// The other way; nullopt if it is no such key.
+std::optional<RecordKey> ParseRowKey(std::string_view prefix, std::string_view text);
 
 }  // namespace damocles::poster::internal

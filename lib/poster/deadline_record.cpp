@@ -7,6 +7,9 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/codec.h"
 
+#include "damocles/base/status.h"
+#include "damocles/hash/sha256.h"
+
 namespace damocles::poster {
 namespace {
 
@@ -14,7 +17,9 @@ using internal::Decoder;
 using internal::Encoder;
 
 // The first item of each row (docs/formats/deadline.md).
-constexpr std::uint64_t kRecordFormat = 1;
+constexpr std::uint64_t kRecordFormat = 2;
+constexpr std::uint64_t kRecordFields = 15;
+constexpr std::uint64_t kRecordFieldsOfFormat1 = 12;
 constexpr std::uint64_t kPlanFormat = 1;
 
 void EncodeMessage(Encoder& out, const BatchMessage& message) {
@@ -98,6 +103,29 @@ PartitionBatch DecodeBatch(Decoder& in) {
   return batch;
 }
 
+void EncodeSkipped(Encoder& out, const std::vector<SkippedSector>& skipped) {
+  out.Array(skipped.size());
+  for (const SkippedSector& sector : skipped) {
+    out.Array(3);
+    out.Uint(sector.partition);
+    out.Uint(sector.number);
+    out.Text(sector.reason);
+  }
+}
+
+std::vector<SkippedSector> DecodeSkipped(Decoder& in) {
+  std::vector<SkippedSector> out;
+  for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
+    in.Struct(3, "skipped sector");
+    SkippedSector sector;
+    sector.partition = in.Uint();
+    sector.number = in.Uint();
+    sector.reason = in.Text();
+    out.push_back(std::move(sector));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string_view Name(DeadlineState state) {
@@ -128,13 +156,50 @@ bool IsFinal(DeadlineState state) {
 
 std::vector<SkippedSector> SkippedSectors(const DeadlineRecord& record) {
   std::vector<SkippedSector> out;
-  if (record.plan == nullptr) return out;
+  if (record.plan == nullptr) return record.skipped;
   for (const PlannedPartition& partition : record.plan->partitions) {
     for (const PlannedSector& sector : partition.sectors) {
       if (sector.Skipped()) out.push_back({partition.index, sector.number, sector.skip_reason});
     }
   }
   return out;
+}
+
+void NotePlan(DeadlineRecord& record, std::string_view plan_row) {
+  record.plan_digest.reset();
+  record.skipped.clear();
+  record.skipped_count = 0;
+  if (record.plan == nullptr) return;
+  record.plan_digest = hash::Sha256Of(AsBytes(plan_row));
+  record.skipped = SkippedSectors(record);
+  record.skipped_count = record.skipped.size();
+  if (record.skipped.size() > kSkippedNamedMax) record.skipped.resize(kSkippedNamedMax);
+  for (SkippedSector& sector : record.skipped) {
+    if (sector.reason.size() > kSkipReasonBytesMax) sector.reason.resize(kSkipReasonBytesMax);
+  }
+}
+
+absl::Status AttachPlan(DeadlineRecord& record, const std::optional<std::string>& plan_row) {
+  if (!plan_row) return absl::DataLossError("it has no plan row");
+  if (record.plan_digest && hash::Sha256Of(AsBytes(*plan_row)) != *record.plan_digest) {
+    return absl::DataLossError("its plan row is not the one that was written with it");
+  }
+  absl::StatusOr<DeadlinePlan> plan = DecodePlan(*plan_row);
+  if (!plan.ok()) {
+    return absl::DataLossError(
+        absl::StrFormat("its plan row: %s", std::string(plan.status().message())));
+  }
+  record.plan = std::make_shared<DeadlinePlan>(*std::move(plan));
+  return absl::OkStatus();
+}
+
+void ForgetPlan(DeadlineRecord& record, std::string why) {
+  record.randomness.reset();
+  record.plan.reset();
+  record.batches.clear();
+  record.reason = std::move(why);
+  record.state = DeadlineState::kPreparing;
+  NotePlan(record, "");
 }
 
 std::string RecordRowKey(const RecordKey& key) {
@@ -149,7 +214,7 @@ std::string PlanRowKey(const RecordKey& key) {
 
 std::string EncodeRecord(const DeadlineRecord& record) {
   Encoder out;
-  out.Array(12);
+  out.Array(kRecordFields);
   out.Uint(kRecordFormat);
   out.Uint(record.miner);
   out.Deadline(record.deadline);
@@ -168,16 +233,26 @@ std::string EncodeRecord(const DeadlineRecord& record) {
   out.Uint(record.attempts);
   out.Array(kDeadlineStates);
   for (const Milestone& milestone : record.milestones) out.Mark(milestone);
+  if (record.plan_digest) {
+    out.Raw(*record.plan_digest);
+  } else {
+    out.Null();
+  }
+  out.Uint(record.skipped_count);
+  EncodeSkipped(out, record.skipped);
   return std::move(out).Take();
 }
 
 absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes) {
   Decoder in(bytes);
   DeadlineRecord record;
-  in.Struct(12, "deadline record");
-  if (const std::uint64_t format = in.Uint(); format != kRecordFormat) {
-    in.Refuse(absl::StrFormat("deadline record of format %d, this program knows %d", format,
+  const std::uint64_t fields = in.Array();
+  const std::uint64_t format = in.Uint();
+  if (format == 0 || format > kRecordFormat) {
+    in.Refuse(absl::StrFormat("deadline record of format %d, this program knows 1 to %d", format,
                               kRecordFormat));
+  } else if (fields != (format == 1 ? kRecordFieldsOfFormat1 : kRecordFields)) {
+    in.Refuse(absl::StrFormat("deadline record of format %d with %d fields", format, fields));
   }
   record.miner = in.Uint();
   record.deadline = in.Deadline();
@@ -193,6 +268,11 @@ absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes) {
   record.attempts = in.Uint32();
   in.Struct(kDeadlineStates, "milestones");
   for (Milestone& milestone : record.milestones) milestone = in.Mark();
+  if (format > 1) {
+    if (!in.TryNull()) record.plan_digest = in.Raw32();
+    record.skipped_count = in.Uint();
+    record.skipped = DecodeSkipped(in);
+  }
   DAMOCLES_RETURN_IF_ERROR(in.Finish());
   return record;
 }

@@ -27,7 +27,8 @@ inline kj::Duration ToKj(absl::Duration duration) {
   return absl::ToInt64Nanoseconds(duration) * kj::NANOSECONDS;
 }
 
-// `task`, or DEADLINE_EXCEEDED after `limit`.
+// `task`, or DEADLINE_EXCEEDED after `limit`.  An exception becomes UNAVAILABLE: whoever asked must
+// get an answer, or he never asks again, and a push that threw may have reached the node.
 template <typename T>
 kj::Promise<absl::StatusOr<T>> WithLimit(kj::Timer& timer, absl::Duration limit,
                                          async::Task<absl::StatusOr<T>> task) {
@@ -35,7 +36,11 @@ kj::Promise<absl::StatusOr<T>> WithLimit(kj::Timer& timer, absl::Duration limit,
       timer.afterDelay(ToKj(limit)).then([limit]() -> absl::StatusOr<T> {
         return absl::DeadlineExceededError("no answer in " + absl::FormatDuration(limit));
       });
-  return kj::mv(task).ToPromise().exclusiveJoin(kj::mv(late));
+  kj::Promise<absl::StatusOr<T>> answered =
+      kj::mv(task).ToPromise().catch_([](kj::Exception&& exception) -> absl::StatusOr<T> {
+        return absl::UnavailableError(exception.getDescription().cStr());
+      });
+  return answered.exclusiveJoin(kj::mv(late));
 }
 
 struct SenderChoice {

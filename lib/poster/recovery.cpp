@@ -42,6 +42,10 @@ std::string_view Name(RecoveryState state) {
   return "Unknown";
 }
 
+bool IsFinal(RecoveryState state) {
+  return state == RecoveryState::kDone || state == RecoveryState::kTooLate;
+}
+
 std::string RecoveryRowKey(const RecordKey& key) {
   return internal::RowKey(kRecoveryPrefix, key);
 }
@@ -301,7 +305,13 @@ class Stepper {
   }
 
   void Plan() {
-    if (record_.state == RecoveryState::kDone || record_.state == RecoveryState::kTooLate) return;
+    if (IsFinal(record_.state)) return;
+    if (!policy_.enabled || !policy_.recovery.enabled) {
+      if (now_.epoch >= record_.target.open) {
+        End(RecoveryState::kTooLate, "recovering was disabled");
+      }
+      return;
+    }
     switch (record_.state) {
       case RecoveryState::kReading: {
         if (TooLate()) return;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "lib/poster/codec.h"
 #include "lib/poster/runner_impl.h"
 
 #include "damocles/base/log.h"
@@ -15,29 +14,8 @@ namespace damocles::poster {
 namespace internal {
 namespace {
 
-// A record that cannot be written is tried again so often; after that the window counts for more.
-constexpr int kWriteTries = 3;
-constexpr absl::Duration kWritePause = absl::Milliseconds(200);
-// How much longer than its budget a sector check may take.
-constexpr absl::Duration kCheckGrace = absl::Seconds(30);
-
-std::string Describe(const RecordKey& key) {
-  return absl::StrFormat("f0%d open %d", key.miner, key.open.Value());
-}
-
-void WriteLog(const RecordKey& key, std::uint64_t deadline, const action::LogLine& line) {
-  std::string detail;
-  for (const auto& [name, value] : line.fields) {
-    if (value.empty()) continue;
-    if (!detail.empty()) detail += ' ';
-    detail += absl::StrFormat("%s=%s", name, value);
-  }
-  Log(line.severity, "poster", line.event,
-      {{"miner", absl::StrFormat("f0%d", key.miner)},
-       {"deadline", deadline},
-       {"open", key.open.Value()},
-       {"what", detail}});
-}
+// A record that is not on disk is written again after so long, if nothing happens before.
+constexpr absl::Duration kRewritePause = absl::Seconds(5);
 
 template <typename T>
 Event OrFailed(absl::StatusOr<T> answer, const ActionKey& key, const BatchRef& ref) {
@@ -58,6 +36,20 @@ BatchRef RefIn(const Action& action) {
 }
 
 }  // namespace
+
+std::string Describe(const RecordKey& key) {
+  return absl::StrFormat("f0%d open %d", key.miner, key.open.Value());
+}
+
+void WriteLog(const RecordKey& key, std::uint64_t deadline, const action::LogLine& line) {
+  std::vector<LogField> fields = {{"miner", absl::StrFormat("f0%d", key.miner)},
+                                  {"deadline", deadline},
+                                  {"open", key.open.Value()}};
+  for (const auto& [name, value] : line.fields) {
+    if (!value.empty()) fields.emplace_back(name, value);
+  }
+  LogFields(line.severity, "poster", line.event, fields);
+}
 
 RunnerImpl::RunnerImpl(RunnerParts parts, RunnerOptions options, std::vector<MinerPolicy> miners)
     : parts_(parts),
@@ -80,43 +72,6 @@ RunnerImpl::~RunnerImpl() noexcept {
   parts_.jobs.Listen({}, {});
 }
 
-absl::Status RunnerImpl::Load() {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
-                            List(parts_.store, kRecordPrefix));
-  for (const store::Entry& row : rows) {
-    absl::StatusOr<DeadlineRecord> record = DecodeRecord(row.value);
-    if (!record.ok()) {
-      return absl::DataLossError(
-          absl::StrFormat("row %s: %s", row.key, std::string(record.status().message())));
-    }
-    const RecordKey key = record->Key();
-    if (record->randomness) {
-      DAMOCLES_ASSIGN_OR_RETURN(const std::optional<std::string> bytes,
-                                parts_.store.Get(PlanRowKey(key)));
-      absl::StatusOr<DeadlinePlan> plan =
-          bytes ? DecodePlan(*bytes) : absl::NotFoundError("it has no plan row");
-      if (!plan.ok()) {
-        return absl::DataLossError(
-            absl::StrFormat("row %s: %s", row.key, std::string(plan.status().message())));
-      }
-      record->plan = std::make_shared<DeadlinePlan>(*std::move(plan));
-    }
-    deadlines_[key].machine = LoadedMachine(*std::move(record));
-  }
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> recoveries,
-                            List(parts_.store, kRecoveryPrefix));
-  for (const store::Entry& row : recoveries) {
-    absl::StatusOr<RecoveryRecord> record = DecodeRecovery(row.value);
-    if (!record.ok()) {
-      return absl::DataLossError(
-          absl::StrFormat("row %s: %s", row.key, std::string(record.status().message())));
-    }
-    if (record->state == RecoveryState::kDone || record->state == RecoveryState::kTooLate) continue;
-    recoveries_[record->Key()].machine.record = *std::move(record);
-  }
-  return absl::OkStatus();
-}
-
 void RunnerImpl::Start() {
   if (options_.epoch_duration <= absl::ZeroDuration()) tasks_.add(LearnEpochDuration());
   tasks_.add(Follow());
@@ -130,11 +85,16 @@ void RunnerImpl::SetMiners(std::vector<MinerPolicy> miners) {
     for (const auto& [id, miner] : miners_) OpenWindows(miner);
   }
   PostToAll(event::Tick{});
+  for (auto& [key, entry] : recoveries_) PostRecovery(key, recovery::Tick{});
 }
 
-const MinerPolicy* RunnerImpl::PolicyOf(filecoin::ActorId miner) const {
+MinerPolicy RunnerImpl::PolicyOf(filecoin::ActorId miner) const {
   const auto found = miners_.find(miner);
-  return found == miners_.end() ? nullptr : &found->second;
+  if (found != miners_.end()) return found->second;
+  MinerPolicy gone;
+  gone.miner = miner;
+  gone.enabled = false;
+  return gone;
 }
 
 Now RunnerImpl::CurrentTime() const {
@@ -172,41 +132,49 @@ void RunnerImpl::Post(const RecordKey& key, Event event) {
   tasks_.add(Pump(key));
 }
 
+// Every answer is taken in, also of a miner that is not enabled (any more): a question that never
+// gets its answer is never asked again.
 RunnerImpl::Done RunnerImpl::Pump(RecordKey key) {
   // Not inside the caller: it may be the job queue in the middle of a change.
   co_await kj::evalLater([]() {});
   while (true) {
-    auto found = deadlines_.find(key);
+    const auto found = deadlines_.find(key);
     if (found == deadlines_.end()) co_return;
-    if (found->second.events.empty() || !head_) break;
-    Event event = std::move(found->second.events.front());
-    found->second.events.pop_front();
-    const MinerPolicy* miner = PolicyOf(key.miner);
-    const DeadlineState state = found->second.machine.record.state;
-    const bool enabled = miner != nullptr && miner->enabled;
-    // Of a miner that is not ours any more only what is on its way is brought to its end.
-    if (!enabled && state < DeadlineState::kSubmitting) continue;
-    const PosterPolicy policy = miner != nullptr ? miner->poster : PosterPolicy{};
-
-    StepResult result = Step(std::move(found->second.machine), event, CurrentTime(), policy);
-    found->second.machine = std::move(result.machine);
-    const std::uint64_t wake = ++found->second.wake;
-    const bool over = IsFinal(found->second.machine.record.state);
-    if (result.changed || result.plan_changed) {
-      const DeadlineRecord& record = found->second.machine.record;
-      auto batch = std::make_shared<store::Batch>();
-      batch->Put(over ? HistoryRowKey(key) : RecordRowKey(key), EncodeRecord(record));
-      if (over) batch->Delete(RecordRowKey(key));
-      if (result.plan_changed && record.plan != nullptr) {
-        batch->Put(PlanRowKey(key), EncodePlan(*record.plan));
-      }
-      // Record before act: nothing that this step asks for begins before this has returned.
-      co_await Write(std::move(batch), Describe(key));
-      found = deadlines_.find(key);
-      if (found == deadlines_.end()) co_return;
-      if (on_record_) on_record_(found->second.machine.record);
+    DeadlineEntry& entry = found->second;  // stays where it is; nobody else removes it
+    if (entry.events.empty() || !head_) {
+      entry.pumping = false;
+      co_return;
     }
-    const std::uint64_t deadline = found->second.machine.record.deadline.index;
+    const Event event = std::move(entry.events.front());
+    entry.events.pop_front();
+    const MinerPolicy miner = PolicyOf(key.miner);
+    if (!miner.enabled && entry.machine.record.state == DeadlineState::kWaiting) {
+      deadlines_.erase(found);  // nothing has begun; enabling the miner opens it again
+      co_return;
+    }
+
+    StepResult result;
+    if (IsFinal(entry.machine.record.state)) {  // only its last write is missing
+      result.machine = std::move(entry.machine);
+    } else {
+      result = Step(std::move(entry.machine), event, CurrentTime(), miner.poster,
+                    miner.enabled ? Effort::kAll : Effort::kFinishOnly);
+    }
+    entry.machine = std::move(result.machine);
+    entry.record_dirty = entry.record_dirty || result.changed || result.plan_changed;
+    entry.plan_dirty = entry.plan_dirty || result.plan_changed;
+    const std::uint64_t wake = ++entry.wake;
+    std::optional<absl::Time> wake_at = result.wake_at;
+    if (entry.record_dirty) {
+      // Record before act: nothing that this step asks for begins before this has returned.
+      const bool written = co_await Save(key);
+      if (written && on_record_) on_record_(entry.machine.record);
+      if (!written) {
+        const absl::Time again = parts_.clock.Now() + kRewritePause;
+        wake_at = wake_at ? std::min(*wake_at, again) : again;
+      }
+    }
+    const std::uint64_t deadline = entry.machine.record.deadline.index;
     for (Action& action : result.actions) {
       if (const auto* line = std::get_if<action::LogLine>(&action)) {
         WriteLog(key, deadline, *line);
@@ -214,14 +182,12 @@ RunnerImpl::Done RunnerImpl::Pump(RecordKey key) {
         tasks_.add(Perform(key, std::move(action)));
       }
     }
-    if (over) {
+    if (IsFinal(entry.machine.record.state) && !entry.record_dirty) {
+      ended_.insert(key);
       deadlines_.erase(key);
       co_return;
     }
-    if (result.wake_at) tasks_.add(WakeAt(key, *result.wake_at, wake, false));
-  }
-  if (const auto found = deadlines_.find(key); found != deadlines_.end()) {
-    found->second.pumping = false;
+    if (wake_at) tasks_.add(WakeAt(key, *wake_at, wake, false));
   }
 }
 
@@ -240,24 +206,22 @@ RunnerImpl::Done RunnerImpl::WakeAt(RecordKey key, absl::Time at, std::uint64_t 
   }
 }
 
-RunnerImpl::Done RunnerImpl::Write(std::shared_ptr<store::Batch> batch, std::string what) {
-  for (int attempt = 1;; ++attempt) {
-    absl::AnyInvocable<absl::Status()&&> work = [batch, &store = parts_.store]() {
-      return store.Write(*batch);
-    };
-    const absl::Status status =
-        co_await async::Offload<absl::Status>(parts_.executor, std::move(work));
-    if (status.ok()) co_return;
-    LogError("poster", "record_not_written",
-             {{"record", what}, {"attempt", attempt}, {"error", status}});
-    // A full disk must not cost the window: go on from memory, the uuid still guards the messages.
-    if (attempt == kWriteTries) co_return;
-    co_await parts_.timer.afterDelay(ToKj(kWritePause));
-  }
-}
-
 RunnerImpl::Done RunnerImpl::Perform(RecordKey key, Action action) {
-  Event answer = co_await Answer(key, std::move(action));
+  const std::optional<ActionKey> asked = KeyOf(action);
+  const BatchRef ref = RefIn(action);
+  Event answer = event::Tick{};
+  absl::Status thrown;
+  try {
+    answer = co_await Answer(key, std::move(action));
+  } catch (const kj::Exception& exception) {
+    // UNAVAILABLE: a push may have reached the node all the same.
+    thrown = absl::UnavailableError(exception.getDescription().cStr());
+  }
+  if (!thrown.ok() && asked) {
+    answer = event::Failed{*asked, ref, thrown};
+  } else if (!thrown.ok()) {
+    LogError("poster", "action_failed", {{"record", Describe(key)}, {"error", thrown}});
+  }
   Post(key, std::move(answer));
 }
 
@@ -267,8 +231,7 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
   if (found == deadlines_.end() || !head_) co_return event::Tick{};
   const ActionKey asked = action_key.value_or(ActionKey{});
   const BatchRef ref = RefIn(action);
-  const MinerPolicy* configured = PolicyOf(key.miner);
-  MinerPolicy policy = configured != nullptr ? *configured : MinerPolicy{};
+  MinerPolicy policy = PolicyOf(key.miner);
   const filecoin::DeadlineInfo deadline = found->second.machine.record.deadline;
   const filecoin::TipSet head = *head_;
   kj::Timer& timer = parts_.timer;
@@ -330,146 +293,6 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
   co_return event::Tick{};
 }
 
-// ---------------------------------------------------------------- recovery machines
-
-void RunnerImpl::PostRecovery(const RecordKey& key, recovery::Event event) {
-  const auto found = recoveries_.find(key);
-  if (found == recoveries_.end()) return;
-  found->second.events.push_back(std::move(event));
-  if (found->second.pumping) return;
-  found->second.pumping = true;
-  tasks_.add(PumpRecovery(key));
-}
-
-RunnerImpl::Done RunnerImpl::PumpRecovery(RecordKey key) {
-  co_await kj::evalLater([]() {});
-  while (true) {
-    auto found = recoveries_.find(key);
-    if (found == recoveries_.end()) co_return;
-    if (found->second.events.empty() || !head_) break;
-    recovery::Event event = std::move(found->second.events.front());
-    found->second.events.pop_front();
-    const MinerPolicy* miner = PolicyOf(key.miner);
-    if (miner == nullptr || !miner->enabled || !miner->recovery.enabled) {
-      recoveries_.erase(key);
-      co_return;
-    }
-    const MinerPolicy policy = *miner;
-    recovery::StepResult result =
-        recovery::Advance(std::move(found->second.machine), event, CurrentTime(), policy);
-    found->second.machine = std::move(result.machine);
-    const std::uint64_t wake = ++found->second.wake;
-    if (result.changed) {
-      auto batch = std::make_shared<store::Batch>();
-      batch->Put(RecoveryRowKey(key), EncodeRecovery(found->second.machine.record));
-      co_await Write(std::move(batch), "recovery of " + Describe(key));
-      found = recoveries_.find(key);
-      if (found == recoveries_.end()) co_return;
-    }
-    const RecoveryRecord& record = found->second.machine.record;
-    for (recovery::Action& action : result.actions) {
-      if (const auto* line = std::get_if<action::LogLine>(&action)) {
-        WriteLog(key, record.target.index, *line);
-      } else {
-        tasks_.add(PerformRecovery(key, std::move(action)));
-      }
-    }
-    if (record.state == RecoveryState::kDone || record.state == RecoveryState::kTooLate) {
-      recoveries_.erase(key);
-      co_return;
-    }
-    if (result.wake_at) tasks_.add(WakeAt(key, *result.wake_at, wake, true));
-  }
-  if (const auto found = recoveries_.find(key); found != recoveries_.end()) {
-    found->second.pumping = false;
-  }
-}
-
-RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action action) {
-  const recovery::Key asked = recovery::KeyOf(action).value_or(recovery::Key{});
-  const MinerPolicy* configured = PolicyOf(key.miner);
-  if (configured == nullptr || !head_) co_return;
-  MinerPolicy policy = *configured;
-  const filecoin::TipSet head = *head_;
-  kj::Timer& timer = parts_.timer;
-  recovery::Event answer = recovery::Tick{};
-  if (auto* read = std::get_if<recovery::ReadFaults>(&action)) {
-    auto got = co_await WithLimit(timer, options_.call_timeout,
-                                  node_.ReadFaults(key.miner, read->deadline_index, head));
-    if (got.ok()) {
-      answer = *std::move(got);
-    } else {
-      answer = recovery::Failed{asked, 0, got.status()};
-    }
-  } else if (auto* check = std::get_if<recovery::CheckFaulty>(&action)) {
-    auto got = co_await WithLimit(timer, check->budget + kCheckGrace,
-                                  parts_.sectors.Check(key.miner, check->proof_type,
-                                                       std::move(check->sectors), check->budget));
-    if (got.ok()) {
-      answer = recovery::FaultyChecked{*std::move(got)};
-    } else {
-      answer = recovery::Failed{asked, 0, got.status()};
-    }
-  } else if (auto* look = std::get_if<recovery::Look>(&action)) {
-    const std::uint32_t attempt = look->attempt;
-    auto got = co_await WithLimit(timer, options_.call_timeout,
-                                  node_.LookForRecovery(key.miner, *look, policy, head));
-    if (got.ok()) {
-      answer = *std::move(got);
-    } else {
-      answer = recovery::Failed{asked, attempt, got.status()};
-    }
-  } else if (auto* declare = std::get_if<recovery::Declare>(&action)) {
-    const std::uint32_t attempt = declare->attempt;
-    auto got = co_await WithLimit(timer, options_.push_timeout,
-                                  node_.Declare(key.miner, *declare, policy.recovery_fees));
-    if (got.ok()) {
-      answer = *std::move(got);
-    } else {
-      answer = recovery::Failed{asked, attempt, got.status()};
-    }
-  }
-  PostRecovery(key, std::move(answer));
-}
-
-// ---------------------------------------------------------------- listings
-
-absl::StatusOr<std::vector<DeadlineRecord>> RunnerImpl::ListRecords(
-    const RecordFilter& filter) const {
-  RecordFilter all = filter;
-  all.limit = 0;
-  DAMOCLES_ASSIGN_OR_RETURN(std::vector<DeadlineRecord> out,
-                            poster::ListRecords(parts_.store, all));
-  // What still waits for its challenge is not on disk yet.
-  for (const auto& [key, entry] : deadlines_) {
-    const DeadlineRecord& record = entry.machine.record;
-    if (record.state == DeadlineState::kWaiting && record.deadline.open >= filter.open_from &&
-        (!filter.miner || key.miner == *filter.miner)) {
-      out.push_back(record);
-    }
-  }
-  std::stable_sort(out.begin(), out.end(), [](const DeadlineRecord& a, const DeadlineRecord& b) {
-    return a.deadline.open > b.deadline.open;
-  });
-  if (filter.limit > 0 && out.size() > filter.limit) out.resize(filter.limit);
-  return out;
-}
-
-absl::StatusOr<std::vector<RecoveryRecord>> RunnerImpl::ListRecoveries(
-    std::optional<filecoin::ActorId> miner) const {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
-                            List(parts_.store, kRecoveryPrefix));
-  std::vector<RecoveryRecord> out;
-  for (const store::Entry& row : rows) {
-    DAMOCLES_ASSIGN_OR_RETURN(RecoveryRecord record, DecodeRecovery(row.value));
-    if (!miner || record.miner == *miner) out.push_back(std::move(record));
-  }
-  std::stable_sort(out.begin(), out.end(), [](const RecoveryRecord& a, const RecoveryRecord& b) {
-    return a.target.open > b.target.open;
-  });
-  return out;
-}
-
 }  // namespace internal
 
 absl::StatusOr<std::unique_ptr<Runner>> Runner::Open(RunnerParts parts, RunnerOptions options,
@@ -477,33 +300,6 @@ absl::StatusOr<std::unique_ptr<Runner>> Runner::Open(RunnerParts parts, RunnerOp
   auto runner = std::make_unique<internal::RunnerImpl>(parts, options, std::move(miners));
   DAMOCLES_RETURN_IF_ERROR(runner->Load());
   return runner;
-}
-
-absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(const store::Store& store,
-                                                        const RecordFilter& filter) {
-  std::vector<DeadlineRecord> out;
-  const auto take = [&](std::string_view key, std::string_view value) -> absl::Status {
-    absl::StatusOr<DeadlineRecord> record = DecodeRecord(value);
-    if (!record.ok()) return Annotate(record.status(), key);
-    if (filter.miner && record->miner != *filter.miner) return absl::OkStatus();
-    if (record->deadline.open < filter.open_from) return absl::OkStatus();
-    out.push_back(*std::move(record));
-    return absl::OkStatus();
-  };
-  DAMOCLES_RETURN_IF_ERROR(store.Scan(kRecordPrefix, take));
-  if (!filter.unfinished_only) DAMOCLES_RETURN_IF_ERROR(store.Scan(kHistoryPrefix, take));
-  std::stable_sort(out.begin(), out.end(), [](const DeadlineRecord& a, const DeadlineRecord& b) {
-    return a.deadline.open > b.deadline.open;
-  });
-  if (filter.limit > 0 && out.size() > filter.limit) out.resize(filter.limit);
-  for (DeadlineRecord& record : out) {
-    DAMOCLES_ASSIGN_OR_RETURN(const std::optional<std::string> plan,
-                              store.Get(PlanRowKey(record.Key())));
-    if (!plan) continue;
-    DAMOCLES_ASSIGN_OR_RETURN(DeadlinePlan decoded, DecodePlan(*plan));
-    record.plan = std::make_shared<DeadlinePlan>(std::move(decoded));
-  }
-  return out;
 }
 
 }  // namespace damocles::poster

@@ -141,7 +141,7 @@ RunnerImpl::Done RunnerImpl::ReadPeriod(filecoin::ActorId miner) {
   period.shape = info->shape;
   period.offset = info->period_start;
   period.read_in = DeadlineAt(period.shape, period.offset, head_->Height()).open;
-  if (const MinerPolicy* policy = PolicyOf(miner); policy != nullptr) OpenWindows(*policy);
+  OpenWindows(PolicyOf(miner));
 }
 
 void RunnerImpl::OpenWindows(const MinerPolicy& miner) {
@@ -161,14 +161,25 @@ void RunnerImpl::OpenWindows(const MinerPolicy& miner) {
     read();  // once a window: the lengths may change with an upgrade of the network
     Prune(miner.miner);
   }
+  std::optional<ChainEpoch>& tended = period->second.tended;
+  const bool gap = !tended || *tended + current.shape.challenge_window < current.open;
+  if (gap && judging_.insert(miner.miner).second) {
+    tasks_.add(JudgeGap(miner.miner, period->second.shape, period->second.offset, current.open));
+  }
+  tended = std::max(current.open, tended.value_or(current.open));
   filecoin::DeadlineInfo window = current;
   // The current one, the next one, and whatever has its challenge already.
   for (int ahead = 0; ahead < 2 || window.challenge <= head_->Height(); ++ahead) {
     const RecordKey key{miner.miner, window.open};
-    if (!deadlines_.contains(key)) {
+    if (!deadlines_.contains(key) && !ended_.contains(key)) {
       const absl::StatusOr<std::optional<std::string>> finished =
           parts_.store.Get(HistoryRowKey(key));
-      if (finished.ok() && !finished->has_value()) {
+      if (!finished.ok()) {
+        LogError("poster", "history_not_read",
+                 {{"record", Describe(key)}, {"error", finished.status()}});
+      }
+      // A store that cannot be read must not cost the window: the chain knows what is posted.
+      if (!finished.ok() || !finished->has_value()) {
         deadlines_[key].machine = NewMachine(miner.miner, window, CurrentTime());
         Post(key, event::Tick{});
       }
@@ -192,6 +203,7 @@ void RunnerImpl::Prune(filecoin::ActorId miner) {
   const EpochDelta kept(static_cast<std::int64_t>(options_.history / epoch_duration_));
   const ChainEpoch oldest = head_->Height() - kept;
   if (oldest <= ChainEpoch(0)) return;
+  std::erase_if(ended_, [&](const RecordKey& key) { return key.open < oldest; });
   auto batch = std::make_shared<store::Batch>();
   for (const std::string_view prefix : {kHistoryPrefix, kPlanPrefix, kRecoveryPrefix}) {
     const std::string first = RowKey(prefix, {miner, ChainEpoch(0)});
@@ -208,7 +220,8 @@ void RunnerImpl::Prune(filecoin::ActorId miner) {
       return;
     }
   }
-  if (!batch->Empty()) tasks_.add(Write(std::move(batch), "old history"));
+  if (batch->Empty()) return;
+  tasks_.add(Write(std::move(batch), "old history", 1).ToPromise().ignoreResult());
 }
 
 }  // namespace damocles::poster::internal

@@ -22,6 +22,13 @@
 
 namespace damocles::poster::internal {
 
+// How much longer than its budget a sector check may take.
+inline constexpr absl::Duration kCheckGrace = absl::Seconds(30);
+
+// "f01000 open 2880".
+std::string Describe(const RecordKey& key);
+void WriteLog(const RecordKey& key, std::uint64_t deadline, const action::LogLine& line);
+
 class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
  public:
   RunnerImpl(RunnerParts parts, RunnerOptions options, std::vector<MinerPolicy> miners);
@@ -34,8 +41,8 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   std::optional<Now> Head() const override;
   absl::Time LastHeadSeen() const override { return last_head_seen_; }
   std::vector<MinerWindow> Windows() const override;
-  absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(
-      const RecordFilter& filter) const override;
+  async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecords(
+      RecordFilter filter) const override;
   absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(
       std::optional<filecoin::ActorId> miner) const override;
   void OnRecord(std::function<void(const DeadlineRecord&)> callback) override {
@@ -49,18 +56,26 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
     Machine machine;
     std::deque<Event> events;
     bool pumping = false;
-    std::uint64_t wake = 0;  // the latest timer; older ones do nothing
+    // Not on disk as they are in memory.
+    bool record_dirty = false;
+    bool plan_dirty = false;
+    bool write_failed = false;  // the latest one
+    std::uint64_t wake = 0;     // the latest timer; older ones do nothing
   };
   struct RecoveryEntry {
     recovery::Machine machine;
     std::deque<recovery::Event> events;
     bool pumping = false;
+    bool dirty = false;
+    bool write_failed = false;
     std::uint64_t wake = 0;
   };
   struct Period {
     filecoin::PeriodShape shape;
     filecoin::ChainEpoch offset{};
     filecoin::ChainEpoch read_in{};  // opening of the window in which it was read last
+    // Opening of the latest window that was looked after; none before the first.
+    std::optional<filecoin::ChainEpoch> tended;
   };
   using Done = async::Task<void>;
 
@@ -74,7 +89,7 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   Done ReadPeriod(filecoin::ActorId miner);
   void Prune(filecoin::ActorId miner);
 
-  // ---- deadlines and recoveries (runner.cpp)
+  // ---- deadlines (runner.cpp) and recoveries (runner_recovery.cpp)
   void Post(const RecordKey& key, Event event);
   Done Pump(RecordKey key);
   Done Perform(RecordKey key, Action action);
@@ -83,11 +98,24 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   Done PumpRecovery(RecordKey key);
   Done PerformRecovery(RecordKey key, recovery::Action action);
   Done WakeAt(RecordKey key, absl::Time at, std::uint64_t wake, bool is_recovery);
-  // On disk when it returns, or given up on after some tries.
-  Done Write(std::shared_ptr<store::Batch> batch, std::string what);
   void PostToAll(const Event& event);
 
-  const MinerPolicy* PolicyOf(filecoin::ActorId miner) const;
+  // ---- the store (runner_store.cpp)
+  absl::Status LoadRecords(store::Batch& aside);
+  absl::Status LoadRecoveries(store::Batch& aside);
+  // Writes what is dirty; false if it is not on disk.
+  async::Task<bool> Save(RecordKey key);
+  async::Task<bool> SaveRecovery(RecordKey key);
+  async::Task<absl::Status> Write(std::shared_ptr<store::Batch> batch, std::string what, int tries);
+
+  // ---- windows that nobody looked after (runner_gap.cpp)
+  Done JudgeGap(filecoin::ActorId miner, filecoin::PeriodShape shape, filecoin::ChainEpoch offset,
+                filecoin::ChainEpoch until);
+  async::Task<absl::StatusOr<DeadlineRecord>> Judge(filecoin::ActorId miner,
+                                                    filecoin::DeadlineInfo window);
+
+  // Not enabled where there is none.
+  MinerPolicy PolicyOf(filecoin::ActorId miner) const;
   Now CurrentTime() const;
   void taskFailed(kj::Exception&& exception) override;
 
@@ -98,6 +126,8 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   std::set<filecoin::ActorId> reading_period_;
   std::map<RecordKey, DeadlineEntry> deadlines_;
   std::map<RecordKey, RecoveryEntry> recoveries_;
+  std::set<RecordKey> ended_;  // in this life; also what the store cannot be asked about
+  std::set<filecoin::ActorId> judging_;
   absl::Duration epoch_duration_;
   std::optional<filecoin::TipSet> head_;
   absl::Time head_seen_ = absl::InfinitePast();       // when head_ became the head

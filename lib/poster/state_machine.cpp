@@ -100,10 +100,11 @@ Machine LoadedMachine(DeadlineRecord record) {
   return machine;
 }
 
-StepResult Step(Machine machine, const Event& event, const Now& now, const PosterPolicy& policy) {
+StepResult Step(Machine machine, const Event& event, const Now& now, const PosterPolicy& policy,
+                Effort effort) {
   internal::Stepper stepper(std::move(machine), now, policy);
   std::visit([&](const auto& happened) { stepper.Handle(happened); }, event);
-  stepper.Plan();
+  stepper.Plan(effort);
   return std::move(stepper).Finish();
 }
 
@@ -204,9 +205,12 @@ bool Stepper::IsCurrent(const BatchRef& ref) const {
   return ref.batch < record_.batches.size() && ref == RefOf(ref.batch);
 }
 
-void Stepper::Plan() {
+void Stepper::Plan(Effort effort) {
   if (IsFinal(record_.state)) return;
+  const bool disabled = effort == Effort::kFinishOnly;
+  const bool begin = !disabled || Closed();
   if (!record_.randomness) {
+    if (!begin) return;
     if (now_.epoch >= Deadline().challenge + policy_.challenge_confidence) {
       if (record_.state == DeadlineState::kWaiting) Enter(DeadlineState::kPreparing);
       Ask(action::ReadInputs{Deadline().index, Deadline().challenge, Deadline().Last()});
@@ -216,8 +220,14 @@ void Stepper::Plan() {
   if (state_.recheck_randomness && !Closed()) {
     Ask(action::ReadRandomness{Deadline().challenge});
   }
-  PlanChecks();
-  for (std::size_t i = 0; i < record_.batches.size(); ++i) PlanBatch(i);
+  if (begin) PlanChecks();
+  for (std::size_t i = 0; i < record_.batches.size(); ++i) {
+    PartitionBatch& batch = record_.batches[i];
+    const bool sent = batch.state >= DeadlineState::kSubmitting;
+    if (!begin && !sent) continue;
+    if (disabled && !sent && batch.note.empty()) batch.note = "the miner was disabled";
+    PlanBatch(i);
+  }
   DeriveState();
 }
 

@@ -44,7 +44,7 @@ class Stepper {
   void Handle(const event::Failed& failed);
 
   // ... and asks for what is missing.
-  void Plan();
+  void Plan(Effort effort);
 
   StepResult Finish() &&;
 

@@ -14,6 +14,13 @@
 #include "lib/poster/step.h"
 
 namespace damocles::poster::internal {
+namespace {
+
+// So many surveys may fail in a row before the first message goes out without a look at the
+// mempool.
+constexpr std::uint32_t kSurveysWithMempool = 3;
+
+}  // namespace
 
 action::Survey Stepper::SurveyOf(std::size_t i) const {
   const PartitionBatch& batch = record_.batches[i];
@@ -39,7 +46,11 @@ void Stepper::PlanProven(std::size_t i) {
   action::Survey survey = SurveyOf(i);
   survey.want_randomness = true;
   survey.want_sender = true;
-  survey.want_pending = record_.attempts > 0;
+  // Also before the first attempt that this record knows of: its row, or the whole store, may have
+  // been lost, and another manager may be at work.  Then a node that will not show its mempool must
+  // not cost the window.
+  survey.want_pending =
+      record_.attempts > 0 || FlightOf(ActionKind::kSurvey, i).failures < kSurveysWithMempool;
   Ask(std::move(survey));
 }
 

@@ -2,6 +2,7 @@
 
 #include "lib/rpc/admin_service.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -57,13 +58,7 @@ class AdminServer final : public schema::Admin::Server {
   }
 
   kj::Promise<void> deadlines(DeadlinesContext context) override {
-    const auto summaries = services_.backend.Deadlines();
-    Write(summaries.status(), context.getResults().initStatus());
-    if (summaries.ok()) {
-      auto out = context.getResults().initDeadlines(static_cast<unsigned>(summaries->size()));
-      for (unsigned i = 0; i < summaries->size(); ++i) Write((*summaries)[i], out[i]);
-    }
-    return kj::READY_NOW;
+    return Deadlines(services_.backend, kj::mv(context)).ToPromise();
   }
 
   kj::Promise<void> resetJobs(ResetJobsContext context) override {
@@ -113,6 +108,21 @@ class AdminServer final : public schema::Admin::Server {
     if (!stores.ok()) co_return;
     auto out = context.getResults().initStores(static_cast<unsigned>(stores->size()));
     for (unsigned i = 0; i < stores->size(); ++i) Write((*stores)[i], out[i]);
+  }
+
+  static async::Task<void> Deadlines(Backend& backend, DeadlinesContext context) {
+    const auto params = context.getParams();
+    DeadlineQuery query;
+    if (params.getHasMiner()) query.miner = params.getMiner();
+    query.from_epoch = params.getFromEpoch();
+    query.limit = params.getLimit() == 0
+                      ? kDeadlinesDefault
+                      : std::min<std::uint32_t>(params.getLimit(), kDeadlinesMax);
+    auto summaries = co_await backend.Deadlines(query);
+    Write(summaries.status(), context.getResults().initStatus());
+    if (!summaries.ok()) co_return;
+    auto out = context.getResults().initDeadlines(static_cast<unsigned>(summaries->size()));
+    for (unsigned i = 0; i < summaries->size(); ++i) Write((*summaries)[i], out[i]);
   }
 
   static async::Task<void> Attach(Backend& backend, AttachContext context) {
@@ -181,7 +191,13 @@ class ReaderServer final : public schema::Reader::Server {
     return context.tailCall(kj::mv(request));
   }
   kj::Promise<void> deadlines(DeadlinesContext context) override {
-    return context.tailCall(admin_.deadlinesRequest());
+    const auto params = context.getParams();
+    auto request = admin_.deadlinesRequest();
+    request.setHasMiner(params.getHasMiner());
+    request.setMiner(params.getMiner());
+    request.setFromEpoch(params.getFromEpoch());
+    request.setLimit(params.getLimit());
+    return context.tailCall(kj::mv(request));
   }
 
  private:

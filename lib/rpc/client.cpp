@@ -295,9 +295,15 @@ async::Task<absl::StatusOr<FoundSector>> ManagerClient::FindSector(filecoin::Sec
                         .upgraded = Read(response->getUpgrade())};
 }
 
-async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> ManagerClient::Deadlines() {
+async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> ManagerClient::Deadlines(
+    DeadlineQuery query) {
   DAMOCLES_CO_RETURN_IF_ERROR(state_->Need(state_->line->has_reader, "read"));
-  auto response = co_await state_->Ask(state_->line->reader.deadlinesRequest());
+  auto request = state_->line->reader.deadlinesRequest();
+  request.setHasMiner(query.miner.has_value());
+  request.setMiner(query.miner.value_or(0));
+  request.setFromEpoch(query.from_epoch);
+  request.setLimit(query.limit);
+  auto response = co_await state_->Ask(kj::mv(request));
   if (!response.ok()) co_return response.status();
   DAMOCLES_CO_RETURN_IF_ERROR(Read(response->getStatus()));
   std::vector<DeadlineSummary> summaries;

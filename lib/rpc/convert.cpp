@@ -316,6 +316,7 @@ void Write(const DeadlineSummary& summary, schema::DeadlineRecord::Builder out) 
   }
   out.setProvenEpoch(summary.proven_epoch);
   out.setConfirmedEpoch(summary.confirmed_epoch);
+  out.setSkippedSectors(summary.skipped_sectors);
 }
 
 DeadlineSummary Read(schema::DeadlineRecord::Reader in) {
@@ -328,7 +329,8 @@ DeadlineSummary Read(schema::DeadlineRecord::Reader in) {
                           .reason = ToString(in.getReason()),
                           .batches = {},
                           .proven_epoch = in.getProvenEpoch(),
-                          .confirmed_epoch = in.getConfirmedEpoch()};
+                          .confirmed_epoch = in.getConfirmedEpoch(),
+                          .skipped_sectors = in.getSkippedSectors()};
   for (const auto batch : in.getBatches()) {
     summary.batches.push_back({.partitions = ReadNumbers(batch.getPartitions()),
                                .state = ToString(batch.getState()),

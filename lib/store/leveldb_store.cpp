@@ -8,8 +8,11 @@
 #include <leveldb/write_batch.h>
 
 #include "absl/strings/str_format.h"
+#include "lib/store/careful_env.h"
 
 #include "damocles/base/file.h"
+#include "damocles/base/log.h"
+#include "damocles/base/mutex.h"
 #include "damocles/base/status.h"
 #include "damocles/store/store.h"
 
@@ -51,23 +54,34 @@ absl::Status FromLevelDb(const leveldb::Status& status, std::string_view path,
   return absl::UnavailableError(text);
 }
 
+// After a failed write the database is closed and opened again before the next one: only that
+// brings LevelDB back (CarefulEnv, and it keeps errors of its background work for good), and it is
+// what makes a full disk harmless once there is room.  Until the disk has shown that it takes what
+// opening needs, the old one stays open, so that reading goes on.
 class LevelDbStore final : public Store {
  public:
-  LevelDbStore(std::string path, std::unique_ptr<const leveldb::FilterPolicy> filter,
-               std::unique_ptr<leveldb::DB> db)
-      : path_(std::move(path)), filter_(std::move(filter)), db_(std::move(db)) {}
+  LevelDbStore(std::string path, leveldb::Env* env)
+      : path_(std::move(path)), env_(env), filter_(leveldb::NewBloomFilterPolicy(10)) {}
+
+  absl::Status Open() {
+    const MutexLock lock(mutex_);
+    internal::RemoveProbe(env_, path_);
+    return OpenLocked();
+  }
 
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
+    DAMOCLES_ASSIGN_OR_RETURN(const Handle db, ForReading());
     std::string value;
-    const leveldb::Status status = db_->Get(Verified(), ToSlice(key), &value);
+    const leveldb::Status status = db->Get(Verified(), ToSlice(key), &value);
     if (status.IsNotFound()) return std::optional<std::string>();
     DAMOCLES_RETURN_IF_ERROR(FromLevelDb(status, path_, "read"));
     return std::optional<std::string>(std::move(value));
   }
 
   absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
+    DAMOCLES_ASSIGN_OR_RETURN(const Handle db, ForReading());
     // An iterator sees the rows as they were when it was made.
-    const std::unique_ptr<leveldb::Iterator> at(db_->NewIterator(Verified()));
+    const std::unique_ptr<leveldb::Iterator> at(db->NewIterator(Verified()));
     for (at->Seek(ToSlice(prefix)); at->Valid(); at->Next()) {
       if (!ToView(at->key()).starts_with(prefix)) break;
       DAMOCLES_RETURN_IF_ERROR(visit(ToView(at->key()), ToView(at->value())));
@@ -87,19 +101,69 @@ class LevelDbStore final : public Store {
     }
     leveldb::WriteOptions options;
     options.sync = true;
-    return FromLevelDb(db_->Write(options, &changes), path_, "write");
+    DAMOCLES_ASSIGN_OR_RETURN(const Handle db, ForWriting());
+    const leveldb::Status status = db->Write(options, &changes);
+    if (!status.ok()) {
+      const MutexLock lock(mutex_);
+      if (db == db_) write_failed_ = true;
+    }
+    return FromLevelDb(status, path_, "write");
   }
 
  private:
+  // Whoever holds one keeps the database from being closed.
+  using Handle = std::shared_ptr<leveldb::DB>;
+
   static leveldb::ReadOptions Verified() {
     leveldb::ReadOptions options;
     options.verify_checksums = true;
     return options;
   }
 
+  absl::StatusOr<Handle> ForReading() const {
+    const MutexLock lock(mutex_);
+    if (db_ == nullptr) DAMOCLES_RETURN_IF_ERROR(OpenLocked());
+    return db_;
+  }
+
+  absl::StatusOr<Handle> ForWriting() {
+    const MutexLock lock(mutex_);
+    if (db_ != nullptr && !write_failed_) return db_;
+    if (db_ != nullptr) {
+      // Never waited for: it may be the caller itself, who writes from inside a scan.
+      if (db_.use_count() > 1) {
+        return absl::UnavailableError(absl::StrFormat(
+            "store %s: an earlier write failed; it is opened anew when nobody reads it", path_));
+      }
+      DAMOCLES_RETURN_IF_ERROR(
+          FromLevelDb(internal::ProbeRoom(env_, path_), path_, "write after a failed write"));
+      db_.reset();
+    }
+    DAMOCLES_RETURN_IF_ERROR(OpenLocked());
+    LogWarning("store", "opened_anew", {{"path", path_}, {"why", "a write had failed"}});
+    return db_;
+  }
+
+  absl::Status OpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    leveldb::Options options;
+    options.create_if_missing = true;
+    options.paranoid_checks = true;
+    options.filter_policy = filter_.get();
+    options.env = &env_;
+    leveldb::DB* db = nullptr;
+    DAMOCLES_RETURN_IF_ERROR(FromLevelDb(leveldb::DB::Open(options, path_, &db), path_, "open"));
+    db_.reset(db);
+    write_failed_ = false;
+    return absl::OkStatus();
+  }
+
   const std::string path_;
-  const std::unique_ptr<const leveldb::FilterPolicy> filter_;  // outlives db_
-  const std::unique_ptr<leveldb::DB> db_;
+  mutable internal::CarefulEnv env_;
+  const std::unique_ptr<const leveldb::FilterPolicy> filter_;
+  mutable Mutex mutex_;
+  mutable bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
+  // Destroyed before what it uses.  Null only after an opening that failed: the next use tries it.
+  mutable Handle db_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -107,17 +171,10 @@ class LevelDbStore final : public Store {
 absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path, leveldb::Env* env) {
   const std::string folder = ExpandHome(path);
   if (env == nullptr) DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
-  std::unique_ptr<const leveldb::FilterPolicy> filter(leveldb::NewBloomFilterPolicy(10));
-  leveldb::Options options;
-  options.create_if_missing = true;
-  options.paranoid_checks = true;
-  options.filter_policy = filter.get();
-  if (env != nullptr) options.env = env;
-  leveldb::DB* db = nullptr;
-  DAMOCLES_RETURN_IF_ERROR(FromLevelDb(leveldb::DB::Open(options, folder, &db), folder, "open"));
-  std::unique_ptr<leveldb::DB> owned(db);
-  return std::unique_ptr<Store>(
-      std::make_unique<LevelDbStore>(folder, std::move(filter), std::move(owned)));
+  auto store =
+      std::make_unique<LevelDbStore>(folder, env != nullptr ? env : leveldb::Env::Default());
+  DAMOCLES_RETURN_IF_ERROR(store->Open());
+  return std::unique_ptr<Store>(std::move(store));
 }
 
 }  // namespace damocles::store

@@ -83,5 +83,18 @@ TEST_F(TaskTest, OffloadedWorkComesBackToTheLoop) {
   EXPECT_EQ(Offload<int>(inline_executor, [] { return 8; }).wait(scope_), 8);
 }
 
+TEST_F(TaskTest, ExceptionOfOffloadedWorkRejectsThePromise) {
+  ThreadPool pool(2);
+  PoolExecutor executor(pool);
+  InlineExecutor inline_executor;
+  for (Executor* where :
+       {static_cast<Executor*>(&executor), static_cast<Executor*>(&inline_executor)}) {
+    kj::Promise<int> work = Offload<int>(*where, []() -> int { throw std::bad_alloc(); });
+    EXPECT_TRUE(
+        work.then([](int) { return false; }, [](kj::Exception&&) { return true; }).wait(scope_));
+  }
+  EXPECT_EQ(Offload<int>(executor, [] { return 7; }).wait(scope_), 7);
+}
+
 }  // namespace
 }  // namespace damocles::async

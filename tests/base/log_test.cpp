@@ -28,6 +28,13 @@ class LogTest : public ::testing::Test {
   std::vector<std::string> lines_;
 };
 
+TEST_F(LogTest, FieldsGatheredAtRunTime) {
+  std::vector<LogField> fields = {{"miner", "f01000"}};
+  fields.emplace_back("partitions", "0,1");
+  LogFields(Severity::kInfo, "poster", "batch_formed", fields);
+  EXPECT_THAT(lines_, ::testing::ElementsAre("I poster batch_formed miner=f01000 partitions=0,1"));
+}
+
 TEST_F(LogTest, OneLineAnEvent) {
   LogWarning("poster", "proof_late", {{"deadline", 12}, {"slack_s", "14"}});
   LogInfo("store", "opened");

@@ -13,6 +13,7 @@ namespace damocles::poster {
 namespace {
 
 using testing::Bench;
+using testing_support::StatusIs;
 
 DeadlineRecord FullRecord() {
   Bench bench;
@@ -58,6 +59,47 @@ TEST(DeadlineRecordTest, RowOfFormat1IsStillRead) {
   EXPECT_EQ(record.miner, 1000u);
   EXPECT_EQ(record.deadline.open, filecoin::ChainEpoch(1030));
   EXPECT_EQ(record.state, DeadlineState::kWaiting);
+}
+
+TEST(DeadlineRecordTest, PlanOfAnotherWriteIsNotBelieved) {
+  DeadlineRecord record = FullRecord();
+  const std::string row = EncodePlan(*record.plan);
+  NotePlan(record, row);
+  ASSERT_OK_AND_ASSIGN(DeadlineRecord read, DecodeRecord(EncodeRecord(record)));
+  EXPECT_EQ(read.skipped_count, 1u);
+  ASSERT_EQ(read.skipped.size(), 1u);
+  EXPECT_EQ(read.skipped[0].number, 2u);
+  ASSERT_OK(AttachPlan(read, row));
+  EXPECT_EQ(*read.plan, *record.plan);
+
+  DeadlinePlan other = *record.plan;
+  other.partitions[0].sectors[0].skip_reason = "gone as well";
+  EXPECT_THAT(AttachPlan(read, EncodePlan(other)),
+              StatusIs(absl::StatusCode::kDataLoss, "not the one"));
+  EXPECT_THAT(AttachPlan(read, std::nullopt), StatusIs(absl::StatusCode::kDataLoss, "no plan row"));
+
+  const std::uint32_t attempts = read.attempts;
+  ForgetPlan(read, "lost");
+  EXPECT_EQ(read.state, DeadlineState::kPreparing);
+  EXPECT_FALSE(read.randomness.has_value());
+  EXPECT_FALSE(read.plan_digest.has_value());
+  EXPECT_EQ(read.attempts, attempts) << "numbers are never given twice";
+}
+
+TEST(DeadlineRecordTest, SmallRowNamesOnlySomeSkippedSectors) {
+  DeadlineRecord record;
+  auto plan = std::make_shared<DeadlinePlan>();
+  plan->partitions.resize(1);
+  for (std::uint64_t number = 0; number < 2349; ++number) {
+    PlannedSector sector = testing::Sector(number);
+    sector.skip_reason = std::string(5000, 'r');
+    plan->partitions[0].sectors.push_back(sector);
+  }
+  record.plan = plan;
+  NotePlan(record, EncodePlan(*plan));
+  EXPECT_EQ(record.skipped_count, 2349u);
+  EXPECT_EQ(record.skipped.size(), kSkippedNamedMax);
+  EXPECT_LE(EncodeRecord(record).size(), kSkippedNamedMax * (kSkipReasonBytesMax + 32) + 1000);
 }
 
 TEST(DeadlineRecordTest, KeysOrderByMinerThenEpoch) {

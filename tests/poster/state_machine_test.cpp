@@ -612,5 +612,43 @@ TEST(DeadlineMachineTest, ForeignProofThatAReorgTookBackIsProvenByUs) {
   EXPECT_THAT(Numbers(bench.EnsureJob().spec), ElementsAre(1, 2));
 }
 
+// ---------------------------------------------------------------- a miner that is not enabled
+
+TEST(DisabledMinerTest, AnswersAreTakenInAndNothingBegins) {
+  Bench bench;
+  bench.Head(1027);
+  bench.Need<action::ReadInputs>();
+  StepResult result =
+      Step(bench.machine, bench.Inputs(), bench.now, bench.policy, Effort::kFinishOnly);
+  for (const Action& action : result.actions) {
+    EXPECT_TRUE(std::holds_alternative<action::LogLine>(action));
+  }
+  EXPECT_TRUE(result.machine.record.randomness.has_value());
+  bench.machine = result.machine;
+  bench.Do(event::Tick{});  // enabled again
+  EXPECT_TRUE(bench.Has<action::CheckSectors>());
+}
+
+TEST(DisabledMinerTest, MessageThatIsOutIsFollowed) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.now.epoch = bench.now.epoch + filecoin::EpochDelta(1);
+  const StepResult result =
+      Step(bench.machine, event::Tick{}, bench.now, bench.policy, Effort::kFinishOnly);
+  ASSERT_FALSE(result.actions.empty());
+  EXPECT_TRUE(std::holds_alternative<action::Survey>(result.actions[0]));
+}
+
+TEST(DisabledMinerTest, WindowThatClosesIsMissedAndSaysWhy) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProving);
+  bench.now.epoch = filecoin::ChainEpoch(1040);
+  const StepResult result =
+      Step(bench.machine, event::Tick{}, bench.now, bench.policy, Effort::kFinishOnly);
+  EXPECT_EQ(result.machine.record.state, DeadlineState::kMissed);
+  EXPECT_NE(result.machine.record.reason.find("the miner was disabled"), std::string::npos)
+      << result.machine.record.reason;
+}
+
 }  // namespace
 }  // namespace damocles::poster

@@ -128,6 +128,23 @@ TEST(SubmitTest, UnansweredPushIsLookedForThenRepeatedUnderItsUuid) {
   }
 }
 
+// The record may be a new one in the place of one that was lost.
+TEST(SubmitTest, FirstMessageLooksAtTheMempoolWhileTheNodeShowsIt) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1031);
+  for (int failed = 0; failed < 3; ++failed) {
+    const auto look = bench.Need<action::Survey>();
+    EXPECT_TRUE(look.want_pending);
+    bench.Fail(ActionKind::kSurvey, look.ref, absl::UnavailableError("answer too large"));
+    bench.Pause(*bench.wake_at - bench.now.time);
+  }
+  const auto look = bench.Need<action::Survey>();
+  EXPECT_FALSE(look.want_pending) << "a node that cannot must not cost the window";
+  bench.Do(bench.Answer(look));
+  EXPECT_TRUE(bench.Has<action::Send>());
+}
+
 TEST(SubmitTest, UnansweredPushOfAnotherBranchIsBuiltAnew) {
   Bench bench;
   const action::Send send = Push(bench);

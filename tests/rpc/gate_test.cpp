@@ -56,7 +56,9 @@ class FakeBackend final : public Backend {
     if (sector.number != 7) return absl::NotFoundError("no such sector");
     return FoundSector{.sealed = SectorPlace{"store-a", "store-b"}, .upgraded = std::nullopt};
   }
-  absl::StatusOr<std::vector<DeadlineSummary>> Deadlines() override {
+  async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines(
+      DeadlineQuery query) override {
+    asked = query;
     DeadlineSummary summary;
     summary.miner = 1000;
     summary.deadline_index = 5;
@@ -66,7 +68,8 @@ class FakeBackend final : public Backend {
     summary.batches[0].state = "Confirmed";
     summary.batches[0].job_id = "x";
     summary.confirmed_epoch = 77;
-    return std::vector<DeadlineSummary>{summary};
+    summary.skipped_sectors = 3;
+    co_return std::vector<DeadlineSummary>{summary};
   }
   async::Task<absl::StatusOr<AttachSummary>> Attach(
       std::string path, bool replace,
@@ -85,6 +88,7 @@ class FakeBackend final : public Backend {
     co_return summary;
   }
 
+  DeadlineQuery asked;
   kj::Own<kj::PromiseFulfiller<void>> heard;
   bool replaces = false;
 };
@@ -284,13 +288,21 @@ TEST_F(GateTest, StoresSectorsAndDeadlinesArriveWhole) {
   EXPECT_THAT(Await(client->FindSector({.miner = 1000, .number = 8})),
               StatusIs(absl::StatusCode::kNotFound, "no such sector"));
 
-  ASSERT_OK_AND_ASSIGN(const auto deadlines, Await(client->Deadlines()));
+  ASSERT_OK_AND_ASSIGN(const auto deadlines, Await(client->Deadlines({})));
+  EXPECT_EQ(backend_.asked.miner, std::nullopt);
+  EXPECT_EQ(backend_.asked.limit, kDeadlinesDefault) << "never everything";
   ASSERT_EQ(deadlines.size(), 1U);
   EXPECT_EQ(deadlines[0].deadline_index, 5U);
   EXPECT_EQ(deadlines[0].confirmed_epoch, 77);
   EXPECT_EQ(deadlines[0].proven_epoch, -1);
   ASSERT_EQ(deadlines[0].batches.size(), 1U);
   EXPECT_EQ(deadlines[0].batches[0].job_id, "x");
+  EXPECT_EQ(deadlines[0].skipped_sectors, 3U);
+  ASSERT_OK(
+      Await(client->Deadlines({.miner = 1001, .from_epoch = 55, .limit = kDeadlinesMax + 1})));
+  EXPECT_EQ(backend_.asked.miner, 1001U);
+  EXPECT_EQ(backend_.asked.from_epoch, 55);
+  EXPECT_EQ(backend_.asked.limit, kDeadlinesMax);
 }
 
 TEST_F(GateTest, AttachTellsItsProgress) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ enum class CallFault {
   kLoseAnswer,  // done, answered with UNAVAILABLE
   kHang,        // not done, never answered
   kDie,         // done, then the manager dies before it hears of it
+  kThrow,       // not done, ends with an exception
 };
 
 // Forwards to another Api.  Counts the calls of all methods together.
@@ -174,6 +176,7 @@ class CountedApi final : public chain::Api {
     if (method_.empty() ? calls_ == at_ : (name == method_ && of_method == at_)) fault = fault_;
     if (fault == CallFault::kNone && choose_) fault = choose_();
     if (fault == CallFault::kRefuse) co_return absl::UnavailableError("planned: refused");
+    if (fault == CallFault::kThrow) throw std::bad_alloc();
     if (fault == CallFault::kHang) co_await kj::Promise<void>(kj::NEVER_DONE);
     // By the next turn of the loop: nothing may rely on an answer in the call.
     co_await kj::evalLater([]() {});

@@ -48,7 +48,10 @@ absl::StatusOr<Proved> ModelProver::Prove(const job::JobSpec& spec) {
     if (damaged.contains(sector.number)) out.faults.push_back({sector.number, "damaged"});
     statement.sectors.push_back({sector.number, sector.comm_r});
   }
-  if (out.faults.empty()) out.proof = ProofOf(statement);
+  if (out.faults.empty()) {
+    out.proof = ProofOf(statement);
+    ++proofs;
+  }
   return out;
 }
 

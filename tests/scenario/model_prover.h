@@ -44,6 +44,7 @@ class ModelProver final : public Prover {
 
   // Sectors that it finds faulty.
   std::set<filecoin::SectorNumber> damaged;
+  std::uint64_t proofs = 0;  // made so far
 
  private:
   absl::Duration per_partition_;

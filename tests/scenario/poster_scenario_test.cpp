@@ -5,6 +5,7 @@
 // record of the manager confirmed (chain.md 7.4).
 
 #include <cstdlib>
+#include <map>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -73,6 +74,48 @@ TEST_F(PosterScenarioTest, QuietWindowSendsOneMessageABatch) {
   EXPECT_EQ(world.chain().ExecutedPosts().size(), 2u);
 }
 
+TEST_F(PosterScenarioTest, LogLinesCarryWhatTheyAreAboutInFields) {
+  std::string log;
+  SetLogSink([&](Severity, std::string_view line) { log += std::string(line) + "\n"; });
+  World world(SmallOptions(), prover_);
+  world.RunTo(kSmallEnd);
+  EXPECT_THAT(log, HasSubstr("poster batch_state miner=f01000 deadline=1 open=130 partitions=0,1 "
+                             "state=Submitting"));
+  EXPECT_THAT(log, ::testing::Not(HasSubstr("what=")));
+}
+
+TEST_F(PosterScenarioTest, HistoryIsSmallAndListedInParts) {
+  World world(SmallOptions(), prover_);
+  world.unreadable = {1};
+  world.RunTo(kSmallEnd);
+  for (const poster::DeadlineRecord& record : world.Records()) {
+    if (!IsFinal(record.state)) continue;
+    const auto plan = world.disk().Get(PlanRowKey(record.Key()));
+    ASSERT_TRUE(plan.ok());
+    EXPECT_FALSE(plan->has_value()) << "the plan of a record that ended";
+    const bool first = record.deadline.open == ChainEpoch(130);
+    EXPECT_EQ(record.skipped_count, first ? 1u : 0u);
+  }
+  poster::RecordFilter filter;
+  filter.miner = 1000;
+  filter.limit = 2;
+  auto listed = poster::ListRecords(world.disk(), filter);
+  ASSERT_TRUE(listed.ok());
+  ASSERT_EQ(listed->size(), 2u);
+  EXPECT_GT((*listed)[0].deadline.open, (*listed)[1].deadline.open);
+  EXPECT_EQ((*listed)[0].deadline.open, world.Records()[0].deadline.open) << "the newest";
+  filter.limit = 0;
+  filter.open_from = ChainEpoch(140);
+  listed = poster::ListRecords(world.disk(), filter);
+  ASSERT_TRUE(listed.ok());
+  ASSERT_FALSE(listed->empty());
+  EXPECT_EQ(listed->back().deadline.open, ChainEpoch(140));
+  filter.miner = 1001;
+  listed = poster::ListRecords(world.disk(), filter);
+  ASSERT_TRUE(listed.ok());
+  EXPECT_TRUE(listed->empty());
+}
+
 // A planted fault this must catch: the record written after the send.
 TEST_F(PosterScenarioTest, RecordIsOnDiskBeforeThePush) {
   World world(SmallOptions(), prover_);
@@ -105,10 +148,12 @@ TEST_F(PosterScenarioTest, ManagerKilledAfterEveryWrite) {
   ASSERT_GT(writes, 20u);
   for (std::uint64_t k = 1; k <= writes; ++k) {
     SCOPED_TRACE("killed after write " + std::to_string(k));
+    prover_.proofs = 0;
     World world(SmallOptions(), prover_);
     world.KillAtWrite(k);
     world.RunTo(kSmallEnd);
     ASSERT_EQ(world.Restarts(), 1);
+    ASSERT_EQ(prover_.proofs, 2u) << "one for each batch: a restart proves nothing twice";
     ASSERT_THAT(world.Problems(kSmallFirst), IsEmpty());
     ASSERT_EQ(world.chain().ExecutedPosts().size(), 2u);
   }
@@ -137,7 +182,7 @@ TEST_P(EveryCallTest, GoesWrongOnce) {
 
 INSTANTIATE_TEST_SUITE_P(Faults, EveryCallTest,
                          ::testing::Values(CallFault::kRefuse, CallFault::kLoseAnswer,
-                                           CallFault::kHang, CallFault::kDie),
+                                           CallFault::kHang, CallFault::kDie, CallFault::kThrow),
                          [](const auto& tested) -> std::string {
                            switch (tested.param) {
                              case CallFault::kRefuse:
@@ -148,11 +193,137 @@ INSTANTIATE_TEST_SUITE_P(Faults, EveryCallTest,
                                return "Hangs";
                              case CallFault::kDie:
                                return "ManagerDies";
+                             case CallFault::kThrow:
+                               return "Throws";
                              case CallFault::kNone:
                                break;
                            }
                            return "None";
                          });
+
+bool IsPosters(const store::Batch& batch) {
+  for (const store::Batch::Operation& operation : batch.Operations()) {
+    if (operation.key.starts_with("deadline") || operation.key.starts_with("recovery")) return true;
+  }
+  return false;
+}
+
+// The poster goes on from memory and catches up; a manager killed then finds a record and a plan
+// that belong together.  With a fault that the prover finds: what is skipped is in the plan.
+TEST_F(PosterScenarioTest, DiskFullAtEveryWriteThenManagerKilled) {
+  prover_.damaged = {6};
+  for (std::uint64_t first = 1; first <= 30; ++first) {
+    for (const std::uint64_t last : {first + 3, first + 9}) {
+      for (const bool written_once : {true, false}) {
+        SCOPED_TRACE(testing::Message()
+                     << "writes " << first << " to " << last << " refused, killed "
+                     << (written_once ? "after the next" : "at once"));
+        World world(SmallOptions(), prover_);
+        std::uint64_t writes = 0;
+        world.refuse_write = [&](const store::Batch& batch) {
+          if (!IsPosters(batch)) return false;
+          ++writes;
+          if (written_once && writes == last + 1) world.KillAtWrite(1);
+          if (!written_once && writes == last) world.KillManager();
+          return first <= writes && writes <= last;
+        };
+        world.RunTo(kSmallEnd);
+        ASSERT_THAT(world.Problems(kSmallFirst, {6}), IsEmpty());
+        ASSERT_EQ(world.chain().ExecutedPosts().size(), 2u);
+      }
+    }
+  }
+}
+
+// Found by the digest in the record; and a plan or record that cannot be read does not keep the
+// manager from starting.
+TEST_F(PosterScenarioTest, DamagedRowsAreSetAsideAndReadFromTheChainAgain) {
+  std::map<std::string, std::size_t> set_aside;
+  for (std::int64_t at = 127; at < 150; ++at) {
+    for (const std::string prefix : {"deadline/", "deadline-plan/", "recovery/"}) {
+      SCOPED_TRACE(testing::Message() << prefix << " at " << at);
+      World world(SmallOptions(), prover_);
+      world.RunTo(ChainEpoch(at));
+      world.KillManager();
+      const auto rows = store::List(world.disk(), prefix);
+      ASSERT_TRUE(rows.ok());
+      world.Damage(prefix);
+      world.RunTo(kSmallEnd);
+      ASSERT_THAT(world.Problems(kSmallFirst), IsEmpty());
+      ASSERT_EQ(world.chain().ExecutedPosts().size(), 2u);
+      const auto aside = store::List(world.disk(), "damaged/" + prefix);
+      ASSERT_TRUE(aside.ok());
+      if (prefix == "deadline/") {
+        ASSERT_EQ(aside->size(), rows->size());
+      }
+      set_aside[prefix] += aside->size();
+    }
+  }
+  EXPECT_GT(set_aside["deadline/"], 10u);
+  EXPECT_GT(set_aside["deadline-plan/"], 10u);
+  EXPECT_GT(set_aside["recovery/"], 10u);
+}
+
+TEST_F(PosterScenarioTest, MinerDisabledAndEnabledAgainByReload) {
+  for (std::int64_t at = 125; at < 150; ++at) {
+    SCOPED_TRACE(testing::Message() << "disabled at " << at);
+    World world(SmallOptions(), prover_);
+    world.RunTo(ChainEpoch(at));
+    world.SetEnabled(false);
+    world.RunTo(ChainEpoch(at + 2));
+    world.SetEnabled(true);
+    world.RunTo(kSmallEnd);
+    ASSERT_THAT(world.Problems(kSmallFirst), IsEmpty());
+    ASSERT_EQ(world.chain().ExecutedPosts().size(), 2u);
+  }
+}
+
+TEST_F(PosterScenarioTest, RecoveryGoesOnWhenTheMinerIsEnabledAgain) {
+  for (std::int64_t at = 220; at < 245; ++at) {
+    SCOPED_TRACE(testing::Message() << "disabled at " << at);
+    World world(SmallOptions(), prover_);
+    world.unreadable = {1};
+    world.RunTo(kSmallEnd);
+    world.unreadable.clear();
+    world.RunTo(ChainEpoch(at));
+    world.SetEnabled(false);
+    world.RunTo(ChainEpoch(at + 2));
+    world.SetEnabled(true);
+    world.RunTo(ChainEpoch(275));
+    ASSERT_THAT(world.Problems(kSmallFirst, {1}), IsEmpty());
+    const auto miner = world.chain().MinerAfterHead(1000);
+    ASSERT_TRUE(miner.ok());
+    for (const auto& deadline : miner->deadlines) {
+      for (const devnet::PartitionRecord& partition : deadline->partitions) {
+        ASSERT_TRUE(partition.faults.Empty()) << partition.faults;
+      }
+    }
+  }
+}
+
+// Two windows with something to prove and two without pass while the manager is down.
+TEST_F(PosterScenarioTest, WindowsThatPassedWithoutAManagerAreMissedInTheRecords) {
+  WorldOptions options = SmallOptions();
+  options.restart_after = absl::Seconds(30 * 41);
+  World world(options, prover_);
+  world.RunTo(ChainEpoch(244));
+  world.KillManager();
+  world.RunTo(ChainEpoch(290));
+  std::map<std::int64_t, poster::DeadlineRecord> records;
+  for (const poster::DeadlineRecord& record : world.Records()) {
+    EXPECT_TRUE(records.emplace(record.deadline.open.Value(), record).second);
+  }
+  for (const std::int64_t open : {250, 260}) {
+    ASSERT_TRUE(records.contains(open)) << open;
+    EXPECT_EQ(records[open].state, poster::DeadlineState::kMissed);
+    EXPECT_THAT(records[open].reason, HasSubstr("partition 0,1 was not proven"));
+    EXPECT_THAT(records[open].reason, HasSubstr("not running"));
+  }
+  ASSERT_TRUE(records.contains(270));
+  EXPECT_EQ(records[270].state, poster::DeadlineState::kConfirmed);
+  // No gap before the manager's first window, and none at an ordinary restart.
+  EXPECT_FALSE(records.contains(100));
+}
 
 TEST_F(PosterScenarioTest, ReorgAtEveryEpochOfAWindow) {
   for (std::int64_t at = 124; at < 158; ++at) {

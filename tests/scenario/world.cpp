@@ -83,6 +83,9 @@ class World::Disk final : public store::Store {
   }
   absl::Status Write(const store::Batch& batch) override {
     if (world_.dead_) return absl::UnavailableError("the process is dead");
+    if (world_.refuse_write && world_.refuse_write(batch)) {
+      return absl::UnavailableError("the disk is full");
+    }
     const absl::Status status = inner_->Write(batch);
     if (++world_.writes_ == world_.kill_at_write_) world_.KillManager();
     return status;
@@ -92,6 +95,18 @@ class World::Disk final : public store::Store {
   World& world_;
   std::unique_ptr<store::Store> inner_;
 };
+
+void World::Damage(std::string_view prefix) {
+  const absl::StatusOr<std::vector<store::Entry>> rows = store::List(*disk_, prefix);
+  DAMOCLES_CHECK(rows.ok());
+  store::Batch batch;
+  for (const store::Entry& row : *rows) {
+    batch.Put(row.key, row.value.substr(0, row.value.size() / 2));
+  }
+  const bool dead = std::exchange(dead_, false);
+  DAMOCLES_CHECK(disk_->Write(batch).ok());
+  dead_ = dead;
+}
 
 class World::Sectors final : public poster::SectorSource {
  public:
@@ -167,6 +182,25 @@ World::~World() noexcept {
   manager_.reset();
 }
 
+std::vector<poster::MinerPolicy> World::Policies() const {
+  std::vector<poster::MinerPolicy> miners;
+  for (const devnet::GenesisMiner& genesis : options_.miners) {
+    poster::MinerPolicy miner;
+    miner.miner = genesis.id;
+    miner.enabled = enabled_;
+    miner.poster = options_.poster;
+    miner.poster.confirmation_depth =
+        EpochDelta(static_cast<std::int64_t>(options_.config.confirmation_depth));
+    miners.push_back(std::move(miner));
+  }
+  return miners;
+}
+
+void World::SetEnabled(bool enabled) {
+  enabled_ = enabled;
+  if (manager_ != nullptr) manager_->runner->SetMiners(Policies());
+}
+
 void World::StartManager() {
   start_manager_at_.reset();
   dead_ = false;
@@ -189,20 +223,11 @@ void World::StartManager() {
   });
   manager->jobs = poster::MakeQueueJobs(*manager->queue);
   manager->sectors = std::make_unique<Sectors>(*this);
-  std::vector<poster::MinerPolicy> miners;
-  for (const devnet::GenesisMiner& genesis : options_.miners) {
-    poster::MinerPolicy miner;
-    miner.miner = genesis.id;
-    miner.poster = options_.poster;
-    miner.poster.confirmation_depth =
-        EpochDelta(static_cast<std::int64_t>(options_.config.confirmation_depth));
-    miners.push_back(std::move(miner));
-  }
   poster::RunnerOptions runner_options;
   absl::StatusOr<std::unique_ptr<poster::Runner>> runner =
       poster::Runner::Open(poster::RunnerParts{*api_, *manager->jobs, *manager->sectors, *disk_,
                                                clock_, timer_, executor_},
-                           runner_options, std::move(miners));
+                           runner_options, Policies());
   if (!runner.ok()) LogError("scenario", "no_runner", {{"error", runner.status()}});
   DAMOCLES_CHECK(runner.ok());
   manager->runner = *std::move(runner);

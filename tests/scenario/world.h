@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -87,6 +88,13 @@ class World {
   store::Store& disk() { return *disk_; }
   int Restarts() const { return restarts_; }
 
+  // As a reload of the configuration does it; survives a restart.
+  void SetEnabled(bool enabled);
+  // Spoils all rows under the prefix, also while the manager is dead.
+  void Damage(std::string_view prefix);
+  // True: the disk does not take this batch.
+  std::function<bool(const store::Batch&)> refuse_write;
+
   std::set<filecoin::SectorNumber> unreadable;  // as the sector check sees it
   // Called at each block, after it was made.
   std::function<void(filecoin::ChainEpoch)> on_block;
@@ -96,6 +104,7 @@ class World {
   class Sectors;
   struct Manager;
 
+  std::vector<poster::MinerPolicy> Policies() const;
   void StartManager();
   void Turn();
   void MakeBlock();
@@ -120,6 +129,7 @@ class World {
   std::uint64_t writes_ = 0;
   std::uint64_t kill_at_write_ = 0;
   bool dead_ = false;
+  bool enabled_ = true;
   int restarts_ = 0;
   std::unique_ptr<Manager> manager_;
   std::vector<kj::Promise<void>> workers_;

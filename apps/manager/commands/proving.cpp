@@ -260,17 +260,15 @@ nlohmann::json ToJson(const rpc::DeadlineSummary& record) {
           {"state", record.state},
           {"reason", record.reason},
           {"batches", batches},
+          {"skipped_sectors", record.skipped_sectors},
           {"proven_epoch", record.proven_epoch},
           {"confirmed_epoch", record.confirmed_epoch}};
 }
 
-async::Task<absl::StatusOr<int>> History(rpc::ManagerClient& manager,
-                                         std::optional<std::uint64_t> miner, bool json) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(std::vector<rpc::DeadlineSummary> records,
-                               co_await manager.Deadlines());
-  if (miner) {
-    std::erase_if(records, [&](const auto& record) { return record.miner != *miner; });
-  }
+async::Task<absl::StatusOr<int>> History(rpc::ManagerClient& manager, rpc::DeadlineQuery query,
+                                         bool json) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<rpc::DeadlineSummary> records,
+                               co_await manager.Deadlines(query));
   if (json) {
     nlohmann::json out = nlohmann::json::array();
     for (const auto& record : records) out.push_back(ToJson(record));
@@ -284,17 +282,13 @@ async::Task<absl::StatusOr<int>> History(rpc::ManagerClient& manager,
     return value < 0 ? std::string("-") : absl::StrFormat("%d", value);
   };
   for (const auto& record : records) {
-    std::size_t skipped = 0;
     std::size_t proofs = 0;
-    for (const auto& batch : record.batches) {
-      skipped += batch.skipped.size();
-      proofs += batch.proofs;
-    }
+    for (const auto& batch : record.batches) proofs += batch.proofs;
     rows.push_back({absl::StrFormat("f0%d", record.miner),
                     absl::StrFormat("%d", record.deadline_index), epoch(record.open_epoch),
                     epoch(record.close_epoch), record.state,
                     absl::StrFormat("%d", record.batches.size()), absl::StrFormat("%d", proofs),
-                    absl::StrFormat("%d", skipped), epoch(record.proven_epoch),
+                    absl::StrFormat("%d", record.skipped_sectors), epoch(record.proven_epoch),
                     epoch(record.confirmed_epoch), record.reason.empty() ? "-" : record.reason});
   }
   PrintTable(rows);
@@ -311,6 +305,8 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
     bool numbers = false;
     bool bitfield = false;
     std::uint64_t index = 0;
+    std::uint32_t limit = rpc::kDeadlinesDefault;
+    std::int64_t from = 0;
   };
   const auto flags = std::make_shared<Flags>();
   CLI::App* proving = util_sealer.add_subcommand("proving", "What is to be proven, and when");
@@ -348,15 +344,21 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
       "history", "What became of each deadline, by the manager's records, newest first");
   history->fallthrough();
   history->add_flag("--json", flags->json, "As JSON");
+  history->add_option("--limit", flags->limit, "At most so many, the newest")
+      ->check(CLI::Range(std::uint32_t{1}, rpc::kDeadlinesMax))
+      ->capture_default_str();
+  history->add_option("--from", flags->from, "Only those that opened at this epoch or later");
   program.SetAction(
       *history,
       [flags, &globals]() -> absl::StatusOr<int> {
-        std::optional<std::uint64_t> miner;
+        rpc::DeadlineQuery query;
+        query.from_epoch = flags->from;
+        query.limit = flags->limit;
         if (!flags->miner.empty()) {
-          DAMOCLES_ASSIGN_OR_RETURN(miner, ParseMiner(flags->miner));
+          DAMOCLES_ASSIGN_OR_RETURN(query.miner, ParseMiner(flags->miner));
         }
-        return WithManager(globals, [flags, miner](rpc::ManagerClient& manager) {
-          return History(manager, miner, flags->json);
+        return WithManager(globals, [flags, query](rpc::ManagerClient& manager) {
+          return History(manager, query, flags->json);
         });
       },
       "damocles-manager util sealer proving history --json");

@@ -38,12 +38,16 @@ class InlineExecutor final : public Executor {
 
 // Runs `work` on `executor`; its result arrives on the calling thread's event loop.  Dropping the
 // promise does not stop the work: what it refers to must live until it ends, so own it in `work`.
-// Call on an event-loop thread.
+// An exception of the work (no memory, say) rejects the promise.  Call on an event-loop thread.
 template <typename T>
 kj::Promise<T> Offload(Executor& executor, absl::AnyInvocable<T() &&> work) {
   auto pair = kj::newPromiseAndCrossThreadFulfiller<T>();
   executor.Run([work = std::move(work), fulfiller = kj::mv(pair.fulfiller)]() mutable {
-    fulfiller->fulfill(std::move(work)());
+    try {
+      fulfiller->fulfill(std::move(work)());
+    } catch (...) {
+      fulfiller->reject(internal::CurrentException());
+    }
   });
   return kj::mv(pair.promise);
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -33,6 +34,10 @@ struct LogField {
 // Safe to call from several threads.
 void Log(Severity severity, std::string_view module, std::string_view event,
          std::initializer_list<LogField> fields = {});
+
+// The same with fields that were gathered at run time.
+void LogFields(Severity severity, std::string_view module, std::string_view event,
+               const std::vector<LogField>& fields);
 
 inline void LogDebug(std::string_view module, std::string_view event,
                      std::initializer_list<LogField> fields = {}) {

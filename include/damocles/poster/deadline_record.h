@@ -132,6 +132,17 @@ struct PartitionBatch {
   friend bool operator==(const PartitionBatch&, const PartitionBatch&) = default;
 };
 
+struct SkippedSector {
+  std::uint64_t partition = 0;
+  filecoin::SectorNumber number{};
+  std::string reason;
+  friend bool operator==(const SkippedSector&, const SkippedSector&) = default;
+};
+// So many are named in the small row, each with a reason of at most so many bytes: enough to see
+// what is wrong, and a row stays small when a store is gone.
+inline constexpr std::size_t kSkippedNamedMax = 256;
+inline constexpr std::size_t kSkipReasonBytesMax = 256;
+
 // When a state was first entered.
 struct Milestone {
   filecoin::ChainEpoch epoch{};
@@ -157,23 +168,39 @@ struct DeadlineRecord {
 
   std::array<Milestone, kDeadlineStates> milestones{};
 
+  // About the plan as it was written last, see NotePlan; what is left of it when the record is
+  // final.
+  std::optional<Bytes32> plan_digest;  // none: no plan, or a row of format 1
+  std::uint64_t skipped_count = 0;     // all sectors that are not proven
+  std::vector<SkippedSector> skipped;  // the first kSkippedNamedMax of them
+
   RecordKey Key() const { return {miner, deadline.open}; }
 };
 
-struct SkippedSector {
-  std::uint64_t partition = 0;
-  filecoin::SectorNumber number{};
-  std::string reason;
-};
-
-// Every sector of the plan that is not proven, ascending by partition and number.
+// Every sector of the plan that is not proven, ascending by partition and number; without a plan
+// those that the record names.
 std::vector<SkippedSector> SkippedSectors(const DeadlineRecord& record);
 
-// Rows in the store.  A record is two rows: the small one below kRecordPrefix, or kHistoryPrefix
-// when it is final, and its plan below kPlanPrefix; keys order by miner, then by epoch.
+// Brings what the small row says about the plan up to date.  `plan_row` is EncodePlan of the plan;
+// empty if there is none.  To be called whenever the plan is written, before EncodeRecord.
+void NotePlan(DeadlineRecord& record, std::string_view plan_row);
+
+// The plan of a record that has randomness, out of its row.  DATA_LOSS: the row is missing, damaged
+// or of another write than the record: what the record says about sectors must not be used.
+absl::Status AttachPlan(DeadlineRecord& record, const std::optional<std::string>& plan_row);
+
+// Back to before the chain was read.  Numbers that were given out are not given out again.
+void ForgetPlan(DeadlineRecord& record, std::string why);
+
+// Rows in the store.  A record is two rows: the small one below kRecordPrefix and its plan below
+// kPlanPrefix; when it is final, one below kHistoryPrefix.  Keys order by miner, then by epoch.
 inline constexpr std::string_view kRecordPrefix = "deadline/";
 inline constexpr std::string_view kHistoryPrefix = "deadline-done/";
 inline constexpr std::string_view kPlanPrefix = "deadline-plan/";
+// Rows that could not be read are kept below this, under their whole key.
+inline constexpr std::string_view kDamagedPrefix = "damaged/";
+// Of all rows of this module, in `format/poster`.
+inline constexpr std::uint32_t kRowFormat = 2;
 std::string RecordRowKey(const RecordKey& key);
 std::string HistoryRowKey(const RecordKey& key);
 std::string PlanRowKey(const RecordKey& key);

@@ -39,6 +39,9 @@ enum class RecoveryState : std::uint8_t {
 };
 std::string_view Name(RecoveryState state);
 
+// kDone and kTooLate.
+bool IsFinal(RecoveryState state);
+
 struct RecoveredPartition {
   std::uint64_t index = 0;
   std::vector<filecoin::SectorNumber> sectors;  // ascending
@@ -167,6 +170,7 @@ struct StepResult {
   std::optional<absl::Time> wake_at;
 };
 
+// While the miner, or its recovering, is not enabled, answers are taken in and nothing begins.
 StepResult Advance(Machine machine, const Event& event, const Now& now, const MinerPolicy& policy);
 
 }  // namespace recovery

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 
 #include "damocles/async/offload.h"
+#include "damocles/async/task.h"
 #include "damocles/base/clock.h"
 #include "damocles/chain/api.h"
 #include "damocles/poster/deadline_record.h"
@@ -51,10 +52,15 @@ struct RecordFilter {
   std::size_t limit = 0;             // newest first; 0: all
 };
 
-// The records of a store, newest first.  For a program that has no Runner (or as
-// Runner::ListRecords, with what is in memory).
+// The records of a store, newest first, without their plans.  Reads all keys of the history: not
+// for an event loop.  A row that cannot be read is left out, with a line in the log.
 absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(const store::Store& store,
                                                         const RecordFilter& filter);
+
+// The same on `executor`; the store outlives the work.
+async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecordsOn(async::Executor& executor,
+                                                                       const store::Store& store,
+                                                                       RecordFilter filter);
 
 // A window of a miner as the runner's own arithmetic sees it.
 struct MinerWindow {
@@ -77,7 +83,9 @@ struct RunnerParts {
 // Event-loop thread only.  Dropping it stops everything at once; nothing is lost by that.
 class Runner {
  public:
-  // Reads the unfinished records.  DATA_LOSS names a row that cannot be read.
+  // Reads the unfinished records.  A row that cannot be read is moved aside below kDamagedPrefix
+  // with an error in the log, and its window read from the chain again.  FAILED_PRECONDITION:
+  // written by a newer program.
   static absl::StatusOr<std::unique_ptr<Runner>> Open(RunnerParts parts, RunnerOptions options,
                                                       std::vector<MinerPolicy> miners);
   virtual ~Runner() noexcept = default;
@@ -86,7 +94,8 @@ class Runner {
   virtual void Start() = 0;
 
   // New configuration.  A window under way goes on with the new policy; the windows of a miner
-  // that is no longer enabled are only finished where a message is out.
+  // that is no longer enabled are only finished where a message is out, and go on when it is
+  // enabled again.
   virtual void SetMiners(std::vector<MinerPolicy> miners) = 0;
 
   // The chain's head as last seen; nullopt before the first.
@@ -96,8 +105,9 @@ class Runner {
   // Miners whose period is known.
   virtual std::vector<MinerWindow> Windows() const = 0;
 
-  virtual absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(
-      const RecordFilter& filter) const = 0;
+  // As poster::ListRecords, on the executor, and with the windows that wait for their challenge.
+  virtual async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecords(
+      RecordFilter filter) const = 0;
   virtual absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(
       std::optional<filecoin::ActorId> miner) const = 0;
 

@@ -319,8 +319,17 @@ struct StepResult {
   std::optional<absl::Time> wake_at;
 };
 
+// How much a step may ask for.
+enum class Effort {
+  kAll,
+  // The miner is not enabled: answers are taken in, a batch whose message is out is brought to its
+  // end, nothing else begins.  When the window closes the record ends as any other.
+  kFinishOnly,
+};
+
 // Total: any event is fine in any state; what does not fit is ignored.
-StepResult Step(Machine machine, const Event& event, const Now& now, const PosterPolicy& policy);
+StepResult Step(Machine machine, const Event& event, const Now& now, const PosterPolicy& policy,
+                Effort effort = Effort::kAll);
 
 // The job that proves a batch as it is now: the sectors of all its partitions that are not
 // skipped, ascending.

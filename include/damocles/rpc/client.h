@@ -43,7 +43,7 @@ class ManagerClient {
   async::Task<absl::StatusOr<std::vector<worker::Hub::WorkerInfo>>> Workers();
   async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores();
   async::Task<absl::StatusOr<FoundSector>> FindSector(filecoin::SectorId sector);
-  async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines();
+  async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines(DeadlineQuery query);
 
   // One status a job, in order.
   async::Task<absl::StatusOr<std::vector<absl::Status>>> ResetJobs(std::vector<std::string> ids);

@@ -29,7 +29,9 @@ class Backend {
   virtual ~Backend() = default;
   virtual async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores() = 0;
   virtual absl::StatusOr<FoundSector> FindSector(filecoin::SectorId sector) = 0;
-  virtual absl::StatusOr<std::vector<DeadlineSummary>> Deadlines() = 0;
+  // `query.limit` is at least 1.
+  virtual async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines(
+      DeadlineQuery query) = 0;
   // `replace`: also what the index has in another store that still holds it.  `progress` may be
   // called on the event loop until the task ends.
   virtual async::Task<absl::StatusOr<AttachSummary>> Attach(

@@ -87,7 +87,18 @@ struct DeadlineSummary {
   std::vector<BatchSummary> batches;
   std::int64_t proven_epoch = -1;  // -1: not yet
   std::int64_t confirmed_epoch = -1;
+  std::uint64_t skipped_sectors = 0;  // all; those of the batches are the first of them
 };
+
+// Which deadline records, newest first.
+struct DeadlineQuery {
+  std::optional<filecoin::ActorId> miner;
+  std::int64_t from_epoch = 0;  // of the opening, inclusive
+  std::uint32_t limit = 0;      // 0: kDeadlinesDefault; never more than kDeadlinesMax
+};
+// On the main network two days of one miner, and thirty.
+inline constexpr std::uint32_t kDeadlinesDefault = 96;
+inline constexpr std::uint32_t kDeadlinesMax = 1440;
 
 struct AttachSummary {
   std::string store;

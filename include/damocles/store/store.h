@@ -56,8 +56,9 @@ class Batch {
 // Safe to call from several threads.  Keys order by their bytes, unsigned.
 //
 // Errors: DATA_LOSS the files are damaged; UNAVAILABLE the disk refused (the message names the
-// folder and the reason).  After a failed Write it is unknown whether the batch will be there at
-// the next opening, never whether half of it will: it will not.
+// folder and the reason).  A failed Write may be tried again, and serves again by itself once the
+// disk takes it.  Until the same keys are written it is unknown whether the failed batch is there,
+// now or after a restart, never whether half of it is: it is not.
 class Store {
  public:
   virtual ~Store() = default;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The runner's recovery machines.
+
+#include <utility>
+
+#include "lib/poster/runner_impl.h"
+
+namespace damocles::poster::internal {
+
+void RunnerImpl::PostRecovery(const RecordKey& key, recovery::Event event) {
+  const auto found = recoveries_.find(key);
+  if (found == recoveries_.end()) return;
+  found->second.events.push_back(std::move(event));
+  if (found->second.pumping) return;
+  found->second.pumping = true;
+  tasks_.add(PumpRecovery(key));
+}
+
+RunnerImpl::Done RunnerImpl::PumpRecovery(RecordKey key) {
+  co_await kj::evalLater([]() {});
+  while (true) {
+    const auto found = recoveries_.find(key);
+    if (found == recoveries_.end()) co_return;
+    RecoveryEntry& entry = found->second;  // stays where it is; nobody else removes it
+    if (entry.events.empty() || !head_) {
+      entry.pumping = false;
+      co_return;
+    }
+    const recovery::Event event = std::move(entry.events.front());
+    entry.events.pop_front();
+    const MinerPolicy policy = PolicyOf(key.miner);
+    recovery::StepResult result;
+    if (IsFinal(entry.machine.record.state)) {  // only its last write is missing
+      result.machine = std::move(entry.machine);
+    } else {
+      result = recovery::Advance(std::move(entry.machine), event, CurrentTime(), policy);
+    }
+    entry.machine = std::move(result.machine);
+    entry.dirty = entry.dirty || result.changed;
+    const std::uint64_t wake = ++entry.wake;
+    // A write that failed is tried again with the next event: every head brings one.
+    if (entry.dirty) co_await SaveRecovery(key);
+    const RecoveryRecord& record = entry.machine.record;
+    for (recovery::Action& action : result.actions) {
+      if (const auto* line = std::get_if<action::LogLine>(&action)) {
+        WriteLog(key, record.target.index, *line);
+      } else {
+        tasks_.add(PerformRecovery(key, std::move(action)));
+      }
+    }
+    if (IsFinal(record.state) && !entry.dirty) {
+      recoveries_.erase(key);
+      co_return;
+    }
+    if (result.wake_at) tasks_.add(WakeAt(key, *result.wake_at, wake, true));
+  }
+}
+
+RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action action) {
+  const recovery::Key asked = recovery::KeyOf(action).value_or(recovery::Key{});
+  MinerPolicy policy = PolicyOf(key.miner);
+  const filecoin::TipSet head = *head_;
+  kj::Timer& timer = parts_.timer;
+  recovery::Event answer = recovery::Tick{};
+  if (auto* read = std::get_if<recovery::ReadFaults>(&action)) {
+    auto got = co_await WithLimit(timer, options_.call_timeout,
+                                  node_.ReadFaults(key.miner, read->deadline_index, head));
+    if (got.ok()) {
+      answer = *std::move(got);
+    } else {
+      answer = recovery::Failed{asked, 0, got.status()};
+    }
+  } else if (auto* check = std::get_if<recovery::CheckFaulty>(&action)) {
+    auto got = co_await WithLimit(timer, check->budget + kCheckGrace,
+                                  parts_.sectors.Check(key.miner, check->proof_type,
+                                                       std::move(check->sectors), check->budget));
+    if (got.ok()) {
+      answer = recovery::FaultyChecked{*std::move(got)};
+    } else {
+      answer = recovery::Failed{asked, 0, got.status()};
+    }
+  } else if (auto* look = std::get_if<recovery::Look>(&action)) {
+    const std::uint32_t attempt = look->attempt;
+    auto got = co_await WithLimit(timer, options_.call_timeout,
+                                  node_.LookForRecovery(key.miner, *look, policy, head));
+    if (got.ok()) {
+      answer = *std::move(got);
+    } else {
+      answer = recovery::Failed{asked, attempt, got.status()};
+    }
+  } else if (auto* declare = std::get_if<recovery::Declare>(&action)) {
+    const std::uint32_t attempt = declare->attempt;
+    auto got = co_await WithLimit(timer, options_.push_timeout,
+                                  node_.Declare(key.miner, *declare, policy.recovery_fees));
+    if (got.ok()) {
+      answer = *std::move(got);
+    } else {
+      answer = recovery::Failed{asked, attempt, got.status()};
+    }
+  }
+  PostRecovery(key, std::move(answer));
+}
+
+}  // namespace damocles::poster::internal

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// What the runner keeps in the store: reading it at the start, writing it, listing it.
+
+#include <algorithm>
+#include <queue>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/codec.h"
+#include "lib/poster/runner_impl.h"
+
+#include "damocles/base/log.h"
+
+namespace damocles::poster {
+namespace internal {
+namespace {
+
+// A record that cannot be written is tried again so often before the window counts for more; one
+// that failed before only once, so that a full disk does not slow every step.
+constexpr int kWriteTries = 3;
+constexpr absl::Duration kWritePause = absl::Milliseconds(200);
+
+// A manager that does not start would cost every other deadline: the row goes aside, and what it
+// was about is read from the chain again.
+void SetAside(std::string_view key, std::string_view value, const absl::Status& why,
+              store::Batch& batch) {
+  LogError("poster", "row_damaged",
+           {{"row", key}, {"reason", why}, {"effect", "set aside, read from the chain again"}});
+  batch.Put(absl::StrFormat("%s%s", std::string(kDamagedPrefix), std::string(key)), value);
+  batch.Delete(key);
+}
+
+// The row decoded, if it is the one its key names.
+template <typename Record>
+absl::StatusOr<Record> UnderItsKey(absl::StatusOr<Record> record, std::string_view prefix,
+                                   std::string_view key) {
+  if (record.ok() && RowKey(prefix, record->Key()) != key) {
+    return absl::DataLossError("it is about another window than its key");
+  }
+  return record;
+}
+
+}  // namespace
+
+absl::Status RunnerImpl::Load() {
+  DAMOCLES_RETURN_IF_ERROR(EnsureFormat(parts_.store, "poster", kRowFormat).status());
+  store::Batch aside;
+  DAMOCLES_RETURN_IF_ERROR(LoadRecords(aside));
+  DAMOCLES_RETURN_IF_ERROR(LoadRecoveries(aside));
+  if (aside.Empty()) return absl::OkStatus();
+  if (const absl::Status status = parts_.store.Write(aside); !status.ok()) {
+    LogError("poster", "damaged_rows_not_set_aside", {{"error", status}});  // at the next start
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunnerImpl::LoadRecords(store::Batch& aside) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
+                            List(parts_.store, kRecordPrefix));
+  for (const store::Entry& row : rows) {
+    absl::StatusOr<DeadlineRecord> record =
+        UnderItsKey(DecodeRecord(row.value), kRecordPrefix, row.key);
+    if (!record.ok()) {
+      SetAside(row.key, row.value, record.status(), aside);
+      continue;
+    }
+    const RecordKey key = record->Key();
+    DeadlineEntry& entry = deadlines_[key];
+    if (record->randomness) {
+      const std::string plan_key = PlanRowKey(key);
+      absl::StatusOr<std::optional<std::string>> plan = parts_.store.Get(plan_key);
+      const absl::Status attached = plan.ok() ? AttachPlan(*record, *plan) : plan.status();
+      if (!attached.ok()) {
+        SetAside(plan_key, plan.ok() ? plan->value_or("") : "", attached, aside);
+        ForgetPlan(*record, "its plan was lost: read from the chain again");
+        entry.record_dirty = entry.plan_dirty = true;
+      }
+    }
+    entry.machine = LoadedMachine(*std::move(record));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunnerImpl::LoadRecoveries(store::Batch& aside) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
+                            List(parts_.store, kRecoveryPrefix));
+  for (const store::Entry& row : rows) {
+    absl::StatusOr<RecoveryRecord> record =
+        UnderItsKey(DecodeRecovery(row.value), kRecoveryPrefix, row.key);
+    if (!record.ok()) {
+      SetAside(row.key, row.value, record.status(), aside);
+    } else if (!IsFinal(record->state)) {
+      recoveries_[record->Key()].machine.record = *std::move(record);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The record with its plan whenever either is not on disk, in one batch: a record never meets the
+// plan of another write.
+async::Task<bool> RunnerImpl::Save(RecordKey key) {
+  DeadlineEntry& entry = deadlines_.at(key);  // only Pump removes it, and it waits for this
+  DeadlineRecord& record = entry.machine.record;
+  const bool over = IsFinal(record.state);
+  auto batch = std::make_shared<store::Batch>();
+  if (entry.plan_dirty) {
+    const std::string plan = record.plan != nullptr ? EncodePlan(*record.plan) : std::string();
+    NotePlan(record, plan);
+    if (record.plan != nullptr && !over) {
+      batch->Put(PlanRowKey(key), plan);
+    } else {
+      batch->Delete(PlanRowKey(key));
+    }
+  }
+  if (over) {
+    batch->Put(HistoryRowKey(key), EncodeRecord(record));
+    batch->Delete(RecordRowKey(key));
+    batch->Delete(PlanRowKey(key));  // large, and what matters of it is in the record
+  } else {
+    batch->Put(RecordRowKey(key), EncodeRecord(record));
+  }
+  const absl::Status status =
+      co_await Write(std::move(batch), Describe(key), entry.write_failed ? 1 : kWriteTries);
+  entry.write_failed = !status.ok();
+  if (status.ok()) entry.record_dirty = entry.plan_dirty = false;
+  co_return status.ok();
+}
+
+async::Task<bool> RunnerImpl::SaveRecovery(RecordKey key) {
+  RecoveryEntry& entry = recoveries_.at(key);
+  auto batch = std::make_shared<store::Batch>();
+  batch->Put(RecoveryRowKey(key), EncodeRecovery(entry.machine.record));
+  const absl::Status status = co_await Write(std::move(batch), "recovery of " + Describe(key),
+                                             entry.write_failed ? 1 : kWriteTries);
+  entry.write_failed = !status.ok();
+  if (status.ok()) entry.dirty = false;
+  co_return status.ok();
+}
+
+async::Task<absl::Status> RunnerImpl::Write(std::shared_ptr<store::Batch> batch, std::string what,
+                                            int tries) {
+  for (int attempt = 1;; ++attempt) {
+    absl::AnyInvocable<absl::Status()&&> work = [batch, &store = parts_.store]() {
+      return store.Write(*batch);
+    };
+    kj::Promise<absl::Status> writing =
+        async::Offload<absl::Status>(parts_.executor, std::move(work))
+            .catch_([](kj::Exception&& exception) -> absl::Status {
+              return absl::InternalError(exception.getDescription().cStr());
+            });
+    absl::Status status = co_await kj::mv(writing);
+    if (status.ok()) co_return status;
+    LogError("poster", "record_not_written",
+             {{"record", what}, {"attempt", attempt}, {"error", status}});
+    if (attempt >= tries) co_return status;
+    co_await parts_.timer.afterDelay(ToKj(kWritePause));
+  }
+}
+
+// ---------------------------------------------------------------- listings
+
+async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> RunnerImpl::ListRecords(
+    RecordFilter filter) const {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(std::vector<DeadlineRecord> out,
+                               co_await ListRecordsOn(parts_.executor, parts_.store, filter));
+  // What still waits for its challenge is not on disk yet.
+  for (const auto& [key, entry] : deadlines_) {
+    const DeadlineRecord& record = entry.machine.record;
+    if (record.state == DeadlineState::kWaiting && record.deadline.open >= filter.open_from &&
+        (!filter.miner || key.miner == *filter.miner)) {
+      out.push_back(record);
+    }
+  }
+  std::stable_sort(out.begin(), out.end(), [](const DeadlineRecord& a, const DeadlineRecord& b) {
+    return a.deadline.open > b.deadline.open;
+  });
+  if (filter.limit > 0 && out.size() > filter.limit) out.resize(filter.limit);
+  co_return out;
+}
+
+absl::StatusOr<std::vector<RecoveryRecord>> RunnerImpl::ListRecoveries(
+    std::optional<filecoin::ActorId> miner) const {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
+                            List(parts_.store, kRecoveryPrefix));
+  std::vector<RecoveryRecord> out;
+  for (const store::Entry& row : rows) {
+    DAMOCLES_ASSIGN_OR_RETURN(RecoveryRecord record, DecodeRecovery(row.value));
+    if (!miner || record.miner == *miner) out.push_back(std::move(record));
+  }
+  std::stable_sort(out.begin(), out.end(), [](const RecoveryRecord& a, const RecoveryRecord& b) {
+    return a.target.open > b.target.open;
+  });
+  return out;
+}
+
+}  // namespace internal
+
+absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(const store::Store& store,
+                                                        const RecordFilter& filter) {
+  // By the keys alone which rows are wanted; with a limit never more of them in memory than that.
+  struct Row {
+    RecordKey key;
+    std::string name;
+    std::string value;
+  };
+  const auto is_newer = [](const Row& a, const Row& b) {
+    return std::pair(a.key.open, a.key.miner) > std::pair(b.key.open, b.key.miner);
+  };
+  std::priority_queue<Row, std::vector<Row>, decltype(is_newer)> newest(is_newer);
+  const auto scan = [&](std::string_view prefix) {
+    std::string part(prefix);
+    if (filter.miner) part += absl::StrFormat("%016x/", *filter.miner);
+    return store.Scan(part, [&](std::string_view name, std::string_view value) -> absl::Status {
+      const std::optional<RecordKey> key = internal::ParseRowKey(prefix, name);
+      if (!key || key->open < filter.open_from) return absl::OkStatus();
+      if (filter.limit > 0 && newest.size() == filter.limit) {
+        if (key->open <= newest.top().key.open) return absl::OkStatus();
+        newest.pop();
+      }
+      newest.push({*key, std::string(name), std::string(value)});
+      return absl::OkStatus();
+    });
+  };
+  DAMOCLES_RETURN_IF_ERROR(scan(kRecordPrefix));
+  if (!filter.unfinished_only) DAMOCLES_RETURN_IF_ERROR(scan(kHistoryPrefix));
+  std::vector<DeadlineRecord> out;
+  for (; !newest.empty(); newest.pop()) {
+    absl::StatusOr<DeadlineRecord> record = DecodeRecord(newest.top().value);
+    if (record.ok()) {
+      out.push_back(*std::move(record));
+    } else {
+      LogWarning("poster", "row_unreadable",
+                 {{"row", newest.top().name}, {"reason", record.status()}});
+    }
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
+async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecordsOn(async::Executor& executor,
+                                                                       const store::Store& store,
+                                                                       RecordFilter filter) {
+  absl::AnyInvocable<absl::StatusOr<std::vector<DeadlineRecord>>()&&> work = [filter, &store]() {
+    return ListRecords(store, filter);
+  };
+  auto scanning =
+      async::Offload<absl::StatusOr<std::vector<DeadlineRecord>>>(executor, std::move(work));
+  co_return co_await kj::mv(scanning);
+}
+
+}  // namespace damocles::poster

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/store/careful_env.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace damocles::store::internal {
+namespace {
+
+// Manifest, CURRENT and a new log, with a margin.
+constexpr std::uint64_t kSmallFilesBytes = std::uint64_t{1} << 20;
+constexpr std::size_t kProbeBlockBytes = std::size_t{64} << 10;
+
+// LevelDB uses a file from one thread at a time.
+class CarefulFile final : public leveldb::WritableFile {
+ public:
+  explicit CarefulFile(leveldb::WritableFile* inner) : inner_(inner) {}
+
+  leveldb::Status Append(const leveldb::Slice& data) override {
+    if (failure_.ok()) failure_ = inner_->Append(data);
+    return failure_;
+  }
+  leveldb::Status Flush() override {
+    if (failure_.ok()) failure_ = inner_->Flush();
+    return failure_;
+  }
+  leveldb::Status Sync() override {
+    if (failure_.ok()) failure_ = inner_->Sync();
+    return failure_;
+  }
+  leveldb::Status Close() override {
+    const leveldb::Status closed = inner_->Close();
+    return failure_.ok() ? closed : failure_;
+  }
+
+ private:
+  const std::unique_ptr<leveldb::WritableFile> inner_;
+  leveldb::Status failure_;
+};
+
+std::string ProbeName(const std::string& folder) {
+  return folder + "/room.probe";
+}
+
+leveldb::Status WriteProbe(leveldb::WritableFile& file, std::uint64_t bytes) {
+  const std::string block(kProbeBlockBytes, '\x5a');
+  for (std::uint64_t written = 0; written < bytes; written += block.size()) {
+    if (leveldb::Status status = file.Append(block); !status.ok()) return status;
+  }
+  return file.Sync();
+}
+
+}  // namespace
+
+leveldb::Status CarefulEnv::NewWritableFile(const std::string& name,
+                                            leveldb::WritableFile** result) {
+  leveldb::Status status = target()->NewWritableFile(name, result);
+  if (status.ok()) *result = new CarefulFile(*result);
+  return status;
+}
+
+leveldb::Status CarefulEnv::NewAppendableFile(const std::string& name,
+                                              leveldb::WritableFile** result) {
+  leveldb::Status status = target()->NewAppendableFile(name, result);
+  if (status.ok()) *result = new CarefulFile(*result);
+  return status;
+}
+
+leveldb::Status ProbeRoom(leveldb::Env& env, const std::string& folder) {
+  std::vector<std::string> names;
+  if (leveldb::Status status = env.GetChildren(folder, &names); !status.ok()) return status;
+  std::uint64_t bytes = kSmallFilesBytes;
+  for (const std::string& name : names) {
+    std::uint64_t size = 0;
+    if (name.ends_with(".log") && env.GetFileSize(folder + "/" + name, &size).ok()) bytes += size;
+  }
+  leveldb::WritableFile* made = nullptr;
+  leveldb::Status status = env.NewWritableFile(ProbeName(folder), &made);
+  if (!status.ok()) return status;
+  {
+    const std::unique_ptr<leveldb::WritableFile> file(made);
+    status = WriteProbe(*file, bytes);
+    const leveldb::Status closed = file->Close();
+    if (status.ok()) status = closed;
+  }
+  RemoveProbe(env, folder);
+  return status;
+}
+
+void RemoveProbe(leveldb::Env& env, const std::string& folder) {
+  if (env.FileExists(ProbeName(folder))) (void)env.RemoveFile(ProbeName(folder));
+}
+
+}  // namespace damocles::store::internal
