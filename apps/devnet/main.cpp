@@ -5,12 +5,16 @@
 #include <kj/async-io.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "apps/common/cli.h"
@@ -29,23 +33,66 @@
 namespace damocles::devnet_app {
 namespace {
 
+constexpr std::uint64_t kUintMax = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kActorMax = kUintMax / 2;
+constexpr std::uint64_t kTimestampMax = std::uint64_t{1} << 40;
+
 struct InitFlags {
   std::string home;
   std::string genesis;
   std::string preset = "quick";
   std::uint64_t seed = 0;
-  std::uint64_t epoch_seconds = 0;
+  std::optional<std::uint64_t> genesis_timestamp;
+  std::optional<std::uint64_t> epoch_seconds;
+  std::optional<std::uint64_t> partition_sectors;
+  std::uint64_t control_addresses = 1;
+  std::uint64_t inclusion_delay = 0;
   std::uint64_t null_rounds_percent = 0;
 };
 
-absl::StatusOr<devnet::Genesis> ToGenesis(const std::vector<storage::GenesisSector>& sectors) {
+// The library reads "-1" as a large number, and cuts what does not fit.
+CLI::Validator WholeNumber(std::uint64_t min, std::uint64_t max) {
+  const std::string range = absl::StrFormat("a whole number from %d to %d", min, max);
+  return CLI::Validator(
+      [min, max, range](const std::string& text) {
+        std::uint64_t value = 0;
+        const bool digits =
+            !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+        if (digits && absl::SimpleAtoi(text, &value) && value >= min && value <= max) {
+          return std::string();
+        }
+        return absl::StrFormat("%s is not %s", text, range);
+      },
+      "");
+}
+
+absl::StatusOr<devnet::Genesis> ToGenesis(const InitFlags& flags,
+                                          const std::vector<storage::GenesisSector>& sectors) {
+  if (sectors.empty()) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s: has no sectors; make some with damocles-prover sector new --genesis", flags.genesis));
+  }
   std::map<std::uint64_t, devnet::GenesisMiner> miners;
   for (const storage::GenesisSector& sector : sectors) {
+    if (sector.miner > kActorMax || sector.number > filecoin::kSectorNumberMax) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "%s: sector f0%d/%d: the numbers of miners and sectors end at %d and %d", flags.genesis,
+          sector.miner, sector.number, kActorMax, filecoin::kSectorNumberMax));
+    }
     devnet::GenesisMiner& miner = miners[sector.miner];
     miner.id = sector.miner;
     DAMOCLES_ASSIGN_OR_RETURN(
         miner.window_post_proof_type,
         filecoin::PoStProofTypeFromNumber(static_cast<std::int64_t>(sector.proof_type)));
+    if (const auto most =
+            filecoin::WindowPartitionSectors(filecoin::SectorSizeOf(miner.window_post_proof_type));
+        flags.partition_sectors.value_or(1) > most) {
+      return cli::UsageError(absl::StrFormat(
+          "--partition-sectors %d: a proof of miner f0%d's sector size shows at most %d",
+          *flags.partition_sectors, miner.id, most));
+    }
+    miner.partition_sectors = flags.partition_sectors;
+    miner.control_addresses = flags.control_addresses;
     devnet::GenesisSector placed;
     placed.number = sector.number;
     placed.comm_r = sector.comm_r;
@@ -64,17 +111,18 @@ absl::StatusOr<devnet::Genesis> ToGenesis(const std::vector<storage::GenesisSect
 
 absl::StatusOr<int> Init(const InitFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const auto sectors, storage::ReadGenesisFile(flags.genesis));
-  DAMOCLES_ASSIGN_OR_RETURN(const devnet::Genesis genesis, ToGenesis(sectors));
+  DAMOCLES_ASSIGN_OR_RETURN(const devnet::Genesis genesis, ToGenesis(flags, sectors));
   auto config = devnet::PresetByName(flags.preset);
   if (!config.ok()) return cli::UsageError(std::string(config.status().message()));
   config->seed = flags.seed;
-  if (flags.epoch_seconds != 0) config->block_delay_secs = flags.epoch_seconds;
+  config->block_delay_secs = flags.epoch_seconds.value_or(config->block_delay_secs);
   config->null_rounds_percent = flags.null_rounds_percent;
+  config->inclusion_delay = flags.inclusion_delay;
   // The blocks of the genesis lie in the past, so that the chain goes on from now.
   const auto past =
       static_cast<std::uint64_t>(config->genesis_blocks.Count()) * config->block_delay_secs;
-  config->genesis_timestamp =
-      static_cast<std::uint64_t>(absl::ToUnixSeconds(SystemClock().Now())) - past;
+  const auto now = static_cast<std::uint64_t>(absl::ToUnixSeconds(SystemClock().Now()));
+  config->genesis_timestamp = flags.genesis_timestamp.value_or(now - std::min(now, past));
   DAMOCLES_RETURN_IF_ERROR(devnet::Chain::Init(flags.home, *config, genesis));
   cli::PrintLine(absl::StrFormat("made the chain %s in %s: %d miners, %d sectors",
                                  config->network_name, flags.home, genesis.miners.size(),
@@ -94,9 +142,10 @@ void PrintReport(const nlohmann::json& report) {
     cli::PrintLine(absl::StrFormat(
         "f0%d deadline %d partition %d: %s%s", row.value("miner", std::uint64_t{0}),
         row.value("deadline", std::uint64_t{0}), row.value("partition", std::uint64_t{0}),
-        row.value("missed", false)   ? "MISSED"
-        : row.value("posted", false) ? "posted"
-                                     : "nothing to post",
+        row.value("missed", false)                 ? "MISSED"
+        : row.value("posted", false)               ? "posted"
+        : row.value("live", std::uint64_t{0}) == 0 ? "nothing to post, no sector lives"
+                                                   : "nothing to post, all sectors are faulty",
         row.contains("skipped") && !row["skipped"].empty()
             ? absl::StrFormat(", %d skipped", row["skipped"].size())
             : ""));
@@ -144,13 +193,35 @@ int Main(int argc, char** argv) {
   init_command->add_option("--preset", init->preset, "quick or mainnet-like")
       ->capture_default_str();
   init_command->add_option("--seed", init->seed, "Keys, beacon and tickets come from it")
+      ->check(WholeNumber(0, kUintMax))
       ->capture_default_str();
-  init_command->add_option("--epoch-seconds", init->epoch_seconds,
-                           "Length of an epoch (default: the preset's)");
+  init_command
+      ->add_option("--genesis-timestamp", init->genesis_timestamp,
+                   "Unix seconds of epoch 0 (default: so that the first block to come is of now); "
+                   "with the same seed, sectors and calls the chain is the same")
+      ->check(WholeNumber(0, kTimestampMax));
+  init_command
+      ->add_option("--epoch-seconds", init->epoch_seconds,
+                   "Length of an epoch (default: the preset's)")
+      ->check(WholeNumber(1, 86400));
+  init_command
+      ->add_option("--partition-sectors", init->partition_sectors,
+                   "Sectors of a partition (default: as the sector size has it)")
+      ->check(WholeNumber(1, 2349));
+  init_command
+      ->add_option("--control-addresses", init->control_addresses,
+                   "Control addresses of each miner")
+      ->check(WholeNumber(0, 10))
+      ->capture_default_str();
+  init_command
+      ->add_option("--inclusion-delay", init->inclusion_delay,
+                   "Blocks that a message waits in the pool")
+      ->check(WholeNumber(0, 1000))
+      ->capture_default_str();
   init_command
       ->add_option("--null-rounds-percent", init->null_rounds_percent,
                    "Share of epochs without a block")
-      ->check(CLI::Range(0, 90))
+      ->check(WholeNumber(0, 90))
       ->capture_default_str();
   program.SetAction(
       *init_command, [init] { return Init(*init); },
@@ -169,6 +240,10 @@ int Main(int argc, char** argv) {
                "Folder of the .vk files (default: FIL_PROOFS_PARAMETER_CACHE)");
   run_command->add_option("--token", run->token,
                           "With it everything is allowed, without it only reading");
+  run_command->add_option(
+      "--scoped-token", run->scoped_tokens,
+      "read:TOKEN, write:TOKEN or sign:TOKEN (each allows what stands before it "
+      "too); can be given several times, beside --token");
   run_command->add_flag("--manual-clock", run->manual_clock,
                         "No block until Damocles.DevnetAdvance is called");
   run_command

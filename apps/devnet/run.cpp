@@ -2,14 +2,18 @@
 
 #include "apps/devnet/run.h"
 
+#include <arpa/inet.h>
 #include <kj/async-io.h>
 #include <kj/async-unix.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <map>
 #include <memory>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "apps/common/cli.h"
 #include "apps/common/proving.h"
@@ -35,8 +39,60 @@ devnet::VerifyPost MakeVerify(std::shared_ptr<prover::WindowVerifier> verifier) 
     for (const auto& sector : from.sectors) {
       statement.sectors.push_back({.number = sector.number, .comm_r = sector.comm_r});
     }
-    return verifier->Verify(statement, proof);
+    // Without a key there is no verdict; with one, bytes that are no proof are a wrong one.
+    const absl::StatusOr<std::string> key = verifier->VkDigest(from.proof_type);
+    if (!key.ok()) return absl::FailedPreconditionError(key.status().message());
+    absl::StatusOr<bool> valid = verifier->Verify(statement, proof);
+    if (!valid.ok() || !*valid) {
+      LogWarning("devnet", "wrong_proof",
+                 {{"miner", from.miner},
+                  {"detail", valid.ok() ? "it does not fit sectors and randomness"
+                                        : std::string(valid.status().message())}});
+    }
+    return valid;
   };
+}
+
+// The file that tells the port: there while it is true.
+class PortFile {
+ public:
+  // Takes away one of an earlier run, before anything that takes time or can fail.
+  explicit PortFile(std::string path) : path_(std::move(path)) { Remove(); }
+  PortFile(const PortFile&) = delete;
+  PortFile& operator=(const PortFile&) = delete;
+  ~PortFile() { Remove(); }
+  absl::Status Write(unsigned port) const {
+    if (path_.empty()) return absl::OkStatus();
+    return WriteFileAtomically(path_, absl::StrFormat("%d\n", port));
+  }
+
+ private:
+  void Remove() const {
+    if (!path_.empty()) unlink(path_.c_str());
+  }
+  std::string path_;
+};
+
+using ScopedTokens = std::map<std::string, unsigned>;
+
+absl::StatusOr<ScopedTokens> ParseScopedTokens(const RunOptions& options) {
+  ScopedTokens tokens;
+  for (const std::string& text : options.scoped_tokens) {
+    const std::size_t colon = text.find(':');
+    const std::string scope = text.substr(0, colon);
+    const std::string token = colon == std::string::npos ? "" : text.substr(colon + 1);
+    unsigned permissions = devnet::kReadPermission;
+    if (scope == "write" || scope == "sign") permissions |= devnet::kWritePermission;
+    if (scope == "sign") permissions |= devnet::kSignPermission;
+    if (token.empty() || (scope != "read" && permissions == devnet::kReadPermission)) {
+      return cli::UsageError("--scoped-token: write read:TOKEN, write:TOKEN or sign:TOKEN");
+    }
+    if (options.token.empty() || token == options.token) {
+      return cli::UsageError("--scoped-token goes with another --token that allows everything");
+    }
+    tokens[token] = permissions;
+  }
+  return tokens;
 }
 
 struct Listen {
@@ -44,23 +100,34 @@ struct Listen {
   bool loopback = true;
 };
 
+// Numbers only: what a name stands for is decided elsewhere, and may change.
+bool IsLoopback(const std::string& host) {
+  in_addr four{};
+  if (inet_pton(AF_INET, host.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+  return host == "localhost" || host == "[::1]";
+}
+
 // ":PORT" is this machine's loopback: a devnet gives everybody every right.
 absl::StatusOr<Listen> ParseListen(const std::string& text) {
   const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos || colon + 1 == text.size()) {
-    return cli::UsageError(
-        absl::StrFormat("--listen %s: write HOST:PORT or :PORT; port 0 is any free one", text));
+  std::uint32_t port = 0;
+  constexpr std::uint32_t kPortMax = 65535;
+  if (colon == std::string::npos || !absl::SimpleAtoi(text.substr(colon + 1), &port) ||
+      port > kPortMax || !absl::ascii_isdigit(static_cast<unsigned char>(text[colon + 1]))) {
+    return cli::UsageError(absl::StrFormat(
+        "--listen %s: write HOST:PORT or :PORT, the port from 0 to %d; 0 is any free one", text,
+        kPortMax));
   }
   const std::string host = text.substr(0, colon);
   if (host.empty()) return Listen{.address = "127.0.0.1" + text, .loopback = true};
-  const bool loopback = host == "localhost" || host == "[::1]" || host.starts_with("127.");
-  return Listen{.address = text, .loopback = loopback};
+  return Listen{.address = text, .loopback = IsLoopback(host)};
 }
 
 }  // namespace
 
 absl::StatusOr<int> RunDevnet(const RunOptions& options) {
   cli::LeaveToTheLoop({SIGTERM, SIGINT});
+  const PortFile port_file(options.port_file);
 
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
   if (!listen.loopback && options.token.empty()) {
@@ -75,6 +142,7 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
   } else if (options.verify != "always") {
     return cli::UsageError(absl::StrFormat("--verify %s: write always or actor", options.verify));
   }
+  DAMOCLES_ASSIGN_OR_RETURN(const ScopedTokens scoped_tokens, ParseScopedTokens(options));
   cli::Proving proving(cli::ParamsDir(options.params_dir), 0);
   const cli::Proving::Keys keys = proving.VerifyingKeys();
   if (keys.digests.empty()) {
@@ -89,6 +157,7 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
   kj::AsyncIoContext io = kj::setupAsyncIo();
   devnet::LotusServerOptions server_options;
   server_options.token = options.token;
+  server_options.scoped_tokens = scoped_tokens;
   for (const auto& [type, digest] : keys.digests) {
     server_options.verifying_keys[filecoin::ToNumber(type)] = digest;
   }
@@ -105,9 +174,7 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
   const auto port = (*receiver)->getPort();
   auto serving = server.Listen(*std::move(receiver));
   // HTTP and WebSocket are one port: from here on both answer.
-  if (!options.port_file.empty()) {
-    DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(options.port_file, absl::StrFormat("%d\n", port)));
-  }
+  DAMOCLES_RETURN_IF_ERROR(port_file.Write(port));
   LogInfo("devnet", "running",
           {{"port", port},
            {"network", chain->StateNetworkName()},

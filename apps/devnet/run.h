@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -14,6 +15,7 @@ struct RunOptions {
   std::string port_file;
   std::string params_dir;
   std::string token;
+  std::vector<std::string> scoped_tokens;  // "read:TOKEN" and so on
   bool manual_clock = false;
   std::string verify = "always";
 };

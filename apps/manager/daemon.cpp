@@ -266,7 +266,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
       [&](poster::RecordFilter filter)
           -> async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>> {
         if (runner != nullptr) return runner->ListRecords(filter);
-        return poster::ListRecordsOn(blocking, *database, filter);
+        return poster::ListRecordsOn(threads.files, *database, filter);
       },
       threads.files, timer);
   rpc::Server server(*queue, &hub, backend, authorize, timer,

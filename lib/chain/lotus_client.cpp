@@ -9,6 +9,7 @@
 #include "lib/chain/lotus_heads.h"
 #include "lib/chain/lotus_nodes.h"
 
+#include "damocles/base/status.h"
 #include "damocles/chain/lotus_json.h"
 
 namespace damocles::chain {
@@ -83,7 +84,14 @@ class LotusClient final : public Api {
   }
   Result<filecoin::DeadlineInfo> StateMinerProvingDeadline(filecoin::Address miner,
                                                            filecoin::TipSetKey key) override {
-    return Invoke<filecoin::DeadlineInfo>("StateMinerProvingDeadline", CallKind::kRead, miner, key);
+    auto asking =
+        Invoke<filecoin::DeadlineInfo>("StateMinerProvingDeadline", CallKind::kRead, miner, key);
+    DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::DeadlineInfo info, co_await kj::mv(asking));
+    // Everybody divides by these lengths.
+    if (absl::Status status = filecoin::Validate(info.shape); !status.ok()) {
+      co_return Annotate(std::move(status), "StateMinerProvingDeadline: answer of the node");
+    }
+    co_return info;
   }
   Result<std::vector<DeadlineState>> StateMinerDeadlines(filecoin::Address miner,
                                                          filecoin::TipSetKey key) override {

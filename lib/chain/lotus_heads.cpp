@@ -3,6 +3,7 @@
 #include "lib/chain/lotus_heads.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "lib/chain/kj_status.h"
@@ -16,6 +17,8 @@ namespace {
 // Polling while a subscription is quiet: about once an epoch, but neither busy nor late.
 constexpr kj::Duration kPollMin = 1 * kj::SECONDS;
 constexpr kj::Duration kPollMax = 15 * kj::SECONDS;
+// Between two lines in the log that no subscription can be had.
+constexpr kj::Duration kComplainInterval = 10 * kj::MINUTES;
 
 std::vector<HeadChange> Current(filecoin::TipSet head) {
   std::vector<HeadChange> changes(1);
@@ -53,13 +56,20 @@ async::Task<absl::StatusOr<std::vector<HeadChange>>> LotusHeads::Next() {
 
 async::Task<void> LotusHeads::Follow() {
   kj::Duration pause = nodes_.Options().reconnect_min;
+  std::optional<kj::TimePoint> complained_at;
   while (true) {
     const std::size_t node = nodes_.Current();
     const kj::TimePoint began = nodes_.GetTimer().now();
     const absl::Status why = co_await FollowOne(node);
+    const bool subscribed = subscription_ != nullptr;
     subscription_ = nullptr;
-    LogInfo("chain", "head_subscription_ended",
-            {{"node", nodes_.Link(node).Where().Name()}, {"why", why}});
+    // A node that only answers HTTP fails at every attempt: one line, and another now and then.
+    const kj::TimePoint now = nodes_.GetTimer().now();
+    if (subscribed || !complained_at || now - *complained_at >= kComplainInterval) {
+      LogInfo("chain", subscribed ? "head_subscription_ended" : "head_subscription_failed",
+              {{"node", nodes_.Link(node).Where().Name()}, {"why", why}});
+      complained_at = now;
+    }
     nodes_.LeaveNode(node, why);
     const bool lasted = nodes_.GetTimer().now() - began > nodes_.Options().reconnect_max;
     pause = lasted ? nodes_.Options().reconnect_min

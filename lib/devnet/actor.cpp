@@ -46,6 +46,11 @@ std::uint64_t DeadlineRecord::FaultySectors() const {
   return count;
 }
 
+bool DeadlineRecord::IsLive() const {
+  return LiveSectors() > 0 || !posted.Empty() || !proofs.empty() || !proofs_snapshot.empty() ||
+         partitions != partitions_snapshot;
+}
+
 std::uint64_t MinerState::LiveSectors() const {
   std::uint64_t count = 0;
   for (const auto& deadline : deadlines) count += deadline->LiveSectors();
@@ -265,8 +270,10 @@ absl::StatusOr<bool> Execution::Verify(ChainEpoch challenge, const BitField& sec
       Draw(RandomnessSource::kBeacon, filecoin::DomainTag::kWindowedPoStChallengeSeed, challenge,
            filecoin::MinerEntropy(state.id));
   const BitField good = Difference(sectors, ignored);
-  for (const std::uint64_t sector : sectors) {
-    verification.sectors.push_back(good.Contains(sector) ? sector : *good.First());
+  if (!good.Empty()) {  // else there is nobody to stand in, and nothing to prove
+    for (const std::uint64_t sector : sectors) {
+      verification.sectors.push_back(good.Contains(sector) ? sector : *good.First());
+    }
   }
   verification.proof_type = proof_type;
   verification.proof.assign(proof.begin(), proof.end());
@@ -340,14 +347,18 @@ std::optional<CronResult> RunCron(const ActorPolicy& policy, ChainEpoch epoch, M
 
   const DeadlineRecord& before = state.Deadline(deadline.index);
   const std::uint64_t faulty_before = before.FaultySectors();
-  if (before.LiveSectors() > 0) {
+  if (before.IsLive()) {
+    const bool has_sectors = before.LiveSectors() > 0;
     DeadlineRecord& record = state.MutableDeadline(deadline.index);
     const internal::PartitionContext context{*state.sectors, deadline};
     const ChainEpoch fault_expiration = deadline.Last() + policy.fault_max_age;
     for (std::uint64_t i = 0; i < record.partitions.size(); ++i) {
       PartitionRecord& partition = record.partitions[i];
       const bool posted = record.posted.Contains(i);
-      result.partitions.push_back({i, partition.MustBePosted(), posted, partition.Live().Count()});
+      if (has_sectors) {
+        result.partitions.push_back(
+            {i, partition.MustBePosted(), posted, partition.Live().Count()});
+      }
       if (!posted && partition.MustBePosted()) {
         internal::MarkMissed(context, partition, fault_expiration);
       }

@@ -265,10 +265,8 @@ Refusal DisputeWindowedPoSt(Execution& run) {
     ignored = Union(ignored, Union(then.faults, Union(then.terminated, then.unproven)));
     disputed += then.Active().Count();
   }
-  absl::StatusOr<bool> valid = false;
-  if (!Difference(all, ignored).Empty()) {
-    valid = run.Verify(target.challenge, all, ignored, stored.proof_type, stored.proof);
-  }
+  const absl::StatusOr<bool> valid =
+      run.Verify(target.challenge, all, ignored, stored.proof_type, stored.proof);
   if (valid.ok() && *valid) return {kExitIllegalArgument, "failed to dispute valid post"};
   for (const std::uint64_t index : stored.partitions) {
     MarkFaulty(run.Context(target), record.partitions[index],

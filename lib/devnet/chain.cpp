@@ -112,15 +112,21 @@ absl::Status Chain::Reorg(std::uint64_t depth) {
   return core_->Reorg(depth, live);
 }
 
-absl::Status Chain::DropMessage(const Cid& message) {
-  bool pending = false;
+absl::Status Chain::CheckReorg(std::uint64_t depth) const {
+  return core_->CheckReorg(depth);
+}
+
+absl::Status Chain::CheckPending(const Cid& message) const {
   for (const auto& [sender, queue] : core_->pool) {
-    for (const auto& [nonce, entry] : queue) pending = pending || entry.cid == message;
+    for (const auto& [nonce, entry] : queue) {
+      if (entry.cid == message) return absl::OkStatus();
+    }
   }
-  if (!pending) {
-    return absl::NotFoundError(
-        absl::StrFormat("message %s is not in the pool", message.ToString()));
-  }
+  return absl::NotFoundError(absl::StrFormat("message %s is not in the pool", message.ToString()));
+}
+
+absl::Status Chain::DropMessage(const Cid& message) {
+  DAMOCLES_RETURN_IF_ERROR(CheckPending(message));
   const json event = {{"event", "drop"}, {"message", message.ToString()}};
   DAMOCLES_RETURN_IF_ERROR(core_->Record(event));
   return core_->Apply(event);
@@ -132,8 +138,14 @@ absl::Status Chain::DropNextMessages(std::uint64_t count) {
   return core_->Apply(event);
 }
 
+absl::Status Chain::CheckBaseFee(const filecoin::TokenAmount& base_fee) {
+  if (base_fee.Sign() >= 0 && base_fee <= filecoin::Fil(kTotalFil)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrFormat("base fee must be from 0 to %d FIL, in attoFIL", kTotalFil));
+}
+
 absl::Status Chain::SetBaseFee(const filecoin::TokenAmount& base_fee) {
-  if (base_fee.Sign() < 0) return absl::InvalidArgumentError("base fee must not be negative");
+  DAMOCLES_RETURN_IF_ERROR(CheckBaseFee(base_fee));
   const json event = {{"event", "base_fee"}, {"value", base_fee.ToString()}};
   DAMOCLES_RETURN_IF_ERROR(core_->Record(event));
   return core_->Apply(event);
@@ -141,10 +153,14 @@ absl::Status Chain::SetBaseFee(const filecoin::TokenAmount& base_fee) {
 
 namespace {
 
+absl::Status Try(const ChainCore& core, const AdminChange& change) {
+  Node trial = *core.Head();
+  return ChainCore::ApplyAdmin(core, change, trial);
+}
+
 // Tries the change on a copy of the head first: what is on the disk must be applicable.
 absl::Status RecordAndApply(ChainCore& core, const AdminChange& change, const json& event) {
-  Node trial = *core.Head();
-  DAMOCLES_RETURN_IF_ERROR(ChainCore::ApplyAdmin(core, change, trial));
+  DAMOCLES_RETURN_IF_ERROR(Try(core, change));
   DAMOCLES_RETURN_IF_ERROR(core.Record(event));
   return core.DoAdmin(change);
 }
@@ -175,13 +191,26 @@ absl::Status Chain::SetConsensusFault(filecoin::ActorId miner, filecoin::ChainEp
       {{"event", "consensus_fault"}, {"miner", miner}, {"elapsed", elapsed.Value()}});
 }
 
-absl::Status Chain::AddSectors(filecoin::ActorId miner, const std::vector<GenesisSector>& sectors) {
+namespace {
+
+AdminChange Adding(filecoin::ActorId miner, const std::vector<GenesisSector>& sectors) {
   AdminChange change;
   change.kind = AdminChange::Kind::kAddSectors;
   change.miner = miner;
   change.sectors = sectors;
+  return change;
+}
+
+}  // namespace
+
+absl::Status Chain::CheckAddSectors(filecoin::ActorId miner,
+                                    const std::vector<GenesisSector>& sectors) const {
+  return Try(*core_, Adding(miner, sectors));
+}
+
+absl::Status Chain::AddSectors(filecoin::ActorId miner, const std::vector<GenesisSector>& sectors) {
   return RecordAndApply(
-      *core_, change,
+      *core_, Adding(miner, sectors),
       {{"event", "add_sectors"}, {"miner", miner}, {"sectors", internal::ToJson(sectors)}});
 }
 

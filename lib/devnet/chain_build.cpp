@@ -29,7 +29,9 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kVrfBytes = 96;
-constexpr std::size_t kBlockMessagesMax = 10000;  // as on the network
+constexpr ActorId kMinerIdMax = static_cast<ActorId>(std::numeric_limits<std::int64_t>::max());
+constexpr std::uint64_t kControlAddressesMax = 10;  // as on the network
+constexpr std::size_t kBlockMessagesMax = 10000;    // as on the network
 constexpr std::uint64_t kSeededNullRoundsMax = 20;
 constexpr std::size_t kVerdictsMax = 256;  // proofs in flight and their dry runs
 
@@ -78,6 +80,20 @@ Cid NextRoot(const Cid& before, const Cid& what) {
 
 bool SameWorld(const World& a, const World& b) {
   return a.accounts == b.accounts && a.miners == b.miners;
+}
+
+constexpr const char* NameOf(VerifyMode mode) {
+  return mode == VerifyMode::kActor ? "actor" : "always";
+}
+
+// How the run worked that wrote the event; journals of before have no such member.
+absl::StatusOr<VerifyMode> RecordedMode(const json& event, VerifyMode otherwise) {
+  const auto found = event.find("verify");
+  if (found == event.end()) return otherwise;
+  for (const VerifyMode mode : {VerifyMode::kAlways, VerifyMode::kActor}) {
+    if (*found == NameOf(mode)) return mode;
+  }
+  return absl::DataLossError(absl::StrFormat("unknown way to verify %s", found->dump()));
 }
 
 json ToJson(const VerdictSource& verdicts) {
@@ -212,14 +228,16 @@ Verdict ChainCore::Judge(const PostStatement& statement, ByteSpan proof,
       options.verify ? options.verify(statement, proof)
                      : absl::FailedPreconditionError("this chain has no verifier");
   Verdict verdict;
+  // Bytes that are no proof are a wrong proof, as to the network's actor.
+  const bool judged = answer.ok() || absl::IsInvalidArgument(answer.status());
   if (answer.ok()) {
     verdict.valid = *answer;
-  } else {
+  } else if (!judged) {
     verdict.problem = answer.status().message().empty() ? "no reason given"
                                                         : std::string(answer.status().message());
   }
-  // What is wrong with the proof stays wrong; a missing key may turn up.
-  if (answer.ok() || absl::IsInvalidArgument(answer.status())) {
+  // A wrong proof stays wrong; a missing key may turn up.
+  if (judged) {
     verdicts.emplace(digest, verdict);
     verdict_order.push_back(digest);
     if (verdict_order.size() > kVerdictsMax) {
@@ -349,6 +367,7 @@ void ChainCore::Notify(const std::vector<HeadChange>& changes) const {
 
 absl::Status ChainCore::Start() {
   DAMOCLES_RETURN_IF_ERROR(Validate(config));
+  mode = options.mode;
   base_fee = config.base_fee;
   std::sort(genesis.miners.begin(), genesis.miners.end(),
             [](const GenesisMiner& a, const GenesisMiner& b) { return a.id < b.id; });
@@ -356,9 +375,21 @@ absl::Status ChainCore::Start() {
   world.accounts = std::make_shared<std::map<ActorId, internal::Account>>();
   auto accounts = std::make_shared<std::map<ActorId, internal::Account>>();
   std::set<ActorId> taken;
+  if (genesis.miners.empty()) {
+    return absl::InvalidArgumentError("no miner: a chain needs one with a sector at least");
+  }
   for (const GenesisMiner& miner : genesis.miners) {
+    if (miner.id > kMinerIdMax) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "miner f0%d: the largest number of an actor is %d", miner.id, kMinerIdMax));
+    }
     if (!taken.insert(miner.id).second) {
       return absl::InvalidArgumentError(absl::StrFormat("miner f0%d is there twice", miner.id));
+    }
+    if (miner.control_addresses > kControlAddressesMax) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("miner f0%d: %d control addresses, at most %d", miner.id,
+                          miner.control_addresses, kControlAddressesMax));
     }
   }
   ActorId next_id = 100;
@@ -470,6 +501,7 @@ absl::Status ChainCore::Rebuild(const std::vector<std::string>& records) {
           absl::StrFormat("journal: record %d: %s", i, std::string(status.message())));
     }
   }
+  mode = options.mode;
   return absl::OkStatus();
 }
 
@@ -477,6 +509,7 @@ absl::Status ChainCore::Apply(const json& event) {
   const std::string what = event.value("event", "");
   if (what == "advance" || what == "reorg") {
     VerdictSource recorded = VerdictsFromJson(event);
+    DAMOCLES_ASSIGN_OR_RETURN(mode, RecordedMode(event, options.mode));
     if (what == "advance") {
       AdvanceOptions advance{.null_rounds = event.value("null_rounds", std::uint64_t{0}),
                              .timestamp = std::nullopt};
@@ -515,7 +548,7 @@ absl::Status ChainCore::Apply(const json& event) {
   }
   if (what == "base_fee") {
     DAMOCLES_ASSIGN_OR_RETURN(base_fee, filecoin::TokenAmount::Parse(event.value("value", "")));
-    return absl::OkStatus();
+    return Chain::CheckBaseFee(base_fee);
   }
   AdminChange change;
   change.miner = event.value("miner", ActorId{0});
@@ -549,7 +582,6 @@ std::uint64_t ChainCore::NullRoundsBefore(ChainEpoch height) const {
 }
 
 absl::Status ChainCore::Advance(const AdvanceOptions& advance, VerdictSource& verdicts_from) {
-  constexpr std::uint64_t kNullRoundsMax = 100'000;
   if (advance.null_rounds > kNullRoundsMax) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%d null rounds, at most %d", advance.null_rounds, kNullRoundsMax));
@@ -569,7 +601,8 @@ absl::Status ChainCore::Advance(const AdvanceOptions& advance, VerdictSource& ve
              .branch = branch},
             verdicts_from);
   if (!verdicts_from.recorded) {
-    json event = {{"event", "advance"}, {"verdicts", ToJson(verdicts_from)}};
+    json event = {
+        {"event", "advance"}, {"verify", NameOf(mode)}, {"verdicts", ToJson(verdicts_from)}};
     if (advance.null_rounds > 0) event["null_rounds"] = advance.null_rounds;
     if (advance.timestamp.has_value()) event["timestamp"] = *advance.timestamp;
     DAMOCLES_RETURN_IF_ERROR(Record(event));
@@ -581,13 +614,16 @@ absl::Status ChainCore::Advance(const AdvanceOptions& advance, VerdictSource& ve
   return absl::OkStatus();
 }
 
-absl::Status ChainCore::Reorg(std::uint64_t depth, VerdictSource& verdicts_from) {
+absl::Status ChainCore::CheckReorg(std::uint64_t depth) const {
   const auto permanent = static_cast<std::uint64_t>(config.genesis_blocks.Count()) + 1;
-  if (depth == 0 || depth > canonical.size() - permanent) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("reorg of %d tipsets: must be 1 to %d, the blocks of the genesis stay",
-                        depth, canonical.size() - permanent));
-  }
+  if (depth > 0 && depth <= canonical.size() - permanent) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrFormat("reorg of %d tipsets: must be 1 to %d, the blocks of the genesis stay", depth,
+                      canonical.size() - permanent));
+}
+
+absl::Status ChainCore::Reorg(std::uint64_t depth, VerdictSource& verdicts_from) {
+  DAMOCLES_RETURN_IF_ERROR(CheckReorg(depth));
   const std::size_t keep = canonical.size() - depth;
   std::vector<HeadChange> reverts;
   std::vector<HeadChange> applies;
@@ -609,8 +645,10 @@ absl::Status ChainCore::Reorg(std::uint64_t depth, VerdictSource& verdicts_from)
     replacement.push_back(std::move(node));
   }
   if (!verdicts_from.recorded) {
-    DAMOCLES_RETURN_IF_ERROR(
-        Record({{"event", "reorg"}, {"depth", depth}, {"verdicts", ToJson(verdicts_from)}}));
+    DAMOCLES_RETURN_IF_ERROR(Record({{"event", "reorg"},
+                                     {"depth", depth},
+                                     {"verify", NameOf(mode)},
+                                     {"verdicts", ToJson(verdicts_from)}}));
   }
   ++branch;
   std::vector<SignedMessage> homeless;

@@ -79,6 +79,8 @@ struct ChainCore {
   ChainConfig config;
   Genesis genesis;
   ChainOptions options;
+  // That of `options`, except while an event of another run is done again.
+  VerifyMode mode = VerifyMode::kAlways;
   bool read_only = false;
   std::unique_ptr<internal::Journal> journal;  // null in memory, and while rebuilding
 
@@ -121,6 +123,7 @@ struct ChainCore {
 
   absl::Status Advance(const AdvanceOptions& advance, VerdictSource& verdicts_from);
   absl::Status Reorg(std::uint64_t depth, VerdictSource& verdicts_from);
+  absl::Status CheckReorg(std::uint64_t depth) const;
   absl::Status DoAdmin(const AdminChange& change);
   static absl::Status ApplyAdmin(const ChainCore& core, const AdminChange& change, Node& node);
   std::vector<filecoin::SignedMessage> SelectMessages(filecoin::ChainEpoch height) const;
@@ -129,7 +132,7 @@ struct ChainCore {
   void Push(const filecoin::SignedMessage& message, const chain::Uuid& uuid);
   std::uint64_t NullRoundsBefore(filecoin::ChainEpoch height) const;
 
-  internal::Rules GetRules() const { return {config.policy, options.mode}; }
+  internal::Rules GetRules() const { return {config.policy, mode}; }
   Verdict Judge(const PostStatement& statement, ByteSpan proof, VerdictSource& verdicts_from);
 
   // ------------------------------------------------------------ looking up (chain_query.cpp)

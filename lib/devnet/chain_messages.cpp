@@ -46,6 +46,37 @@ absl::Status ExecutionFailed(const internal::Receipt& receipt, const Message& me
       receipt.exit_code, receipt.exit_code));
 }
 
+enum class Gas { kToBeEstimated, kStated };
+
+// What a node asks of every message, in its words; with estimated gas the last two follow later.
+absl::Status CheckMessage(const Message& message, Gas gas) {
+  std::string wrong;
+  if (message.version != 0) {
+    wrong = "'Version' unsupported";
+  } else if (message.to.IsUndefined()) {
+    wrong = "'To' address cannot be empty";
+  } else if (message.from.IsUndefined()) {
+    wrong = "'From' address cannot be empty";
+  } else if (message.value.Sign() < 0) {
+    wrong = "'Value' field cannot be negative";
+  } else if (message.value > filecoin::Fil(kTotalFil)) {
+    wrong = "'Value' field cannot be greater than total filecoin supply";
+  } else if (message.gas_fee_cap.Sign() < 0) {
+    wrong = "'GasFeeCap' field cannot be negative";
+  } else if (message.gas_premium.Sign() < 0) {
+    wrong = "'GasPremium' field cannot be negative";
+  } else if (message.gas_limit > internal::kBlockGasLimit) {
+    wrong = absl::StrFormat("'GasLimit' field cannot be greater than a block's gas limit (%d > %d)",
+                            message.gas_limit, internal::kBlockGasLimit);
+  } else if (message.gas_limit < 0 || (gas == Gas::kStated && message.gas_limit == 0)) {
+    wrong = absl::StrFormat("'GasLimit' field %d must be positive", message.gas_limit);
+  } else if (gas == Gas::kStated && message.gas_premium > message.gas_fee_cap) {
+    wrong = "'GasFeeCap' less than 'GasPremium'";
+  }
+  if (wrong.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError("message is invalid: " + wrong);
+}
+
 bool SameCall(const Message& a, const Message& b) {
   return a.from == b.from && a.to == b.to && a.method == b.method && a.value == b.value &&
          a.params == b.params;
@@ -97,6 +128,7 @@ absl::StatusOr<Address> ChainCore::ResolveSender(const Address& from) const {
 }
 
 absl::StatusOr<Executed> ChainCore::DryRun(Message message) {
+  DAMOCLES_RETURN_IF_ERROR(CheckMessage(message, Gas::kToBeEstimated));
   DAMOCLES_ASSIGN_OR_RETURN(message.from, ResolveSender(message.from));
   VerdictSource live;
   ChainHost host(*this, Head(), live);
@@ -119,6 +151,10 @@ absl::StatusOr<Executed> ChainCore::DryRun(Message message) {
 
 absl::StatusOr<Message> ChainCore::Estimate(Message message,
                                             const std::optional<chain::MessageSendSpec>& spec) {
+  DAMOCLES_RETURN_IF_ERROR(CheckMessage(message, Gas::kToBeEstimated));
+  if (spec.has_value() && spec->max_fee.Sign() < 0) {
+    return absl::InvalidArgumentError("'MaxFee' must not be negative");
+  }
   if (message.gas_limit == 0) {
     DAMOCLES_ASSIGN_OR_RETURN(const Executed executed, DryRun(message));
     if (executed.receipt.exit_code != kExitOk) return ExecutionFailed(executed.receipt, message);
@@ -189,6 +225,10 @@ absl::Status CheckSize(const SignedMessage& message) {
       "mpool push: message too big: %d bytes, at most %d", size, filecoin::kMessageBytesMax));
 }
 
+absl::Status TooManyPending() {
+  return absl::ResourceExhaustedError("mpool push: too many pending messages for actor");
+}
+
 nlohmann::json PushEvent(const SignedMessage& message, const chain::Uuid& uuid) {
   nlohmann::json event = {{"event", "push"},
                           {"message", ToBase64(filecoin::cbor::Encode(message))}};
@@ -211,7 +251,7 @@ absl::StatusOr<SignedMessage> Chain::MpoolPushMessage(
     return absl::InvalidArgumentError(
         absl::StrFormat("MpoolPushMessage expects message nonce to be 0, was %d", message.nonce));
   }
-  if (message.to.IsUndefined()) return absl::InvalidArgumentError("mpool push: no receiver");
+  DAMOCLES_RETURN_IF_ERROR(Annotate(CheckMessage(message, Gas::kToBeEstimated), "mpool push"));
   DAMOCLES_ASSIGN_OR_RETURN(message.from, core.ResolveSender(message.from));
   if (!core.wallet.Has(message.from)) {
     return absl::NotFoundError(
@@ -220,6 +260,7 @@ absl::StatusOr<SignedMessage> Chain::MpoolPushMessage(
   absl::StatusOr<Message> estimated = core.Estimate(std::move(message), spec);
   if (!estimated.ok()) return Annotate(estimated.status(), "GasEstimateMessageGas error");
   message = *std::move(estimated);
+  DAMOCLES_RETURN_IF_ERROR(Annotate(CheckMessage(message, Gas::kStated), "mpool push"));
   const Account& account = *core.Head()->after.FindAccount(message.from);
   DAMOCLES_RETURN_IF_ERROR(CheckFunds(account, message));
   message.nonce = core.NextNonce(account);
@@ -227,6 +268,10 @@ absl::StatusOr<SignedMessage> Chain::MpoolPushMessage(
                             core.wallet.Sign(message.from, SigningBytes(message)));
   const SignedMessage signed_message{message, std::move(signature)};
   DAMOCLES_RETURN_IF_ERROR(CheckSize(signed_message));
+  if (const auto queue = core.pool.find(message.from);
+      queue != core.pool.end() && queue->second.size() >= kPendingPerSenderMax) {
+    return TooManyPending();
+  }
   DAMOCLES_RETURN_IF_ERROR(core.Record(PushEvent(signed_message, uuid)));
   core.Push(signed_message, uuid);
   return signed_message;
@@ -235,14 +280,8 @@ absl::StatusOr<SignedMessage> Chain::MpoolPushMessage(
 absl::StatusOr<Cid> Chain::MpoolPush(const SignedMessage& message) {
   ChainCore& core = *core_;
   const Message& inner = message.message;
+  DAMOCLES_RETURN_IF_ERROR(Annotate(CheckMessage(inner, Gas::kStated), "mpool push"));
   DAMOCLES_RETURN_IF_ERROR(CheckSize(message));
-  if (inner.to.IsUndefined() || inner.from.IsUndefined() || inner.version != 0 ||
-      inner.value.Sign() < 0 || inner.gas_fee_cap.Sign() < 0 || inner.gas_premium.Sign() < 0 ||
-      inner.gas_limit <= 0 || inner.gas_limit > internal::kBlockGasLimit ||
-      inner.gas_premium > inner.gas_fee_cap) {
-    return absl::InvalidArgumentError(
-        "mpool push: message is malformed: addresses, version, value or gas");
-  }
   DAMOCLES_RETURN_IF_ERROR(core.wallet.Verify(inner.from, SigningBytes(inner), message.signature));
   const Account* account = core.Head()->after.FindAccount(inner.from);
   if (account == nullptr) {
@@ -263,7 +302,7 @@ absl::StatusOr<Cid> Chain::MpoolPush(const SignedMessage& message) {
             inner.from.ToString(), inner.nonce, needed.ToString(), inner.gas_premium.ToString()));
       }
     } else if (queue->second.size() >= kPendingPerSenderMax) {
-      return absl::ResourceExhaustedError("mpool push: too many pending messages for actor");
+      return TooManyPending();
     }
   }
   if (inner.nonce < account->nonce) {
@@ -347,6 +386,7 @@ absl::StatusOr<std::optional<chain::MsgLookup>> Chain::StateSearchMsg(const TipS
 
 absl::StatusOr<chain::InvocResult> Chain::StateCall(const Message& message, const TipSetKey& key) {
   ChainCore& core = *core_;
+  DAMOCLES_RETURN_IF_ERROR(CheckMessage(message, Gas::kToBeEstimated));
   DAMOCLES_ASSIGN_OR_RETURN(const NodePtr node, core.Resolve(key));
   internal::World world = node->Before();
   const Account* account = world.FindAccount(message.from);

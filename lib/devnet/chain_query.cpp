@@ -26,6 +26,10 @@ using filecoin::TokenAmount;
 
 namespace {
 
+// A period of mainnet: whoever asks for a round further away is mistaken, and each round between
+// is an entry of the answer.
+constexpr EpochDelta kRoundsAheadMax(2880);
+
 absl::Status NoSuchActor(const Address& address) {
   return absl::NotFoundError(
       absl::StrFormat("resolution lookup failed (%s): resolve address %s: actor not found",
@@ -517,6 +521,11 @@ absl::StatusOr<std::optional<chain::MiningBaseInfo>> Chain::MinerGetBaseInfo(
   if (round <= node->Height()) {
     return absl::InvalidArgumentError(absl::StrFormat("round %d is not after the base, height %d",
                                                       round.Value(), node->Height().Value()));
+  }
+  if (round - node->Height() > kRoundsAheadMax) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("round %d is more than %d epochs after the base, height %d", round.Value(),
+                        kRoundsAheadMax.Count(), node->Height().Value()));
   }
   const ChainEpoch lookback = std::max(ChainEpoch(0), round - core_->config.finality);
   const NodePtr then = core_->AtOrBefore(node, lookback);

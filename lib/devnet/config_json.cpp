@@ -61,8 +61,7 @@ class Members {
  private:
   template <typename T>
   T Fail(const char* name) {
-    status_.Update(
-        absl::DataLossError(absl::StrFormat("journal: member \"%s\" is missing or wrong", name)));
+    status_.Update(absl::DataLossError(absl::StrFormat("member \"%s\" is missing or wrong", name)));
     return T{};
   }
 

@@ -430,8 +430,10 @@ Result<Bytes32> DirectApi::StateGetRandomnessDigestFromTickets(ChainEpoch epoch,
 }
 
 Result<filecoin::BeaconEntry> DirectApi::StateGetBeaconEntry(ChainEpoch epoch) {
-  return Answer<filecoin::BeaconEntry>("StateGetBeaconEntry",
-                                       [=, this] { return chain_.StateGetBeaconEntry(epoch); });
+  while (chain_.ChainHead().Height() < epoch) co_await NextHead();
+  auto answer = Answer<filecoin::BeaconEntry>(
+      "StateGetBeaconEntry", [this, epoch]() { return chain_.StateGetBeaconEntry(epoch); });
+  co_return co_await kj::mv(answer);
 }
 
 Result<chain::Actor> DirectApi::StateGetActor(Address address, TipSetKey key) {

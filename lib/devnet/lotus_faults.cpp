@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/devnet/config_json.h"
 
 #include "damocles/base/status.h"
 
@@ -46,6 +47,40 @@ class Reader {
     if (!value->is_string()) return Fail(name, "a text is wanted");
     out = value->get<std::string>();
   }
+  void Message(const char* name, std::optional<filecoin::Cid>& out) {
+    std::string text;
+    Text(name, text);
+    if (json_.contains(name)) Take(name, filecoin::Cid::Parse(text), out);
+  }
+  void Amount(const char* name, std::optional<filecoin::TokenAmount>& out) {
+    std::string text;
+    Text(name, text);
+    if (json_.contains(name)) Take(name, filecoin::TokenAmount::Parse(text), out);
+  }
+  void Sectors(const char* name, std::vector<GenesisSector>& out) {
+    const Json* value = Find(name);
+    if (value == nullptr || !value->is_array()) return Fail(name, "a list is wanted");
+    std::optional<std::vector<GenesisSector>> sectors;
+    Take(name, SectorsFromJson(*value), sectors);
+    if (sectors) out = *std::move(sectors);
+  }
+  void Actor(const char* name, filecoin::ActorId& out) {
+    const Json* value = Find(name);
+    if (value == nullptr || !value->is_number_unsigned()) return Fail(name, "a number is wanted");
+    out = value->get<std::uint64_t>();
+  }
+  // A member that is an object: read by `read`, with the same care.
+  template <typename T, typename Read>
+  void Object(const char* name, std::optional<T>& out, Read read) {
+    const Json* value = Find(name);
+    if (value == nullptr) return;
+    if (!value->is_object()) return Fail(name, "an object is wanted");
+    Reader inner(*value);
+    read(inner, out.emplace());
+    if (const absl::Status status = inner.Finish(); !status.ok()) {
+      Fail(name, std::string(status.message()));
+    }
+  }
 
   absl::Status Finish() {
     if (!status_.ok()) return status_;
@@ -66,6 +101,14 @@ class Reader {
     const auto found = json_.find(name);
     return found == json_.end() ? nullptr : &*found;
   }
+  template <typename T>
+  void Take(const char* name, absl::StatusOr<T> value, std::optional<T>& out) {
+    if (value.ok()) {
+      out = *std::move(value);
+    } else {
+      Fail(name, std::string(value.status().message()));
+    }
+  }
   void Fail(const char* name, std::string_view why) {
     if (status_.ok()) {
       status_ = absl::InvalidArgumentError(absl::StrFormat("fault: member \"%s\": %s", name, why));
@@ -85,9 +128,10 @@ absl::StatusOr<FaultOrder> ParseFault(std::string_view text) {
   FaultOrder out;
   CallFault call;
   std::optional<std::uint64_t> delay_ms;
+  std::optional<std::uint64_t> count;
   Reader reader(json);
   reader.Text("method", call.method);
-  reader.Count("n", out.count);
+  reader.Count("n", count);
   reader.Text("error", call.error);
   reader.Flag("hang", call.hang);
   reader.Count("delay_ms", delay_ms);
@@ -98,9 +142,22 @@ absl::StatusOr<FaultOrder> ParseFault(std::string_view text) {
   reader.Flag("pause", out.pause);
   reader.Count("null_rounds", out.null_rounds);
   reader.Count("reorg", out.reorg);
-  reader.Text("drop_message", out.drop_message);
+  reader.Message("drop_message", out.drop_message);
   reader.Count("drop_next_messages", out.drop_next_messages);
-  reader.Text("base_fee", out.base_fee);
+  reader.Amount("base_fee", out.base_fee);
+  reader.Object("add_sectors", out.add_sectors, [](Reader& inner, AddSectorsOrder& order) {
+    inner.Actor("miner", order.miner);
+    inner.Sectors("sectors", order.sectors);
+  });
+  reader.Object("funds", out.funds, [](Reader& inner, FundsOrder& order) {
+    std::optional<filecoin::TokenAmount> balance;
+    std::optional<filecoin::TokenAmount> fee_debt;
+    inner.Actor("miner", order.miner);
+    inner.Amount("balance", balance);
+    inner.Amount("fee_debt", fee_debt);
+    order.balance = balance.value_or(0);
+    order.fee_debt = fee_debt.value_or(0);
+  });
   reader.Flag("clear", out.clear);
   DAMOCLES_RETURN_IF_ERROR(reader.Finish());
 
@@ -110,6 +167,16 @@ absl::StatusOr<FaultOrder> ParseFault(std::string_view text) {
     return absl::InvalidArgumentError(
         "fault: \"method\" goes with one of \"error\", \"hang\" and \"delay_ms\"");
   }
+  if (call.hang && (!call.error.empty() || call.delay_ms)) {
+    return absl::InvalidArgumentError("fault: a call that hangs has no \"error\" or \"delay_ms\"");
+  }
+  if (count == std::uint64_t{0}) return absl::InvalidArgumentError("fault: \"n\" is at least 1");
+  if (count && call.method.empty() && !out.http_status) {
+    return absl::InvalidArgumentError("fault: \"n\" goes with \"method\" or \"http_status\"");
+  }
+  out.count = count.value_or(1);
+  constexpr std::string_view kSpace = "Filecoin.";
+  if (call.method.starts_with(kSpace)) call.method.erase(0, kSpace.size());
   if (!call.method.empty()) {
     call.left = out.count;
     out.call = std::move(call);

@@ -11,10 +11,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
+#include "damocles/devnet/genesis.h"
+#include "damocles/filecoin/cid.h"
+#include "damocles/filecoin/token_amount.h"
 
 namespace damocles::devnet::internal {
 
@@ -25,6 +30,18 @@ struct CallFault {
   std::string error;  // answers with this text
   bool hang = false;  // never answers
   std::optional<std::int64_t> delay_ms;
+};
+
+// New sectors for a miner of the running chain.
+struct AddSectorsOrder {
+  filecoin::ActorId miner = 0;
+  std::vector<GenesisSector> sectors;
+};
+// Money of a miner beyond its pledge, and what it owes.
+struct FundsOrder {
+  filecoin::ActorId miner = 0;
+  filecoin::TokenAmount balance;
+  filecoin::TokenAmount fee_debt;
 };
 
 // One order to Damocles.DevnetInject, as read from its JSON.
@@ -38,13 +55,16 @@ struct FaultOrder {
   std::optional<bool> pause;   // the clock stands still
   std::optional<std::uint64_t> null_rounds;
   std::optional<std::uint64_t> reorg;
-  std::string drop_message;  // a CID
+  std::optional<filecoin::Cid> drop_message;
   std::optional<std::uint64_t> drop_next_messages;
-  std::string base_fee;
+  std::optional<filecoin::TokenAmount> base_fee;
+  std::optional<AddSectorsOrder> add_sectors;
+  std::optional<FundsOrder> funds;
   bool clear = false;
 };
 
-// INVALID_ARGUMENT names a member that is unknown or does not fit.
+// INVALID_ARGUMENT names a member that is unknown or does not fit.  What only the chain can judge
+// is not looked at.
 absl::StatusOr<FaultOrder> ParseFault(std::string_view json);
 
 // The faults that wait for their occasion.
@@ -60,6 +80,7 @@ class Faults {
   }
   std::optional<std::uint64_t> TakeHttpStatus();
 
+  std::uint64_t NullRounds() const { return null_rounds_; }
   std::uint64_t TakeNullRounds() { return std::exchange(null_rounds_, 0); }
   void AddNullRounds(std::uint64_t rounds) { null_rounds_ += rounds; }
 

@@ -177,7 +177,6 @@ void LotusMethods::AddRandomness() {
   DAMOCLES_METHOD(kRead, StateGetRandomnessFromTickets, std::int64_t, ChainEpoch, Bytes, TipSetKey);
   DAMOCLES_METHOD(kRead, StateGetRandomnessDigestFromBeacon, ChainEpoch, TipSetKey);
   DAMOCLES_METHOD(kRead, StateGetRandomnessDigestFromTickets, ChainEpoch, TipSetKey);
-  DAMOCLES_METHOD(kRead, StateGetBeaconEntry, ChainEpoch);
 }
 
 void LotusMethods::AddWallet() {

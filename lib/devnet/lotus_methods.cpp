@@ -67,6 +67,7 @@ LotusMethods::~LotusMethods() noexcept {
 void LotusMethods::AddWaiting() {
   methods_["StateWaitMsg"] = {Permission::kRead, 4, nullptr};
   v0_["StateWaitMsg"] = {Permission::kRead, 2, nullptr};
+  methods_["StateGetBeaconEntry"] = {Permission::kRead, 1, nullptr};
   methods_["DevnetAdvance"] = {Permission::kAdmin, 1, nullptr};
   methods_["DevnetInject"] = {Permission::kAdmin, 1, nullptr};
   methods_["DevnetReport"] = {Permission::kRead, 0, nullptr};
@@ -105,14 +106,20 @@ async::Task<RpcAnswer> LotusMethods::Call(chain::RpcRequest request, Caller call
                                          NameOf(method->permission)));
   }
   if (!own) {
-    if (const std::optional<CallFault> fault = faults_.Take(name); fault) {
-      if (fault->hang) co_await kj::Promise<void>(kj::NEVER_DONE);
-      if (fault->delay_ms) co_await timer_.afterDelay(*fault->delay_ms * kj::MILLISECONDS);
-      if (!fault->error.empty()) co_return Refused(1, fault->error);
-    }
+    std::optional<RpcError> fault = co_await MeetFault(name);
+    if (fault) co_return RpcAnswer{"", std::move(fault)};
   }
   if (method->answer != nullptr) co_return method->answer(full, request.params);
   co_return co_await CallWaiting(std::move(request), caller.v0);
+}
+
+async::Task<std::optional<RpcError>> LotusMethods::MeetFault(std::string method) {
+  const std::optional<CallFault> fault = faults_.Take(method);
+  if (!fault) co_return std::nullopt;
+  if (fault->hang) co_await kj::Promise<void>(kj::NEVER_DONE);
+  if (fault->delay_ms) co_await timer_.afterDelay(*fault->delay_ms * kj::MILLISECONDS);
+  if (fault->error.empty()) co_return std::nullopt;
+  co_return RpcError{1, fault->error, ""};
 }
 
 async::Task<RpcAnswer> LotusMethods::CallWaiting(chain::RpcRequest request, bool v0) {
@@ -129,6 +136,14 @@ async::Task<RpcAnswer> LotusMethods::CallWaiting(chain::RpcRequest request, bool
     const auto epochs = FromLotusJson<std::uint64_t>(request.params[0]);
     if (!epochs.ok()) co_return unreadable(epochs.status());
     co_return co_await Advance(*epochs);
+  }
+  if (name == "StateGetBeaconEntry") {
+    const auto epoch = FromLotusJson<filecoin::ChainEpoch>(request.params[0]);
+    if (!epoch.ok()) co_return unreadable(epoch.status());
+    while (chain_.ChainHead().Height() < *epoch) co_await NextHead();
+    const auto entry = chain_.StateGetBeaconEntry(*epoch);
+    if (!entry.ok()) co_return FromStatus(entry.status());
+    co_return RpcAnswer{ToLotusJson(*entry), std::nullopt};
   }
   const auto message = FromLotusJson<filecoin::Cid>(request.params[0]);
   if (!message.ok()) co_return unreadable(message.status());
@@ -158,6 +173,8 @@ async::Task<RpcAnswer> LotusMethods::WaitMsg(filecoin::Cid message, std::uint64_
 }
 
 kj::Promise<void> LotusMethods::NextHead() {
+  // Callers that have left would pile up while the clock stands still.
+  std::erase_if(waiting_for_head_, [](auto& waiting) { return !waiting->isWaiting(); });
   auto pair = kj::newPromiseAndFulfiller<void>();
   waiting_for_head_.push_back(kj::mv(pair.fulfiller));
   return kj::mv(pair.promise);
@@ -182,27 +199,67 @@ absl::Status LotusMethods::Tick(std::optional<std::uint64_t> timestamp) {
   return chain_.Advance(options);
 }
 
+absl::Status LotusMethods::CheckFault(const FaultOrder& order) const {
+  if (order.call) {
+    const std::string& name = order.call->method;
+    const bool known = methods_.contains(name) || v0_.contains(name) || name == "ChainNotify";
+    if (name != "*" && (!known || name.starts_with("Devnet"))) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("fault: there is no method \"%s\" to fail", name));
+    }
+  }
+  if (order.null_rounds) {
+    const std::uint64_t waiting = order.clear ? 0 : faults_.NullRounds();
+    if (*order.null_rounds + waiting > kNullRoundsMax) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("fault: %d null rounds besides %d that wait, at most %d",
+                          *order.null_rounds, waiting, kNullRoundsMax));
+    }
+  }
+  if (order.reorg) DAMOCLES_RETURN_IF_ERROR(chain_.CheckReorg(*order.reorg));
+  if (order.drop_message) DAMOCLES_RETURN_IF_ERROR(chain_.CheckPending(*order.drop_message));
+  if (order.base_fee) DAMOCLES_RETURN_IF_ERROR(Chain::CheckBaseFee(*order.base_fee));
+  if (order.add_sectors) {
+    DAMOCLES_RETURN_IF_ERROR(
+        chain_.CheckAddSectors(order.add_sectors->miner, order.add_sectors->sectors));
+  }
+  if (order.funds) {
+    const auto fits = [](const filecoin::TokenAmount& amount) {
+      return amount.Sign() >= 0 && amount <= filecoin::Fil(kTotalFil);
+    };
+    if (!fits(order.funds->balance) || !fits(order.funds->fee_debt)) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("fault: funds are from 0 to %d FIL, in attoFIL", kTotalFil));
+    }
+    DAMOCLES_RETURN_IF_ERROR(chain_.MinerAfterHead(order.funds->miner).status());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status LotusMethods::Inject(std::string_view fault) {
   DAMOCLES_ASSIGN_OR_RETURN(FaultOrder order, ParseFault(fault));
+  DAMOCLES_RETURN_IF_ERROR(CheckFault(order));
+  // The chain's first: only they can still fail, when the journal cannot be written.
+  if (order.reorg) DAMOCLES_RETURN_IF_ERROR(chain_.Reorg(*order.reorg));
+  if (order.drop_message) DAMOCLES_RETURN_IF_ERROR(chain_.DropMessage(*order.drop_message));
+  if (order.drop_next_messages) {
+    DAMOCLES_RETURN_IF_ERROR(chain_.DropNextMessages(*order.drop_next_messages));
+  }
+  if (order.base_fee) DAMOCLES_RETURN_IF_ERROR(chain_.SetBaseFee(*order.base_fee));
+  if (order.add_sectors) {
+    DAMOCLES_RETURN_IF_ERROR(
+        chain_.AddSectors(order.add_sectors->miner, order.add_sectors->sectors));
+  }
+  if (order.funds) {
+    DAMOCLES_RETURN_IF_ERROR(
+        chain_.SetMinerFunds(order.funds->miner, order.funds->balance, order.funds->fee_debt));
+  }
   if (order.clear) faults_.Clear();
   if (order.call) faults_.Add(*std::move(order.call));
   if (order.http_status) faults_.SetHttpStatus(*order.http_status, order.count);
   if (order.silent) faults_.silent = *order.silent;
   if (order.pause) faults_.paused = *order.pause;
   if (order.null_rounds) faults_.AddNullRounds(*order.null_rounds);
-  if (order.drop_next_messages) {
-    DAMOCLES_RETURN_IF_ERROR(chain_.DropNextMessages(*order.drop_next_messages));
-  }
-  if (!order.drop_message.empty()) {
-    DAMOCLES_ASSIGN_OR_RETURN(const filecoin::Cid message,
-                              filecoin::Cid::Parse(order.drop_message));
-    DAMOCLES_RETURN_IF_ERROR(chain_.DropMessage(message));
-  }
-  if (!order.base_fee.empty()) {
-    DAMOCLES_ASSIGN_OR_RETURN(const auto fee, filecoin::TokenAmount::Parse(order.base_fee));
-    DAMOCLES_RETURN_IF_ERROR(chain_.SetBaseFee(fee));
-  }
-  if (order.reorg) DAMOCLES_RETURN_IF_ERROR(chain_.Reorg(*order.reorg));
   if (order.end_channels) connections_.EndChannels();
   if (order.drop_websockets) connections_.DropWebSockets();
   LogInfo("devnet", "fault_injected", {{"fault", fault}});

@@ -18,11 +18,18 @@
 #include "damocles/base/clock.h"
 #include "damocles/chain/json_rpc.h"
 #include "damocles/devnet/chain.h"
+#include "damocles/devnet/lotus_server.h"
 
 namespace damocles::devnet::internal {
 
-enum class Permission : unsigned { kRead = 1, kWrite = 2, kSign = 4, kAdmin = 8 };
-inline constexpr unsigned kAllPermissions = 15;
+enum class Permission : unsigned {
+  kRead = kReadPermission,
+  kWrite = kWritePermission,
+  kSign = kSignPermission,
+  kAdmin = kAdminPermission
+};
+inline constexpr unsigned kAllPermissions =
+    kReadPermission | kWritePermission | kSignPermission | kAdminPermission;
 
 struct Caller {
   unsigned permissions = 0;
@@ -54,6 +61,10 @@ class LotusMethods {
 
   // An answer in every case; may take as long as a message needs to be included.
   async::Task<RpcAnswer> Call(chain::RpcRequest request, Caller caller);
+
+  // What the faults on order say about a call of this method, after the delay they say; it may
+  // never come.
+  async::Task<std::optional<chain::RpcError>> MeetFault(std::string method);
 
   // One block more, by the clock.
   absl::Status Tick(std::optional<std::uint64_t> timestamp);
@@ -89,7 +100,9 @@ class LotusMethods {
   async::Task<RpcAnswer> WaitMsg(filecoin::Cid message, std::uint64_t confidence,
                                  std::int64_t limit, bool allow_replaced);
   async::Task<RpcAnswer> Advance(std::uint64_t epochs);
+  // All of an order, or nothing of it.
   absl::Status Inject(std::string_view fault);
+  absl::Status CheckFault(const FaultOrder& order) const;
   kj::Promise<void> NextHead();
 
   Chain& chain_;

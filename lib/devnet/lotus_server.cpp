@@ -2,6 +2,7 @@
 
 #include "damocles/devnet/lotus_server.h"
 
+#include <errno.h>
 #include <kj/compat/http.h>
 #include <kj/exception.h>
 #include <netinet/in.h>
@@ -14,8 +15,11 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "lib/devnet/lotus_methods.h"
 #include "lib/devnet/lotus_socket.h"
 
@@ -52,6 +56,23 @@ std::string_view View(kj::StringPtr text) {
   return {text.begin(), text.size()};
 }
 
+// The client wants the connection closed after this request.
+bool WantsClose(const kj::HttpHeaders& headers) {
+  KJ_IF_MAYBE (value, headers.get(kj::HttpHeaderId::CONNECTION)) {
+    const std::vector<std::string> words =
+        absl::StrSplit(absl::AsciiStrToLower(std::string(View(*value))), absl::ByAnyChar(", \t"));
+    return std::find(words.begin(), words.end(), "close") != words.end();
+  }
+  return false;
+}
+
+// The other end has closed or reset the connection, and all that it sent was read.
+bool HasLeft(int fd) {
+  char byte = 0;
+  const ssize_t count = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 // Equal in time that does not depend on where they differ.
 bool SameSecret(std::string_view a, std::string_view b) {
   unsigned char difference = a.size() == b.size() ? 0 : 1;
@@ -69,6 +90,7 @@ bool SameSecret(std::string_view a, std::string_view b) {
 class LotusServer::Impl final : public internal::Connections,
                                 public kj::HttpService,
                                 public kj::HttpServerErrorHandler,
+                                public kj::HttpServerCallbacks,
                                 public kj::TaskSet::ErrorHandler {
  public:
   Impl(Chain& chain, kj::Timer& timer, const Clock& clock, const LotusServerOptions& options)
@@ -97,7 +119,7 @@ class LotusServer::Impl final : public internal::Connections,
       KeepAlive(*stream);
       ++connection_count_;
       connections_.add(
-          http_.listenHttp(kj::mv(stream)).attach(kj::defer([this]() { --connection_count_; })));
+          ServeConnection(kj::mv(stream)).attach(kj::defer([this]() { --connection_count_; })));
     }
   }
 
@@ -116,7 +138,11 @@ class LotusServer::Impl final : public internal::Connections,
         timestamp = static_cast<std::uint64_t>(now);
       }
       const absl::Status status = methods_.Tick(timestamp);
-      if (!status.ok()) co_return Annotate(status, "making a block");
+      if (absl::IsInvalidArgument(status)) {  // what was ordered, not the chain
+        LogWarning("devnet", "no_block", {{"why", status}});
+      } else if (!status.ok()) {
+        co_return Annotate(status, "making a block");
+      }
     }
   }
 
@@ -128,33 +154,20 @@ class LotusServer::Impl final : public internal::Connections,
     for (LotusSocket* socket : sockets_) socket->EndChannels();
   }
 
+  // ------------------------------------------------------------ kj::HttpServerCallbacks
+  bool shouldClose() override { return close_after_answer_; }
+
   // ------------------------------------------------------------ kj::HttpService
   kj::Promise<void> request(kj::HttpMethod method, kj::StringPtr url,
                             const kj::HttpHeaders& headers, kj::AsyncInputStream& body,
                             Response& response) override {
-    std::string_view path = View(url);
-    const std::size_t query_at = std::min(path.find('?'), path.size());
-    const std::string_view query = path.substr(query_at);
-    path = path.substr(0, query_at);
-    if (path == "/health/livez" || path == "/health/readyz") {
-      return SendText(response, 200, "text/plain", "ok\n");
-    }
-    if (path != "/rpc/v0" && path != "/rpc/v1") {
-      return SendText(response, 404, "text/plain", "404 page not found\n");
-    }
-    if (const auto status = methods_.TheFaults().TakeHttpStatus(); status) {
-      return SendText(response, static_cast<unsigned>(*status), "text/plain", "fault\n");
-    }
-    const std::optional<unsigned> permissions = PermissionsOf(headers, query);
-    if (!permissions) return SendText(response, 401, "", "");
-    const Caller caller{*permissions, path == "/rpc/v0"};
-    if (headers.isWebSocket()) return ServeWebSocket(response.acceptWebSocket(NoHeaders()), caller);
-    if (method != kj::HttpMethod::POST) {
-      return SendJson(
-          response, 400,
-          chain::WriteRpcError("null", RpcError{chain::kRpcInvalidRequest, "Invalid request", ""}));
-    }
-    return Post(body, response, caller);
+    if (!WantsClose(headers)) return Serve(method, url, headers, body, response);
+    auto closing = kj::heap<ClosingResponse>(response, close_after_answer_);
+    auto served = Serve(method, url, headers, body, *closing);
+    // KJ says "close" and then waits for the client to do it; an error makes it flush and close.
+    return served.attach(kj::mv(closing)).then([]() -> kj::Promise<void> {
+      return KJ_EXCEPTION(DISCONNECTED, "closed as the client wanted");
+    });
   }
 
   // ------------------------------------------------------------ kj::HttpServerErrorHandler
@@ -183,6 +196,74 @@ class LotusServer::Impl final : public internal::Connections,
   }
 
  private:
+  // The answer to a client that wants the connection closed.  KJ asks while it begins an answer.
+  class ClosingResponse final : public Response {
+   public:
+    ClosingResponse(Response& to, bool& close) : to_(to), close_(close) {}
+    kj::Own<kj::AsyncOutputStream> send(kj::uint status, kj::StringPtr text,
+                                        const kj::HttpHeaders& headers,
+                                        kj::Maybe<std::uint64_t> size) override {
+      close_ = true;
+      KJ_DEFER(close_ = false);
+      return to_.send(status, text, headers, size);
+    }
+    kj::Own<kj::WebSocket> acceptWebSocket(const kj::HttpHeaders& headers) override {
+      return to_.acceptWebSocket(headers);
+    }
+
+   private:
+    Response& to_;
+    bool& close_;
+  };
+
+  // Until the client leaves, whatever it asked for.
+  kj::Promise<void> ServeConnection(kj::Own<kj::AsyncIoStream> stream) {
+    auto left = kj::Promise<void>(Left(*stream));
+    return http_.listenHttpCleanDrain(*stream)
+        .ignoreResult()
+        .exclusiveJoin(kj::mv(left))
+        .attach(kj::mv(stream));
+  }
+
+  // KJ looks at a connection only between requests; an answer that never comes would keep it.
+  async::Task<void> Left(kj::AsyncIoStream& stream) {
+    int fd = -1;
+    KJ_IF_MAYBE (number, stream.getFd()) {
+      fd = *number;
+    }
+    if (fd < 0) co_await kj::Promise<void>(kj::NEVER_DONE);  // a pipe of a test
+    do {
+      co_await timer_.afterDelay(options_.left_interval);
+    } while (!HasLeft(fd));
+  }
+
+  kj::Promise<void> Serve(kj::HttpMethod method, kj::StringPtr url, const kj::HttpHeaders& headers,
+                          kj::AsyncInputStream& body, Response& response) {
+    std::string_view path = View(url);
+    const std::size_t query_at = std::min(path.find('?'), path.size());
+    const std::string_view query = path.substr(query_at);
+    path = path.substr(0, query_at);
+    if (path == "/health/livez" || path == "/health/readyz") {
+      return SendText(response, 200, "text/plain", "ok\n");
+    }
+    if (path != "/rpc/v0" && path != "/rpc/v1") {
+      return SendText(response, 404, "text/plain", "404 page not found\n");
+    }
+    if (const auto status = methods_.TheFaults().TakeHttpStatus(); status) {
+      return SendText(response, static_cast<unsigned>(*status), "text/plain", "fault\n");
+    }
+    const std::optional<unsigned> permissions = PermissionsOf(headers, query);
+    if (!permissions) return SendText(response, 401, "", "");
+    const Caller caller{*permissions, path == "/rpc/v0"};
+    if (headers.isWebSocket()) return ServeWebSocket(response.acceptWebSocket(NoHeaders()), caller);
+    if (method != kj::HttpMethod::POST) {
+      return SendJson(
+          response, 400,
+          chain::WriteRpcError("null", RpcError{chain::kRpcInvalidRequest, "Invalid request", ""}));
+    }
+    return Post(body, response, caller);
+  }
+
   kj::Own<kj::HttpHeaderTable> MakeTable() {
     kj::HttpHeaderTable::Builder builder;
     authorization_ = builder.add("Authorization");
@@ -192,6 +273,7 @@ class LotusServer::Impl final : public internal::Connections,
     kj::HttpServerSettings settings;
     settings.headerTimeout = options_.request_timeout;
     settings.errorHandler = *this;
+    settings.callbacks = *this;
     return settings;
   }
   kj::HttpHeaders NoHeaders() const { return kj::HttpHeaders(*header_table_); }
@@ -215,8 +297,11 @@ class LotusServer::Impl final : public internal::Connections,
       at = end;
     }
     if (given.empty()) return static_cast<unsigned>(internal::Permission::kRead);
-    if (!SameSecret(given, options_.token)) return std::nullopt;
-    return internal::kAllPermissions;
+    if (SameSecret(given, options_.token)) return internal::kAllPermissions;
+    for (const auto& [token, permissions] : options_.scoped_tokens) {
+      if (SameSecret(given, token)) return permissions;
+    }
+    return std::nullopt;
   }
 
   async::Task<void> ServeWebSocket(kj::Own<kj::WebSocket> accepted, Caller caller) {
@@ -305,6 +390,7 @@ class LotusServer::Impl final : public internal::Connections,
   internal::LotusMethods methods_;
   std::set<LotusSocket*> sockets_;
   std::size_t connection_count_ = 0;
+  bool close_after_answer_ = false;  // true only while such an answer begins
   kj::HttpServer http_;
   kj::TaskSet connections_;  // last member: gone before what they use
 };

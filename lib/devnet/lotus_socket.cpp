@@ -72,19 +72,6 @@ void LotusSocket::Read(std::string_view text) {
 
 void LotusSocket::Start(chain::RpcRequest request) {
   if (request.method == "xrpc.cancel") return Cancel(request);
-  if (request.method == kChainNotify) {
-    if (!request.params.empty()) {
-      return Send(
-          chain::WriteRpcError(request.id,
-                               RpcError{chain::kRpcInvalidParams,
-                                        absl::StrFormat("wrong param count (method '%s'): %d != 0",
-                                                        request.method, request.params.size()),
-                                        ""}),
-          "");
-    }
-    if (!request.id.empty()) Subscribe(request.id);
-    return;
-  }
   if (calls_.size() >= options_.calls_max) {
     if (request.id.empty()) return;
     return Send(
@@ -93,7 +80,8 @@ void LotusSocket::Start(chain::RpcRequest request) {
   }
   const std::uint64_t number = next_call_++;
   std::string id = request.id;
-  kj::Promise<void> call = Answer(std::move(request));
+  kj::Promise<void> call =
+      request.method == kChainNotify ? Notify(std::move(request)) : Answer(std::move(request));
   calls_.emplace(
       number,
       std::pair(std::move(id),
@@ -101,6 +89,24 @@ void LotusSocket::Start(chain::RpcRequest request) {
                     .eagerlyEvaluate([](kj::Exception&& error) {
                       LogError("devnet", "call_failed", {{"why", error.getDescription().cStr()}});
                     })));
+}
+
+async::Task<void> LotusSocket::Notify(chain::RpcRequest request) {
+  std::optional<RpcError> error;
+  if (!request.params.empty()) {
+    error = RpcError{chain::kRpcInvalidParams,
+                     absl::StrFormat("wrong param count (method '%s'): %d != 0", request.method,
+                                     request.params.size()),
+                     ""};
+  } else {
+    error = co_await methods_.MeetFault("ChainNotify");
+  }
+  if (request.id.empty()) co_return;
+  if (error) {
+    Send(chain::WriteRpcError(request.id, *error), "");
+  } else {
+    Subscribe(request.id);
+  }
 }
 
 async::Task<void> LotusSocket::Answer(chain::RpcRequest request) {

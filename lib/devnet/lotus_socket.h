@@ -44,6 +44,7 @@ class LotusSocket {
   void Read(std::string_view text);
   void Start(chain::RpcRequest request);
   async::Task<void> Answer(chain::RpcRequest request);
+  async::Task<void> Notify(chain::RpcRequest request);
   void Cancel(const chain::RpcRequest& request);
   void Subscribe(const std::string& id);
   void Push(const std::vector<chain::HeadChange>& changes);

@@ -20,7 +20,9 @@ absl::Status Validate(const ChainConfig& config) {
   const auto refuse = [](const char* what) {
     return absl::InvalidArgumentError(absl::StrFormat("devnet: %s", what));
   };
-  if (config.block_delay_secs == 0) return refuse("an epoch must last at least a second");
+  if (config.block_delay_secs < 1 || config.block_delay_secs > 86400) {
+    return refuse("an epoch must last from 1 to 86400 seconds");
+  }
   if (period.challenge_window * static_cast<std::int64_t>(period.deadlines) !=
       period.proving_period) {
     return refuse("the windows must fill the proving period");
@@ -42,7 +44,9 @@ absl::Status Validate(const ChainConfig& config) {
   if (config.policy.proof_bytes == 0 || config.policy.posted_partitions_max == 0) {
     return refuse("proof_bytes and posted_partitions_max must be at least 1");
   }
-  if (config.base_fee.Sign() < 0) return refuse("base_fee must not be negative");
+  if (config.base_fee.Sign() < 0 || config.base_fee > filecoin::Fil(kTotalFil)) {
+    return refuse("base_fee must not be negative, nor more than all the money there is");
+  }
   return absl::OkStatus();
 }
 

@@ -2,6 +2,8 @@
 
 #include "damocles/devnet/replay.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
 #include "lib/devnet/trace_json.h"
 
@@ -14,6 +16,33 @@ using filecoin::EpochDelta;
 using internal::Json;
 
 namespace {
+
+// A trace is foreign text.  Real ones nest to about ten, span 43 periods and have some thousand
+// sectors.
+constexpr std::size_t kDepthMax = 64;
+constexpr EpochDelta kEpochsMax(4'000'000);        // longer than a sector lives
+constexpr std::uint64_t kNewSectorsMax = 200'000;  // of one step
+
+// Brackets open at once, at most, outside texts.
+std::size_t DepthOf(std::string_view json) {
+  std::size_t depth = 0;
+  std::size_t deepest = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_text) {
+      if (c == '\\') ++i;
+      if (c == '"') in_text = false;
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return deepest;
+}
 
 // Members of a step that are computed, not read.
 constexpr const char* kComputed[] = {"exit",       "error",  "sends", "placed",
@@ -42,6 +71,7 @@ class Replayer {
       : policy_(std::move(policy)),
         state_(std::move(state)),
         next_cron_(start),
+        epoch_max_(start + kEpochsMax),
         sector_expiration_(sector_expiration) {}
 
   absl::Status Do(Json& step) {
@@ -49,6 +79,10 @@ class Replayer {
     DAMOCLES_ASSIGN_OR_RETURN(const std::int64_t value, internal::IntMember(step, "epoch"));
     DAMOCLES_ASSIGN_OR_RETURN(const std::string op, internal::TextMember(step, "op"));
     const ChainEpoch epoch(value);
+    if (epoch > epoch_max_) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "trace: epoch %d is more than %d after the first", value, kEpochsMax.Count()));
+    }
     const MinerState before = state_;
     for (; next_cron_ < epoch; ++next_cron_) RunCron(policy_, next_cron_, state_);
     if (op == "message") return Message(step, epoch, before);
@@ -86,6 +120,10 @@ class Replayer {
       return absl::InvalidArgumentError("trace: \"sectors\" is missing");
     }
     DAMOCLES_ASSIGN_OR_RETURN(const filecoin::BitField set, internal::SetFromJson(step["sectors"]));
+    if (set.Count() > kNewSectorsMax) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "trace: %d new sectors in a step, at most %d", set.Count(), kNewSectorsMax));
+    }
     std::vector<SectorRecord> sectors;
     for (const std::uint64_t number : set) {
       sectors.push_back(internal::TraceSector(number, sector_expiration_));
@@ -154,12 +192,17 @@ class Replayer {
   ActorPolicy policy_;
   MinerState state_;
   ChainEpoch next_cron_;  // crons of earlier epochs are done
+  ChainEpoch epoch_max_;
   ChainEpoch sector_expiration_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::string> ReplayTrace(std::string_view trace_json) {
+  if (DepthOf(trace_json) > kDepthMax) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("trace: nested more than %d deep", kDepthMax));
+  }
   Json trace = Json::parse(trace_json, nullptr, /*allow_exceptions=*/false);
   if (!trace.is_object() || !trace.contains("miner") || !trace.contains("initial") ||
       !trace.contains("steps") || !trace["steps"].is_array()) {
@@ -173,6 +216,10 @@ absl::StatusOr<std::string> ReplayTrace(std::string_view trace_json) {
                             internal::IntMember(trace["initial"], "epoch"));
   DAMOCLES_ASSIGN_OR_RETURN(const std::int64_t expiration,
                             internal::IntMember(trace["miner"], "sector_expiration"));
+  constexpr std::int64_t kEpochMax = std::int64_t{1} << 40;
+  if (start < -kEpochMax || start > kEpochMax) {
+    return absl::InvalidArgumentError("trace: the first epoch is out of range");
+  }
   Replayer replayer(policy, std::move(state), ChainEpoch(start), ChainEpoch(expiration));
   for (Json& step : trace["steps"]) {
     if (!step.is_object()) return absl::InvalidArgumentError("trace: a step is no object");

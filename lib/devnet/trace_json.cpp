@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint64_t kListedMembersMax = 64;
 // A trace is foreign text: a set larger than this is a mistake.
 constexpr std::uint64_t kSetMembersMax = std::uint64_t{1} << 26;
+constexpr std::uint64_t kSectorsMax = 1'000'000;  // of the miner at the start
 
 absl::Status Missing(const char* name, const char* kind) {
   return absl::InvalidArgumentError(absl::StrFormat("trace: \"%s\" must be %s", name, kind));
@@ -228,11 +229,17 @@ absl::StatusOr<MinerState> MinerFromJson(const ActorPolicy& policy, const Json& 
   state.consensus_fault_elapsed = ChainEpoch(elapsed);
 
   auto table = std::make_shared<SectorTable>();
+  std::uint64_t sectors = 0;
   DAMOCLES_ASSIGN_OR_RETURN(const Json* deadlines, Member(initial, "deadlines"));
   for (const auto& [key, json] : deadlines->items()) {
     DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t index, KeyNumber(key));
     if (index >= policy.period.deadlines) return Missing("deadlines", "of the period");
     DAMOCLES_ASSIGN_OR_RETURN(DeadlineRecord deadline, DeadlineFromJson(json));
+    sectors += deadline.TotalSectors();
+    if (sectors > kSectorsMax) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("trace: more than %d sectors at the start", kSectorsMax));
+    }
     for (const PartitionRecord& partition : deadline.partitions) {
       for (const std::uint64_t number : partition.sectors) {
         table->emplace(number, TraceSector(number, ChainEpoch(expiration)));

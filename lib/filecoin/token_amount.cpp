@@ -16,7 +16,8 @@ namespace damocles::filecoin {
 namespace {
 
 constexpr std::size_t kFilPlaces = 18;
-constexpr std::size_t kAmountTextMax = 400;  // 128 bytes are 309 digits
+// What a message of an error repeats, and what is parsed at all: 127 bytes are 306 digits.
+constexpr std::size_t kAmountTextMax = 400;
 
 bool AllDigits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -74,6 +75,10 @@ absl::StatusOr<BigInt> BigInt::Parse(std::string_view text) {
   }
   BigInt result;
   result.value_.set_str(std::string(text), 10);
+  if (!result.FitsCbor()) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "a number of %d digits: the chain's have at most %d bytes", digits.size(), kBytesMax - 1));
+  }
   return result;
 }
 
@@ -92,6 +97,10 @@ Bytes BigInt::MagnitudeBe() const {
   Bytes bytes((mpz_sizeinbase(value_.get_mpz_t(), 2) + 7) / 8);
   mpz_export(bytes.data(), nullptr, 1, 1, 0, 0, value_.get_mpz_t());
   return bytes;
+}
+
+bool BigInt::FitsCbor() const {
+  return mpz_sizeinbase(value_.get_mpz_t(), 2) <= (kBytesMax - 1) * 8;
 }
 
 std::optional<std::int64_t> BigInt::ToInt64() const {

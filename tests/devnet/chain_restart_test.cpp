@@ -6,12 +6,17 @@
 
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "tests/devnet/chain_fixture.h"
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/file.h"
+#include "damocles/base/hex.h"
 #include "damocles/devnet/report.h"
+#include "damocles/hash/blake2b.h"
 
 namespace damocles::devnet {
 namespace {
@@ -34,9 +39,9 @@ class ChainRestartTest : public testing::Test {
     ASSERT_OK(Chain::Init(home_.Path(), QuickPreset(), SmallGenesis()));
     Open();
   }
-  void Open() {
+  void Open(VerifyMode mode = VerifyMode::kAlways) {
     chain_.reset();
-    ASSERT_OK_AND_ASSIGN(chain_, Chain::Open(home_.Path(), verifier_.Options()));
+    ASSERT_OK_AND_ASSIGN(chain_, Chain::Open(home_.Path(), verifier_.Options(mode)));
   }
   std::string JournalPath() const { return home_ / "chain.journal"; }
 
@@ -75,6 +80,59 @@ TEST_F(ChainRestartTest, EverythingIsThereAgain) {
   EXPECT_EQ(Find(*chain_, CidOf(refused))->receipt.exit_code, 16);
   ASSERT_OK(chain_->Advance());
   EXPECT_EQ(chain_->ChainHead().Blocks()[0].parent_base_fee, filecoin::TokenAmount(77));
+}
+
+TEST_F(ChainRestartTest, EachRunMayVerifyInItsOwnWay) {
+  // Unseen, then verified, then unseen again: one proof of each kind.
+  const VerifyMode modes[] = {VerifyMode::kActor, VerifyMode::kAlways, VerifyMode::kActor};
+  const std::pair<std::uint64_t, std::uint64_t> places[] = {{0, 0}, {3, 0}, {7, 0}};
+  for (std::size_t i = 0; i < 3; ++i) {
+    Open(modes[i]);
+    verifier_.asked.clear();
+    const auto [deadline, partition] = places[i];
+    AdvanceTo(*chain_, FirstOpen(*chain_) + EpochDelta(static_cast<std::int64_t>(10 * deadline)) -
+                           EpochDelta(1));
+    ASSERT_OK(
+        chain_->MpoolPushMessage(PostMessage(*chain_, deadline, {{partition, {}}}), {}).status());
+    ASSERT_OK(chain_->Advance());
+    EXPECT_EQ(verifier_.asked.empty(), modes[i] == VerifyMode::kActor);
+    ASSERT_OK(chain_->Reorg(1));
+    ASSERT_OK(chain_->Advance());
+    const auto head = chain_->ChainHead();
+    const std::string report = ReportJson(*chain_);
+    ASSERT_OK_AND_ASSIGN(const auto view, Chain::OpenReadOnly(home_.Path()));
+    EXPECT_EQ(view->ChainHead(), head);
+    EXPECT_EQ(ReportJson(*view), report);
+  }
+}
+
+TEST_F(ChainRestartTest, JournalsOfBeforeDoNotSayHowTheyVerified) {
+  AdvanceTo(*chain_, FirstOpen(*chain_) - EpochDelta(1));
+  ASSERT_OK(chain_->MpoolPushMessage(PostMessage(*chain_, 0, {{0, {}}}), {}).status());
+  ASSERT_OK(chain_->Advance());
+  const auto head = chain_->ChainHead();
+  chain_.reset();
+  ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(JournalPath()));
+  std::string old;
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  for (const std::string& line : lines) {
+    const std::string json = absl::StrReplaceAll(line.substr(17), {{R"(,"verify":"always")", ""}});
+    absl::StrAppend(&old, ToHex(hash::Blake2bOf(AsBytes(json), 8)), " ", json, "\n");
+  }
+  ASSERT_NE(old, text);
+  ASSERT_OK(WriteFileAtomically(JournalPath(), old));
+  Open();
+  EXPECT_EQ(chain_->ChainHead(), head);
+}
+
+TEST_F(ChainRestartTest, AmountsBeyondReasonAreNotWrittenDown) {
+  const auto huge = filecoin::Fil(1'000'000'000) * filecoin::Fil(1'000'000'000);
+  EXPECT_THAT(chain_->SetBaseFee(huge), StatusIs(absl::StatusCode::kInvalidArgument, "base fee"));
+  EXPECT_THAT(chain_->SetBaseFee(-1), StatusIs(absl::StatusCode::kInvalidArgument, "base fee"));
+  ASSERT_OK(chain_->Advance());
+  const auto head = chain_->ChainHead();
+  Open();
+  EXPECT_EQ(chain_->ChainHead(), head);
 }
 
 TEST_F(ChainRestartTest, TornEndIsCutOffAndTheChainGoesOn) {

@@ -197,6 +197,18 @@ TEST_F(ChainTest, ProofThatCannotBeJudgedIsRefusedWithTheReason) {
   Push(PostMessage(*chain_, 0, {{0, {}}}));
 }
 
+TEST_F(ChainTest, BytesThatAreNoProofAreRefusedInTheActorsWords) {
+  AdvanceTo(*chain_, BeforeOpen(0));
+  verifier_.answer = absl::InvalidArgumentError("point 1 is not on the curve");
+  filecoin::Message message = PostMessage(*chain_, 0, {{0, {}}});
+  message.gas_limit = 100'000'000;
+  const auto pushed = Push(message);
+  ASSERT_OK(chain_->Advance());
+  ASSERT_OK(chain_->Advance());
+  ASSERT_OK_AND_ASSIGN(const auto replayed, chain_->StateReplay({}, CidOf(pushed)));
+  EXPECT_EQ(replayed.error, "invalid post was submitted");
+}
+
 TEST_F(ChainTest, ModeActorTakesHealthyProofsUnseenAndVerifiesRecoveries) {
   Start(QuickPreset(), VerifyMode::kActor);
   AdvanceTo(*chain_, BeforeOpen(0));

@@ -4,6 +4,12 @@
 
 #include "damocles/chain/lotus_client.h"
 
+#include <kj/compat/http.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
 #include "gtest/gtest.h"
 #include "tests/devnet/lotus_fixture.h"
 
@@ -21,6 +27,32 @@ using testing_support::LotusFixture;
 using testing_support::WithUuid;
 
 class LotusClientTest : public LotusFixture {};
+
+// A node that gives every call the same answer, over HTTP only.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"
+class CannedNode final : public kj::HttpService {
+ public:
+  explicit CannedNode(std::string result) : result_(std::move(result)) {}
+  kj::Promise<void> request(kj::HttpMethod, kj::StringPtr, const kj::HttpHeaders&,
+                            kj::AsyncInputStream& body, Response& response) override {
+    return body.readAllText().then([this, &response](kj::String&& text) {
+      const auto request = nlohmann::json::parse(text.cStr(), nullptr, false);
+      const std::string id =
+          request.is_object() && request.contains("id") ? request["id"].dump() : "0";
+      auto answer =
+          kj::heap<std::string>(R"({"jsonrpc":"2.0","id":)" + id + R"(,"result":)" + result_ + "}");
+      auto stream = response.send(200, "OK", kj::HttpHeaders(table_), answer->size());
+      auto written = stream->write(answer->data(), answer->size());
+      return written.attach(kj::mv(stream), kj::mv(answer));
+    });
+  }
+
+ private:
+  kj::HttpHeaderTable table_;
+  std::string result_;
+};
+#pragma GCC diagnostic pop
 
 // Both ways to talk give what the chain says.
 void ExpectAnswersOf(const Chain& chain, chain::Api& api, kj::WaitScope& scope) {
@@ -210,6 +242,30 @@ TEST_F(LotusClientTest, SilentNodeMeetsTheDeadline) {
   Serve();
   options.call_timeout = 2 * kj::SECONDS;
   EXPECT_OK(Wait(Client({silent, At()}, options)->ChainHead()));
+}
+
+TEST_F(LotusClientTest, LengthsThatNobodyCanDivideByAreRefused) {
+  for (const char* window : {"0", "null", "-60", "99999999999"}) {
+    CannedNode node(
+        std::string(
+            R"({"CurrentEpoch":10100,"PeriodStart":9000,"Index":18,"Open":10080,"Close":10140,)"
+            R"("Challenge":10060,"FaultCutoff":10010,"WPoStPeriodDeadlines":48,)"
+            R"("WPoStProvingPeriod":2880,"WPoStChallengeLookback":20,)"
+            R"("FaultDeclarationCutoff":70,"WPoStChallengeWindow":)") +
+        window + "}");
+    kj::HttpHeaderTable table;
+    kj::HttpServer http(io_.provider->getTimer(), table, node);
+    auto receiver =
+        io_.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io_.waitScope)->listen();
+    chain::Endpoint endpoint = At();
+    endpoint.port = static_cast<std::uint16_t>(receiver->getPort());
+    auto listening = http.listenHttp(*receiver).eagerlyEvaluate([](kj::Exception&&) {});
+    chain::LotusOptions options;
+    options.use_websocket = false;
+    EXPECT_THAT(Wait(Client({endpoint}, options)->StateMinerProvingDeadline(kMinerAddress, {})),
+                StatusIs(absl::StatusCode::kInvalidArgument, "StateMinerProvingDeadline"))
+        << window;
+  }
 }
 
 TEST_F(LotusClientTest, HalfOpenSocketIsGivenUp) {

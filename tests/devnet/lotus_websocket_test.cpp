@@ -190,6 +190,27 @@ TEST_F(LotusWebSocketTest, SlowSubscriberIsDroppedNotWaitedFor) {
   EXPECT_EQ(frame["method"], "xrpc.ch.close");
 }
 
+TEST_F(LotusWebSocketTest, SubscribingMeetsFaultsToo) {
+  Serve();
+  ASSERT_EQ(Open(), 101u);
+  const auto inject = [&](const std::string& fault) {
+    Say(R"({"id":2,"method":"Damocles.DevnetInject","params":[)" + fault + "]}");
+    EXPECT_EQ(Hear()["id"], 2);
+  };
+  const std::string subscribe = R"({"id":1,"method":"Filecoin.ChainNotify"})";
+  inject(R"({"method":"ChainNotify","error":"boom"})");
+  Say(subscribe);
+  EXPECT_EQ(Hear()["error"]["message"], "boom");
+  inject(R"({"method":"ChainNotify","hang":true})");
+  Say(subscribe);
+  EXPECT_TRUE(HearsNothing());
+  inject(R"({"method":"ChainNotify","delay_ms":100})");
+  Say(R"({"id":3,"method":"Filecoin.ChainNotify"})");
+  EXPECT_TRUE(HearsNothing());
+  EXPECT_EQ(Hear()["id"], 3);
+  EXPECT_EQ(Hear()["method"], "xrpc.ch.val");
+}
+
 TEST_F(LotusWebSocketTest, FaultsCutSocketsAndEndChannels) {
   Serve();
   ASSERT_EQ(Open(), 101u);

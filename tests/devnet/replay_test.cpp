@@ -41,5 +41,25 @@ TEST(ReplayTest, SmallOddTracesAreRefusedNotCrashed) {
               StatusIs(absl::StatusCode::kInvalidArgument, "\"id\" is missing"));
 }
 
+TEST(ReplayTest, TracesBeyondEveryMeasureAreRefused) {
+  json trace = KeptTrace();
+  std::string deep = trace.dump();
+  deep.insert(1, R"("description":)" + std::string(300000, '[') + std::string(300000, ']') + ",");
+  EXPECT_THAT(ReplayTrace(deep).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "nested more than"));
+  trace["steps"][0]["epoch"] = std::int64_t{1} << 62;
+  EXPECT_THAT(ReplayTrace(trace.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "after the first"));
+  trace = KeptTrace();
+  trace["steps"][0]["op"] = "assign_sectors";
+  trace["steps"][0]["sectors"] = {{"ranges", {{1000, 40000000}}}};
+  EXPECT_THAT(ReplayTrace(trace.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "new sectors in a step"));
+  trace = KeptTrace();
+  trace["initial"]["deadlines"]["5"]["partitions"][0]["sectors"] = {{"ranges", {{0, 60000000}}}};
+  EXPECT_THAT(ReplayTrace(trace.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "sectors at the start"));
+}
+
 }  // namespace
 }  // namespace damocles::devnet

@@ -110,6 +110,22 @@ TEST(CidTest, RefusesForeignForms) {
   EXPECT_THAT(Cid::FromBytes(bytes), StatusIs(kInvalid, "version 2"));
 }
 
+TEST(BigIntTest, WhatIsReadCanBeWritten) {
+  // 127 bytes of magnitude beside the sign.
+  const BigInt largest = BigInt::FromBytesBe(Bytes(127, 0xff));
+  for (const BigInt& number : {largest, -largest}) {
+    ASSERT_OK_AND_ASSIGN(const BigInt again, BigInt::Parse(number.ToString()));
+    EXPECT_EQ(again, number);
+    cbor::Writer writer;
+    again.WriteCbor(writer);
+    const BigInt above = number.Sign() > 0 ? number + 1 : number - 1;
+    EXPECT_FALSE(above.FitsCbor());
+    EXPECT_THAT(BigInt::Parse(above.ToString()).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, "306 digits"));
+  }
+  EXPECT_FALSE(BigInt::Parse(std::string(350, '9')).ok());
+}
+
 TEST(BigIntTest, ArithmeticAgreesWithWideIntegers) {
   __extension__ using Wide = __int128;
   const auto wide = [](Wide value) {

@@ -16,10 +16,30 @@ namespace {
 using damocles::chain::FromLotusJson;
 using damocles::chain::ToLotusJson;
 
+// What every reader does next with such a value.
+template <typename T>
+void Use(const T& /*value*/) {}
+void Use(const damocles::filecoin::Message& message) {
+  if (!message.to.IsUndefined() && !message.from.IsUndefined()) CidOf(message);
+}
+void Use(const damocles::filecoin::SignedMessage& message) {
+  if (!message.message.to.IsUndefined() && !message.message.from.IsUndefined()) CidOf(message);
+}
+void Use(const damocles::filecoin::TipSet& tip_set) {
+  if (tip_set.Blocks().empty()) return;
+  DAMOCLES_CHECK(damocles::filecoin::TipSet::Make(tip_set.Blocks()).ok());
+}
+void Use(const damocles::filecoin::DeadlineInfo& info) {
+  if (!Validate(info.shape).ok()) return;
+  DeadlineAt(info.shape, info.period_start, info.current_epoch);
+  NextNotElapsed(info);
+}
+
 template <typename T>
 void Try(std::string_view text) {
   const auto value = FromLotusJson<T>(text);
   if (!value.ok()) return;
+  Use(*value);
   const std::string written = ToLotusJson(*value);
   const auto again = FromLotusJson<T>(written);
   DAMOCLES_CHECK(again.ok());

@@ -97,6 +97,7 @@ struct PartitionRecord {
   filecoin::BitField Active() const;  // live - faults - unproven: those with power
   // The proof has something to show: (live - faults) + recoveries is not empty.
   bool MustBePosted() const;
+  friend bool operator==(const PartitionRecord&, const PartitionRecord&) = default;
 };
 
 // A proof that was taken without a look at it.
@@ -117,6 +118,9 @@ struct DeadlineRecord {
   std::uint64_t LiveSectors() const;
   std::uint64_t TotalSectors() const;
   std::uint64_t FaultySectors() const;
+  // Its end has work to do: it has live sectors, or a proof or a snapshot of the past that is to be
+  // replaced a last time.
+  bool IsLive() const;
 };
 
 // One miner.  Copies are cheap: what does not change is shared.
@@ -205,7 +209,7 @@ class ActorHost {
   virtual ~ActorHost() = default;
   virtual Bytes32 DrawRandomness(RandomnessSource source, filecoin::DomainTag tag,
                                  filecoin::ChainEpoch epoch, ByteSpan entropy) = 0;
-  // A status: the proof cannot be judged (malformed, or no verifying key); it is refused.
+  // A status: the proof cannot be judged (no verifying key); it is refused with that text.
   virtual absl::StatusOr<bool> VerifyPost(const PostStatement& statement, ByteSpan proof) = 0;
 };
 
@@ -266,7 +270,7 @@ struct PartitionEnd {
 struct CronResult {
   filecoin::ChainEpoch period_start{};
   std::uint64_t deadline = 0;
-  std::vector<PartitionEnd> partitions;
+  std::vector<PartitionEnd> partitions;  // none if no sector of the deadline lives
 };
 
 // The cron at the end of `epoch`; nothing unless it is awake and this is the last epoch of a

@@ -35,14 +35,18 @@
 
 namespace damocles::devnet {
 
-// Answers whether `proof` shows the statement; a status if it cannot be judged (malformed, or the
-// verifying key is missing: the message names the file), which refuses the proof.
+// Answers whether `proof` shows the statement.  A status refuses the proof too: INVALID_ARGUMENT,
+// these bytes are no proof; another one, it cannot be judged, and the text (of a missing verifying
+// key, say: it names the file) goes into the error of the message.
 using VerifyPost = std::function<absl::StatusOr<bool>(const PostStatement&, ByteSpan proof)>;
 
 struct ChainOptions {
   VerifyPost verify;  // required
   VerifyMode mode = VerifyMode::kAlways;
 };
+
+// At most so many epochs without a block before one that has one.
+inline constexpr std::uint64_t kNullRoundsMax = 100'000;
 
 struct AdvanceOptions {
   std::uint64_t null_rounds = 0;  // epochs without a block before the new one
@@ -97,17 +101,24 @@ class Chain {
   // Replaces the last `depth` tipsets by as many on another branch; their messages return to the
   // pool.  FAILED_PRECONDITION if that reaches into the blocks of the genesis.
   absl::Status Reorg(std::uint64_t depth);
+  absl::Status CheckReorg(std::uint64_t depth) const;
   // Takes a message out of the pool, as if it had been lost in the network; NOT_FOUND.
   absl::Status DropMessage(const filecoin::Cid& message);
+  absl::Status CheckPending(const filecoin::Cid& message) const;
   // The next `count` messages that are pushed are lost like that at once.
   absl::Status DropNextMessages(std::uint64_t count);
+  // From 0 to all the money there is.
   absl::Status SetBaseFee(const filecoin::TokenAmount& base_fee);
+  static absl::Status CheckBaseFee(const filecoin::TokenAmount& base_fee);
   // Money of a miner beyond pledge, and its debt; and the last epoch of a consensus fault.
   absl::Status SetMinerFunds(filecoin::ActorId miner, const filecoin::TokenAmount& balance,
                              const filecoin::TokenAmount& fee_debt);
   absl::Status SetConsensusFault(filecoin::ActorId miner, filecoin::ChainEpoch elapsed);
-  // New sectors of a running chain, after the head was executed.
+  // New sectors of a running chain, after the head was executed.  CheckAddSectors says what
+  // AddSectors would.
   absl::Status AddSectors(filecoin::ActorId miner, const std::vector<GenesisSector>& sectors);
+  absl::Status CheckAddSectors(filecoin::ActorId miner,
+                               const std::vector<GenesisSector>& sectors) const;
 
   absl::StatusOr<filecoin::SignedMessage> MpoolPushMessage(
       filecoin::Message message, const std::optional<chain::MessageSendSpec>& spec);
@@ -183,7 +194,8 @@ class Chain {
                                                              const filecoin::TipSetKey& key) const;
   absl::StatusOr<Bytes32> StateGetRandomnessDigestFromTickets(filecoin::ChainEpoch epoch,
                                                               const filecoin::TipSetKey& key) const;
-  // Of a past or future epoch: entries are a function of the seed.
+  // Of a past or future epoch: entries are a function of the seed.  (A node has those of the future
+  // later: the servers wait until the head has come to `epoch`.)
   absl::StatusOr<filecoin::BeaconEntry> StateGetBeaconEntry(filecoin::ChainEpoch epoch) const;
 
   // ------------------------------------------------------------ accounts and wallet

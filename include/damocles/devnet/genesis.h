@@ -42,6 +42,9 @@ struct ChainConfig {
   filecoin::TokenAmount base_fee = 100;
 };
 
+// All the money that there will ever be, in FIL: no amount on the chain is larger.
+inline constexpr std::int64_t kTotalFil = 2'000'000'000;
+
 // INVALID_ARGUMENT naming the value that does not fit the others.
 absl::Status Validate(const ChainConfig& config);
 

@@ -27,10 +27,18 @@
 
 namespace damocles::devnet {
 
+// Permissions as a node has them.
+inline constexpr unsigned kReadPermission = 1;
+inline constexpr unsigned kWritePermission = 2;
+inline constexpr unsigned kSignPermission = 4;
+inline constexpr unsigned kAdminPermission = 8;
+
 struct LotusServerOptions {
   // Empty: whoever connects may do everything.  Else: with it everything, without it only reading,
   // with another one nothing (HTTP status 401).
   std::string token;
+  // Further tokens, if there is a `token`: what each allows, kReadPermission and so on added up.
+  std::map<std::string, unsigned> scoped_tokens;
   // What proofs are verified with: registered proof number, SHA-256 of the .vk file.  Told by
   // Damocles.DevnetParameters, so that a manager notices other parameters when it connects.
   std::map<std::int64_t, std::string> verifying_keys;
@@ -38,6 +46,8 @@ struct LotusServerOptions {
   // Of a request's head and body; an answer may take its time.
   kj::Duration request_timeout = 30 * kj::SECONDS;
   std::size_t connections_max = 512;
+  // How often a connection whose call is under way is looked at: has the client left?
+  kj::Duration left_interval = 1 * kj::SECONDS;
   // Calls of one WebSocket that are under way.
   std::size_t calls_max = 1024;
   // Values of a subscription that are not yet sent, as in the node; one more ends it.

@@ -33,7 +33,8 @@ class BigInt {
       Assign(static_cast<std::uint64_t>(value));
     }
   }
-  // Decimal digits with an optional minus, as JSON carries them: "0", "-5".  Nothing else.
+  // Decimal digits with an optional minus, as JSON carries them: "0", "-5".  Nothing else, and
+  // nothing larger than the chain can write: whatever was read can be written.
   static absl::StatusOr<BigInt> Parse(std::string_view text);
   // The magnitude, big endian.
   static BigInt FromBytesBe(ByteSpan magnitude, bool negative = false);
@@ -41,6 +42,8 @@ class BigInt {
   std::string ToString() const;
   Bytes MagnitudeBe() const;
   bool IsZero() const { return Sign() == 0; }
+  // WriteCbor can write it.
+  bool FitsCbor() const;
   // -1, 0 or 1.
   int Sign() const { return sgn(value_); }
   std::optional<std::int64_t> ToInt64() const;
