@@ -211,7 +211,7 @@ async::Task<void> ReloadOnSignal(kj::UnixEventPort& port, const DaemonOptions& o
   }
 }
 
-// The network decides which parameters may be used: those made from known secrets on a devnet only.
+// The network decides which parameters may be used: any on a devnet, elsewhere the published ones.
 async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
                                std::vector<config::ChainEndpoint> nodes, cli::Proving::Keys keys,
                                worker::Hub& hub, poster::Runner& runner,
@@ -222,10 +222,10 @@ async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
     co_return;
   }
   if (!*devnet && !keys.practice.empty()) {
+    const auto& [type, why] = *keys.practice.begin();
     refused.fulfill(absl::FailedPreconditionError(absl::StrFormat(
-        "the parameters for %s were made from known secrets: anybody could forge such proofs, so "
-        "they are for a devnet only, and the configured chain is none",
-        filecoin::ToString(keys.practice.front()))));
+        "the parameters for %s are for a devnet only, and the configured chain is none: %s",
+        filecoin::ToString(type), why)));
     co_return;
   }
   hub.AllowPracticeKeys(*devnet);
