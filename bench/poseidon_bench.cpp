@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/bench_threads.h"
 #include "tests/support/practice.h"
 #include "tests/support/temp_dir.h"
 
@@ -49,7 +50,7 @@ struct Sector {
   }
   merkle::TreeShape shape = merkle::ShapeOf(std::uint64_t{8} << 20).value();
   TempDir folder;
-  ThreadPool pool{ProcessorCount()};
+  ThreadPool pool{BenchThreads()};
   merkle::SectorFiles files{folder / "sealed", folder / "cache"};
   merkle::PAux p_aux;
   bool made = false;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Whole proofs, from sector files to verified bytes.  Parameters and sectors are made first, in the
-// folder that DAMOCLES_BENCH_FOLDER names (kept for the next run) or in a temporary one.
+// folder that DAMOCLES_BENCH_FOLDER names (kept for the next run) or in a temporary one, which goes
+// at the end.
 //
 //   prover_bench --benchmark_filter=Window/2KiB
 //
@@ -12,7 +13,9 @@
 #include <memory>
 #include <string>
 
+#include "bench/bench_threads.h"
 #include "benchmark/benchmark.h"
+#include "tests/support/temp_dir.h"
 
 #include "damocles/base/file.h"
 #include "damocles/prover/post_prover.h"
@@ -24,8 +27,9 @@ namespace {
 
 std::string BenchFolder() {
   const char* const named = std::getenv("DAMOCLES_BENCH_FOLDER");  // NOLINT(concurrency-mt-unsafe)
-  return named != nullptr ? named
-                          : (std::filesystem::temp_directory_path() / "damocles-bench").string();
+  if (named != nullptr) return named;
+  static const testing_support::TempDir temporary;  // one for all proofs of a run
+  return temporary.Path();
 }
 
 // Zeros cost nothing to make and the same to prove.
@@ -62,7 +66,7 @@ absl::StatusOr<std::vector<SectorToProve>> Sectors(const merkle::TreeShape& tree
 absl::Status WholeProofs(benchmark::State& state, post::PostKind kind, std::uint64_t bytes) {
   const auto tree = merkle::ShapeOf(bytes);
   if (!tree.ok()) return tree.status();
-  ThreadPool pool(ProcessorCount());
+  ThreadPool pool(BenchThreads());
   const bool window = kind == post::PostKind::kWindow;
   const PostClaim claim{.circuit = post::CircuitShapeOf(kind, *tree, window ? 2 : 0),
                         .version = window ? post::ApiVersion::kV1_2 : post::ApiVersion::kV1_1,

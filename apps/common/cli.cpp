@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <iostream>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/file.h"
+#include "damocles/base/json_depth.h"
 #include "damocles/base/status.h"
 
 namespace damocles::cli {
@@ -34,6 +36,14 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+// `code`, unless something that was printed is lost: a script must not take a part for the whole.
+int ExitCode(const std::string& name, int code) {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout) return code;
+  std::fprintf(stderr, "%s: standard output could not be written to its end\n", name.c_str());
+  return code == kExitDone ? kExitFailed : code;
+}
+
 }  // namespace
 
 absl::Status UsageError(std::string_view message) {
@@ -52,8 +62,12 @@ Program::Program(const std::string& name, const std::string& description)
 }
 
 void Program::SetAction(CLI::App& command, Action action, std::string_view example) {
-  command.footer("Example:\n  " + std::string(example));
+  SetExample(command, example);
   command.callback([this, action = std::move(action)] { chosen_ = action; });
+}
+
+void Program::SetExample(CLI::App& command, std::string_view example) {
+  command.footer("Example:\n  " + std::string(example));
 }
 
 int Program::Run(int argc, char** argv) {
@@ -61,7 +75,7 @@ int Program::Run(int argc, char** argv) {
   try {
     app_.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
-    return app_.exit(help_or_version);
+    return ExitCode(name, app_.exit(help_or_version));
   } catch (const CLI::RequiredError& error) {
     // CLI11 misses the subcommand before it looks at the word that stands in its place.
     const std::vector<std::string> foreign = app_.remaining(/*recurse=*/true);
@@ -76,7 +90,7 @@ int Program::Run(int argc, char** argv) {
     return kExitUsage;
   }
   const absl::StatusOr<int> result = chosen_ ? chosen_() : kExitDone;
-  if (result.ok()) return *result;
+  if (result.ok()) return ExitCode(name, *result);
   std::fprintf(stderr, "%s: %s\n", name.c_str(),
                OneLine(std::string(result.status().message())).c_str());
   return IsUsageError(result.status()) ? kExitUsage : kExitFailed;
@@ -209,6 +223,7 @@ absl::StatusOr<std::string> ReadInput(const std::string& path) {
 
 absl::StatusOr<nlohmann::json> ReadJsonFile(const std::string& path) {
   DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadInput(path));
+  DAMOCLES_RETURN_IF_ERROR(Annotate(CheckJsonDepth(text), path));
   nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: is not JSON", path));

@@ -39,10 +39,12 @@ class Program {
   CLI::App& App() { return app_; }
   // Makes `command` run `action` (the last one chosen runs).  `example` ends its --help.
   void SetAction(CLI::App& command, Action action, std::string_view example);
+  // The end of the --help of the program, or of a command that only holds others.
+  static void SetExample(CLI::App& command, std::string_view example);
 
   // Reads the command line, runs the chosen command's action, prints an error as one line on
   // stderr: "program: what was wrong; what to do".  Returns the exit code; --help exits 0, a wrong
-  // command line 2.
+  // command line 2, and 1 if standard output could not take what was printed.
   int Run(int argc, char** argv);
 
  private:
@@ -71,7 +73,7 @@ std::string FormatSpace(std::uint64_t bytes);
 absl::StatusOr<std::vector<std::uint64_t>> ParseNumbers(std::string_view text,
                                                         std::size_t count_max = 100000);
 
-// One JSON value and a newline on stdout.
+// One JSON value and a newline on stdout.  What cannot be written is noticed by Program::Run.
 void PrintJson(const nlohmann::json& value);
 // One line of text on stdout.
 void PrintLine(std::string_view line);
@@ -80,7 +82,8 @@ void PrintNote(std::string_view line);
 
 // A whole file, or standard input for "-".
 absl::StatusOr<std::string> ReadInput(const std::string& path);
-// A JSON file, or standard input for "-".  INVALID_ARGUMENT names the file if it is not JSON.
+// A JSON file, or standard input for "-".  INVALID_ARGUMENT names the file if it is not JSON or
+// nests too deep (kJsonFileDepthMax).
 absl::StatusOr<nlohmann::json> ReadJsonFile(const std::string& path);
 
 }  // namespace damocles::cli

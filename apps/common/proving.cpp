@@ -38,8 +38,8 @@ Proving::Keys Proving::VerifyingKeys() {
       continue;
     }
     keys.digests[type] = *std::move(digest);
-    if (parameters_.Origin(claim->circuit) == prover::ParameterOrigin::kKnownSecrets) {
-      keys.practice.push_back(type);
+    if (const absl::Status fit = parameters_.CheckFitForNetwork(claim->circuit); !fit.ok()) {
+      keys.practice[type] = std::string(fit.message());
     }
   }
   return keys;

@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "damocles/base/thread_pool.h"
 #include "damocles/filecoin/proof_type.h"
@@ -32,7 +31,9 @@ class Proving {
 
   struct Keys {
     std::map<filecoin::PoStProofType, std::string> digests;  // SHA-256 of each .vk that is here
-    std::vector<filecoin::PoStProofType> practice;  // made from secrets that somebody knows
+    // Those that are for a devnet only, and why: not the published ones, or of known secrets
+    // (prover::ParameterStore::CheckFitForNetwork).
+    std::map<filecoin::PoStProofType, std::string> practice;
   };
   // The window proof types whose .vk is here.  A damaged file is logged and left out.
   Keys VerifyingKeys();

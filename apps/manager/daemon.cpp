@@ -125,8 +125,8 @@ async::Task<void> ReloadOnSignal(kj::UnixEventPort& port, async::Executor& execu
   }
 }
 
-// The network decides which parameters may be used: those made from known secrets on a devnet only.
-// With the published ones nothing waits for that.
+// The network decides which parameters may be used: any on a devnet, elsewhere the published ones.
+// With those nothing waits for that.
 async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
                                std::vector<config::ChainEndpoint> nodes, cli::Proving::Keys keys,
                                worker::Hub& hub, poster::Runner& runner,
@@ -146,10 +146,10 @@ async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
     co_return;
   }
   if (!*devnet && practice) {
+    const auto& [type, why] = *keys.practice.begin();
     refused.fulfill(absl::FailedPreconditionError(absl::StrFormat(
-        "the parameters for %s were made from known secrets: anybody could forge such proofs, so "
-        "they are for a devnet only, and the configured chain is none",
-        filecoin::ToString(keys.practice.front()))));
+        "the parameters for %s are for a devnet only, and the configured chain is none: %s",
+        filecoin::ToString(type), why)));
     co_return;
   }
   LogInfo("chain", "network_judged", {{"devnet", *devnet ? "yes" : "no"}});

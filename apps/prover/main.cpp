@@ -9,6 +9,9 @@ int main(int argc, char** argv) {
   damocles::cli::Program program(
       "damocles-prover",
       "Makes and verifies proofs of spacetime, and what they need, step by step");
+  program.App().set_version_flag("--version", "damocles-prover 0.1.0");
+  damocles::cli::Program::SetExample(
+      program.App(), "damocles-prover setup --kind window --size 2KiB --params params");
   damocles::prover_app::AddCase(program);
   damocles::prover_app::AddSector(program);
   damocles::prover_app::AddSetup(program);

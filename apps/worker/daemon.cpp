@@ -102,7 +102,7 @@ worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config,
       std::max(1U, config.window_post_concurrent ? std::min(threads, *config.window_post_concurrent)
                                                  : threads);
   capabilities.verifying_keys = keys.digests;
-  capabilities.practice_types = keys.practice;
+  for (const auto& [type, why] : keys.practice) capabilities.practice_types.push_back(type);
   capabilities.software = std::string(kSoftware);
   std::uint8_t instance[8];
   SystemRandom().Fill(instance);

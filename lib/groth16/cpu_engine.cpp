@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -14,7 +13,6 @@
 #include "damocles/bls12_381/fft.h"
 #include "damocles/bls12_381/multiexp.h"
 #include "damocles/groth16/engine.h"
-#include "damocles/groth16/params.h"
 
 namespace damocles::groth16 {
 namespace {
@@ -49,14 +47,12 @@ template <typename Group>
 class CpuPointSet final : public PointSet {
  public:
   using Point = typename Group::AffinePoint;
-  static constexpr std::size_t kBytes =
-      std::is_same_v<Group, G1> ? bls12_381::kG1UncompressedBytes : bls12_381::kG2UncompressedBytes;
 
-  CpuPointSet(ThreadPool& pool, std::shared_ptr<Budget> budget, ByteSpan encoded)
-      : pool_(pool), budget_(std::move(budget)), encoded_(encoded) {}
+  CpuPointSet(ThreadPool& pool, std::shared_ptr<Budget> budget, EncodedPoints encoded)
+      : pool_(pool), budget_(std::move(budget)), encoded_(std::move(encoded)) {}
   ~CpuPointSet() override { budget_->Return(kept_.size() * sizeof(Point)); }
 
-  std::uint64_t Size() const override { return encoded_.size() / kBytes; }
+  std::uint64_t Size() const override { return encoded_.count; }
 
   absl::StatusOr<Group> MultiExp(std::uint64_t first, std::span<const Fr> scalars) const {
     DAMOCLES_CHECK(first <= Size() && scalars.size() <= Size() - first);
@@ -69,8 +65,7 @@ class CpuPointSet final : public PointSet {
     std::vector<Point> part;
     for (std::size_t done = 0; done < scalars.size(); done += kPartPoints) {
       part.resize(std::min(kPartPoints, scalars.size() - done));
-      DAMOCLES_RETURN_IF_ERROR(DecodePoints(
-          pool_, encoded_.subspan((first + done) * kBytes, part.size() * kBytes), std::span(part)));
+      DAMOCLES_RETURN_IF_ERROR(DecodePoints(pool_, encoded_, first + done, std::span(part)));
       sum += bls12_381::MultiExp(pool_, std::span<const Point>(part),
                                  scalars.subspan(done, part.size()));
     }
@@ -88,7 +83,7 @@ class CpuPointSet final : public PointSet {
         return false;
       }
       std::vector<Point> points(Size());
-      const absl::Status status = DecodePoints(pool_, encoded_, std::span(points));
+      const absl::Status status = DecodePoints(pool_, encoded_, 0, std::span(points));
       if (!status.ok()) {
         budget_->Return(bytes);
         return status;
@@ -103,7 +98,7 @@ class CpuPointSet final : public PointSet {
 
   ThreadPool& pool_;
   const std::shared_ptr<Budget> budget_;
-  const ByteSpan encoded_;
+  const EncodedPoints encoded_;
   mutable Mutex mutex_;
   mutable State state_ = State::kNew;
   mutable std::vector<Point> kept_;  // not changed any more once state_ is kKept
@@ -124,11 +119,11 @@ class CpuEngine final : public Engine {
 
   std::string Name() const override { return absl::StrFormat("cpu, %d threads", pool_.Threads()); }
 
-  absl::StatusOr<std::unique_ptr<PointSet>> LoadG1(ByteSpan encoded) override {
-    return std::make_unique<CpuPointSet<G1>>(pool_, budget_, encoded);
+  absl::StatusOr<std::unique_ptr<PointSet>> LoadG1(EncodedPoints points) override {
+    return std::make_unique<CpuPointSet<G1>>(pool_, budget_, std::move(points));
   }
-  absl::StatusOr<std::unique_ptr<PointSet>> LoadG2(ByteSpan encoded) override {
-    return std::make_unique<CpuPointSet<G2>>(pool_, budget_, encoded);
+  absl::StatusOr<std::unique_ptr<PointSet>> LoadG2(EncodedPoints points) override {
+    return std::make_unique<CpuPointSet<G2>>(pool_, budget_, std::move(points));
   }
   absl::StatusOr<G1> MultiExpG1(const PointSet& points, std::uint64_t first,
                                 std::span<const Fr> scalars) override {

@@ -65,12 +65,14 @@ absl::StatusOr<std::unique_ptr<Prover>> Prover::Make(const circuit::PostShape& s
     return absl::InvalidArgumentError(
         absl::StrFormat("%s: belongs to another circuit", prover->params_->Path()));
   }
-  DAMOCLES_ASSIGN_OR_RETURN(
-      prover->h_, engine.LoadG1(layout.h.first(expected.h * bls12_381::kG1UncompressedBytes)));
-  DAMOCLES_ASSIGN_OR_RETURN(prover->l_, engine.LoadG1(layout.l));
-  DAMOCLES_ASSIGN_OR_RETURN(prover->a_, engine.LoadG1(layout.a));
-  DAMOCLES_ASSIGN_OR_RETURN(prover->b_g1_, engine.LoadG1(layout.b_g1));
-  DAMOCLES_ASSIGN_OR_RETURN(prover->b_g2_, engine.LoadG2(layout.b_g2));
+  const ParamsFile& file = *prover->params_;
+  EncodedPoints h = file.G1Points(layout.h);
+  h.count = expected.h;
+  DAMOCLES_ASSIGN_OR_RETURN(prover->h_, engine.LoadG1(std::move(h)));
+  DAMOCLES_ASSIGN_OR_RETURN(prover->l_, engine.LoadG1(file.G1Points(layout.l)));
+  DAMOCLES_ASSIGN_OR_RETURN(prover->a_, engine.LoadG1(file.G1Points(layout.a)));
+  DAMOCLES_ASSIGN_OR_RETURN(prover->b_g1_, engine.LoadG1(file.G1Points(layout.b_g1)));
+  DAMOCLES_ASSIGN_OR_RETURN(prover->b_g2_, engine.LoadG2(file.G2Points(layout.b_g2)));
   return prover;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "lib/groth16/secret_memory.h"
 
 #include "damocles/base/check.h"
 #include "damocles/base/status.h"
@@ -28,16 +29,16 @@ constexpr std::size_t kGrain = 4096;
 
 // Values at tau of the polynomials of 8.2: inputs (ONE first), then aux.
 struct Polynomials {
-  std::vector<Fr> u;
-  std::vector<Fr> v;
-  std::vector<Fr> w;
+  SecretFrs u;
+  SecretFrs v;
+  SecretFrs w;
 };
 
 // L_i(tau) for the first `rows` rows: (tau^m - 1) / m * w^i / (tau - w^i).
-std::vector<Fr> LagrangeAt(const bls12_381::Domain& domain, const Fr& tau, std::size_t rows,
-                           ThreadPool& pool) {
+SecretFrs LagrangeAt(const bls12_381::Domain& domain, const Fr& tau, std::size_t rows,
+                     ThreadPool& pool) {
   const Fr factor = domain.VanishingAt(tau) * Fr::FromU64(domain.Size()).Inverse();
-  std::vector<Fr> values(rows);
+  SecretFrs values(rows);
   pool.ParallelRanges(rows, kGrain, [&](std::size_t begin, std::size_t end) {
     const Fr first = domain.Root().Pow(begin);
     const std::span<Fr> part = std::span(values).subspan(begin, end - begin);
@@ -63,7 +64,7 @@ void AddSector(const circuit::PostCircuit& circuit, std::uint32_t sector,
   const std::size_t aux_base = circuit.Inputs();
   const std::size_t first_row = sector * system.Constraints();
   const circuit::Matrix* const matrices[] = {&system.A(), &system.B(), &system.C()};
-  std::vector<Fr>* const columns[] = {&out.u, &out.v, &out.w};
+  SecretFrs* const columns[] = {&out.u, &out.v, &out.w};
   for (std::size_t side = 0; side < 3; ++side) {
     for (std::size_t row = 0; row < system.Constraints(); ++row) {
       const Fr& at_row = lagrange[first_row + row];
@@ -83,8 +84,7 @@ void AddSector(const circuit::PostCircuit& circuit, std::uint32_t sector,
 Polynomials PolynomialsAt(const circuit::PostCircuit& circuit, std::span<const Fr> lagrange,
                           ThreadPool& pool) {
   const std::size_t variables = std::size_t{circuit.Inputs()} + circuit.Aux();
-  Polynomials out{std::vector<Fr>(variables), std::vector<Fr>(variables),
-                  std::vector<Fr>(variables)};
+  Polynomials out{SecretFrs(variables), SecretFrs(variables), SecretFrs(variables)};
   const std::uint32_t sectors = circuit.Shape().sectors;
   std::vector<std::array<Fr, 3>> ones(sectors, std::array<Fr, 3>{});
   pool.ParallelFor(sectors, [&](std::size_t s) {
@@ -121,7 +121,7 @@ class PointWriter {
   template <typename Make>
   absl::Status Query(std::uint64_t count, const Make& make) {
     DAMOCLES_RETURN_IF_ERROR(Count(count));
-    std::vector<Fr> scalars;
+    SecretFrs scalars;
     for (std::uint64_t first = 0; first < count; first += kSetupPartPoints) {
       scalars.resize(std::min<std::uint64_t>(kSetupPartPoints, count - first));
       pool_.ParallelRanges(scalars.size(), kGrain, [&](std::size_t begin, std::size_t end) {
@@ -208,14 +208,14 @@ absl::Status WriteQueries(PointWriter& writer, const Polynomials& at_tau,
     Combine(at_tau, secrets, by_delta, counts.ic + first, out);
   }));
 
-  const auto without_zeros = [](const std::vector<Fr>& values) {
-    std::vector<Fr> kept;
+  const auto without_zeros = [](const SecretFrs& values) {
+    SecretFrs kept;
     std::ranges::copy_if(values, std::back_inserter(kept),
                          [](const Fr& value) { return !value.IsZero(); });
     return kept;
   };
-  const std::vector<Fr> a = without_zeros(at_tau.u);
-  const std::vector<Fr> b = without_zeros(at_tau.v);
+  const SecretFrs a = without_zeros(at_tau.u);
+  const SecretFrs b = without_zeros(at_tau.v);
   if (a.size() != counts.a || b.size() != counts.b_g1) {
     // A polynomial that vanishes at tau: chance 2^-230 for a random tau.
     return absl::InvalidArgumentError("tau is a root of one of the circuit's polynomials");
@@ -232,6 +232,10 @@ absl::Status WriteQueries(PointWriter& writer, const Polynomials& at_tau,
 }
 
 }  // namespace
+
+SetupSecrets::~SetupSecrets() {
+  explicit_bzero(static_cast<void*>(this), sizeof(*this));
+}
 
 SetupSecrets RandomSecrets(Random& random) {
   return {.alpha = bls12_381::RandomFr(random),
@@ -251,9 +255,9 @@ absl::StatusOr<std::uint64_t> MakeParams(const circuit::PostCircuit& circuit,
   const circuit::Counts counts = circuit::CircuitCounts(circuit.Shape());
   const bls12_381::Domain domain(counts.Log2Domain());
   const Fr vanishing = domain.VanishingAt(secrets.tau);
-  for (const Fr& secret :
-       {secrets.alpha, secrets.beta, secrets.gamma, secrets.delta, secrets.tau, vanishing}) {
-    if (secret.IsZero()) {
+  for (const Fr* const secret :
+       {&secrets.alpha, &secrets.beta, &secrets.gamma, &secrets.delta, &secrets.tau, &vanishing}) {
+    if (secret->IsZero()) {
       return absl::InvalidArgumentError(
           "the secrets are not usable: none may be zero, and tau^m must not be 1");
     }

@@ -56,19 +56,47 @@ std::uint64_t NodeOffset(const TreeShape& shape, unsigned rows_to_discard, unsig
   return nodes * kNodeBytes;
 }
 
+// Tree files that are not under their names yet, and the root over them.
+struct Draft {
+  std::vector<NewFile> files;
+  Fr comm_r_last{};
+
+  absl::Status Keep(const std::string& cache_folder) {
+    for (NewFile& file : files) DAMOCLES_RETURN_IF_ERROR(file.Commit());
+    return SyncFolder(cache_folder);
+  }
+};
+
 absl::StatusOr<Fr> BuildOneFile(ThreadPool& pool, const TreeShape& shape, const File& sealed,
-                                const std::string& sealed_path, unsigned tree,
-                                const std::string& path, unsigned rows_to_discard,
-                                Progress& progress) {
-  DAMOCLES_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(path));
+                                const std::string& sealed_path, unsigned tree, const NewFile& file,
+                                unsigned rows_to_discard, Progress& progress) {
   const RowSink write = [&](unsigned row, std::uint64_t first, std::span<const Fr> nodes) {
     return file.WriteAt(NodeOffset(shape, rows_to_discard, row, first), EncodeNodes(nodes));
   };
-  DAMOCLES_ASSIGN_OR_RETURN(
-      const Fr root, WalkBaseTree(pool, shape, sealed, sealed_path, tree, rows_to_discard + 1,
-                                  write, [&](std::uint64_t leaves) { progress.Add(leaves); }));
-  DAMOCLES_RETURN_IF_ERROR(file.Commit());
-  return root;
+  return WalkBaseTree(pool, shape, sealed, sealed_path, tree, rows_to_discard + 1, write,
+                      [&](std::uint64_t leaves) { progress.Add(leaves); });
+}
+
+absl::StatusOr<Draft> BuildDraft(ThreadPool& pool, const TreeShape& shape, const SectorFiles& files,
+                                 const BuildOptions& options) {
+  DAMOCLES_ASSIGN_OR_RETURN(const unsigned rows_to_discard,
+                            RowsToDiscard(shape, options.rows_to_discard));
+  DAMOCLES_ASSIGN_OR_RETURN(const File sealed, OpenSealedFile(files.sealed_path, shape));
+  DAMOCLES_RETURN_IF_ERROR(MakeFolders(files.cache_folder));
+  Progress progress(options, shape.Nodes());
+  const std::vector<std::string> names = TreeFileNames(shape);
+  Draft draft;
+  std::vector<Fr> roots;
+  for (unsigned tree = 0; tree < names.size(); ++tree) {
+    DAMOCLES_ASSIGN_OR_RETURN(NewFile file,
+                              NewFile::Create(files.cache_folder + "/" + names[tree]));
+    DAMOCLES_ASSIGN_OR_RETURN(const Fr root, BuildOneFile(pool, shape, sealed, files.sealed_path,
+                                                          tree, file, rows_to_discard, progress));
+    draft.files.push_back(std::move(file));
+    roots.push_back(root);
+  }
+  draft.comm_r_last = RootOverBaseRoots(shape, roots);
+  return draft;
 }
 
 absl::Status CompareOneTree(ThreadPool& pool, const TreeShape& shape, const File& sealed,
@@ -96,22 +124,9 @@ absl::Status CompareOneTree(ThreadPool& pool, const TreeShape& shape, const File
 
 absl::StatusOr<Fr> BuildTreeFiles(ThreadPool& pool, const TreeShape& shape,
                                   const SectorFiles& files, const BuildOptions& options) {
-  DAMOCLES_ASSIGN_OR_RETURN(const unsigned rows_to_discard,
-                            RowsToDiscard(shape, options.rows_to_discard));
-  DAMOCLES_ASSIGN_OR_RETURN(const File sealed, OpenSealedFile(files.sealed_path, shape));
-  DAMOCLES_RETURN_IF_ERROR(MakeFolders(files.cache_folder));
-  Progress progress(options, shape.Nodes());
-  const std::vector<std::string> names = TreeFileNames(shape);
-  std::vector<Fr> roots;
-  for (unsigned tree = 0; tree < names.size(); ++tree) {
-    DAMOCLES_ASSIGN_OR_RETURN(
-        const Fr root,
-        BuildOneFile(pool, shape, sealed, files.sealed_path, tree,
-                     files.cache_folder + "/" + names[tree], rows_to_discard, progress));
-    roots.push_back(root);
-  }
-  DAMOCLES_RETURN_IF_ERROR(SyncFolder(files.cache_folder));
-  return RootOverBaseRoots(shape, roots);
+  DAMOCLES_ASSIGN_OR_RETURN(Draft draft, BuildDraft(pool, shape, files, options));
+  DAMOCLES_RETURN_IF_ERROR(draft.Keep(files.cache_folder));
+  return draft.comm_r_last;
 }
 
 absl::StatusOr<Fr> BuildZeroTreeFiles(const TreeShape& shape, const std::string& cache_folder,
@@ -132,25 +147,40 @@ absl::StatusOr<Fr> BuildZeroTreeFiles(const TreeShape& shape, const std::string&
     DAMOCLES_RETURN_IF_ERROR(file.Commit());
   }
   DAMOCLES_RETURN_IF_ERROR(SyncFolder(cache_folder));
-  return RootOverBaseRoots(shape, std::vector<Fr>(shape.BaseTrees(), zero_roots.back()));
+  return ZeroSectorRoot(shape);
+}
+
+Fr ZeroSectorRoot(const TreeShape& shape) {
+  return RootOverBaseRoots(shape,
+                           std::vector<Fr>(shape.BaseTrees(), ZeroRoots(shape.base_depth).back()));
 }
 
 absl::StatusOr<PAux> RebuildSector(ThreadPool& pool, const TreeShape& shape,
                                    const SectorFiles& files, const std::optional<Fr>& comm_c,
                                    const BuildOptions& options) {
-  PAux p_aux;
-  if (comm_c.has_value()) {
-    p_aux.comm_c = *comm_c;
-  } else {
-    const absl::StatusOr<PAux> present = ReadPAux(files.cache_folder);
-    if (!present.ok()) {
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "comm_c does not follow from the sealed file and p_aux does not tell it (%s): give it",
-          present.status().message()));
-    }
-    p_aux.comm_c = present->comm_c;
+  const absl::StatusOr<PAux> present = ReadPAux(files.cache_folder);
+  if (!comm_c.has_value() && !present.ok()) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "comm_c does not follow from the sealed file and p_aux does not tell it (%s): give it",
+        present.status().message()));
   }
-  DAMOCLES_ASSIGN_OR_RETURN(p_aux.comm_r_last, BuildTreeFiles(pool, shape, files, options));
+  DAMOCLES_ASSIGN_OR_RETURN(Draft draft, BuildDraft(pool, shape, files, options));
+  const PAux p_aux{comm_c.value_or(present.ok() ? present->comm_c : Fr::Zero()), draft.comm_r_last};
+  // The root is what the sector was sealed to.  Another one means other content, and trees over
+  // that would make a corrupt sector look sound.
+  if (present.ok() && *present != p_aux && !options.force) {
+    const std::string p_aux_path = files.cache_folder + "/" + kPAuxName;
+    if (present->comm_r_last == p_aux.comm_r_last) {
+      return absl::DataLossError(absl::StrFormat(
+          "%s: holds another comm_c than the one given; nothing was changed", p_aux_path));
+    }
+    return absl::DataLossError(
+        absl::StrFormat("%s: its root is not the comm_r_last in %s: the sealed file is corrupt or "
+                        "of another sector "
+                        "(or p_aux is); nothing was changed",
+                        files.sealed_path, p_aux_path));
+  }
+  DAMOCLES_RETURN_IF_ERROR(draft.Keep(files.cache_folder));
   DAMOCLES_RETURN_IF_ERROR(WritePAux(files.cache_folder, p_aux));
   return p_aux;
 }

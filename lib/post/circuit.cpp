@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/check.h"
 #include "damocles/base/status.h"
 
 namespace damocles::post {
@@ -44,6 +45,7 @@ absl::Status CheckMatches(const CircuitShape& circuit, const ChallengedSector& s
 }  // namespace
 
 circuit::PostShape PostShapeOf(const CircuitShape& circuit) {
+  DAMOCLES_CHECK(CheckCircuit(circuit).ok());
   circuit::PostShape shape;
   for (unsigned level = 0; level < circuit.tree.PathLevels(); ++level) {
     shape.level_arities.push_back(circuit.tree.Arity(level));

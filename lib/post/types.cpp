@@ -47,4 +47,15 @@ CircuitShape CircuitShapeOf(PostKind kind, const merkle::TreeShape& tree,
   return {kind, tree, sectors_per_partition, kWindowChallenges};
 }
 
+absl::Status CheckCircuit(const CircuitShape& circuit) {
+  if (circuit.sectors >= 1 && circuit.sectors <= kCircuitSectorsMax && circuit.challenges >= 1 &&
+      circuit.challenges <= kCircuitChallengesMax) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "a circuit of %d sectors with %d challenges each cannot be: want 1 to %d sectors and 1 to %d "
+      "challenges",
+      circuit.sectors, circuit.challenges, kCircuitSectorsMax, kCircuitChallengesMax));
+}
+
 }  // namespace damocles::post

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "lib/prover/case_input.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
-#include "damocles/base/mapped_file.h"
 #include "damocles/base/status.h"
 #include "damocles/circuit/post_circuit.h"
 #include "damocles/hash/sha256.h"
@@ -27,97 +27,6 @@ namespace damocles::prover {
 namespace {
 
 using nlohmann::json;
-
-absl::Status Wrong(std::string_view member, std::string_view want) {
-  return absl::InvalidArgumentError(
-      absl::StrFormat("case: member %s: want %s", std::string(member), std::string(want)));
-}
-
-// What is read of a case.
-struct CaseInputs {
-  std::string name;
-  PostClaim claim;
-  filecoin::ActorId miner = 0;
-  std::vector<filecoin::SectorNumber> sectors;
-  std::vector<groth16::Blinding> blindings;
-  std::optional<groth16::SetupSecrets> secrets;
-};
-
-absl::StatusOr<std::string> Text(const json& object, const char* member) {
-  if (!object.is_object() || !object.contains(member) || !object[member].is_string()) {
-    return Wrong(member, "a text");
-  }
-  return object[member].get<std::string>();
-}
-
-absl::StatusOr<std::uint64_t> Number(const json& object, const char* member) {
-  if (!object.is_object() || !object.contains(member) || !object[member].is_number_unsigned()) {
-    return Wrong(member, "a number, not negative");
-  }
-  return object[member].get<std::uint64_t>();
-}
-
-absl::StatusOr<Bytes32> Hex32(const json& object, const char* member) {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::string text, Text(object, member));
-  const auto bytes = FromHex32(text);
-  if (!bytes.ok()) return Wrong(member, "64 hexadecimal digits");
-  return *bytes;
-}
-
-absl::StatusOr<bls12_381::Fr> ElementOf(const json& object, const char* member) {
-  DAMOCLES_ASSIGN_OR_RETURN(const Bytes32 bytes, Hex32(object, member));
-  return bls12_381::FrFromBytesLe(bytes);
-}
-
-absl::StatusOr<post::CircuitShape> ReadCircuit(const json& root) {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::string kind_name, Text(root, "kind"));
-  DAMOCLES_ASSIGN_OR_RETURN(const post::PostKind kind, post::KindFromName(kind_name));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::string size, Text(root, "sector_size"));
-  DAMOCLES_ASSIGN_OR_RETURN(const filecoin::SectorSize bytes, filecoin::ParseSectorSize(size));
-  DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree,
-                            merkle::ShapeOf(filecoin::ToBytes(bytes)));
-  if (!root.contains("circuit")) return Wrong("circuit", "an object");
-  DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t sectors, Number(root["circuit"], "sectors"));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t challenges, Number(root["circuit"], "challenges"));
-  if (sectors == 0 || sectors > 10000) return Wrong("circuit.sectors", "1 to 10000");
-  const post::CircuitShape circuit =
-      post::CircuitShapeOf(kind, tree, kind == post::PostKind::kWindow ? sectors : 0);
-  if (circuit.sectors != sectors || circuit.challenges != challenges) {
-    return Wrong("circuit", "sectors and challenges that the kind of proof has");
-  }
-  return circuit;
-}
-
-absl::StatusOr<CaseInputs> ReadInputs(std::string_view text) {
-  const json root = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!root.is_object()) return absl::InvalidArgumentError("case: the input is no JSON object");
-  CaseInputs inputs;
-  DAMOCLES_ASSIGN_OR_RETURN(inputs.name, Text(root, "name"));
-  DAMOCLES_ASSIGN_OR_RETURN(inputs.claim.circuit, ReadCircuit(root));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::string version, Text(root, "api_version"));
-  DAMOCLES_ASSIGN_OR_RETURN(inputs.claim.version, post::ApiVersionFromName(version));
-  DAMOCLES_ASSIGN_OR_RETURN(inputs.miner, Number(root, "miner"));
-  DAMOCLES_ASSIGN_OR_RETURN(inputs.claim.randomness, Hex32(root, "randomness"));
-  for (const char* member : {"sectors", "partitions"}) {
-    if (!root.contains(member) || !root[member].is_array() || root[member].empty()) {
-      return Wrong(member, "a list");
-    }
-  }
-  for (const json& sector : root["sectors"]) {
-    DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t number, Number(sector, "sector"));
-    inputs.sectors.push_back(number);
-  }
-  for (const json& partition : root["partitions"]) {
-    groth16::Blinding blinding;
-    DAMOCLES_ASSIGN_OR_RETURN(blinding.r, ElementOf(partition, "r"));
-    DAMOCLES_ASSIGN_OR_RETURN(blinding.s, ElementOf(partition, "s"));
-    inputs.blindings.push_back(blinding);
-  }
-  if (root.contains("secrets")) {
-    DAMOCLES_ASSIGN_OR_RETURN(inputs.secrets, ReadSecrets(root["secrets"].dump()));
-  }
-  return inputs;
-}
 
 // The sectors as they lie in the store, their comm_r from p_aux.
 absl::StatusOr<std::vector<SectorToProve>> FindSectors(const CaseInputs& inputs,
@@ -158,20 +67,22 @@ json VanillaJson(const CaseInputs& inputs, std::span<const post::FallbackSectorP
   return list;
 }
 
-json ParamsJson(const post::CircuitShape& circuit, const groth16::ParamsFile& file,
-                const LoadedVk& vk) {
+absl::StatusOr<json> ParamsJson(const post::CircuitShape& circuit, const groth16::ParamsFile& file,
+                                const LoadedVk& vk) {
   const groth16::QueryCounts& counts = file.Layout().counts;
-  return {{"file", post::ParamsFileName(circuit)},
-          {"bytes", file.Content().size()},
-          {"sha256", ToHex(hash::Sha256Of(file.Content()))},
-          {"vk_sha256", vk.sha256},
-          {"counts",
-           {{"ic", counts.ic},
-            {"h", counts.h},
-            {"l", counts.l},
-            {"a", counts.a},
-            {"b_g1", counts.b_g1},
-            {"b_g2", counts.b_g2}}}};
+  DAMOCLES_ASSIGN_OR_RETURN(const groth16::FileDigests digests,
+                            groth16::DigestsOfFile(file.Path()));
+  return json{{"file", post::ParamsFileName(circuit)},
+              {"bytes", digests.bytes},
+              {"sha256", digests.sha256},
+              {"vk_sha256", vk.sha256},
+              {"counts",
+               {{"ic", counts.ic},
+                {"h", counts.h},
+                {"l", counts.l},
+                {"a", counts.a},
+                {"b_g1", counts.b_g1},
+                {"b_g2", counts.b_g2}}}};
 }
 
 json PartitionsJson(const CaseInputs& inputs, std::span<const PartitionProof> partitions) {
@@ -231,31 +142,21 @@ absl::Status EnsureParameters(const CaseInputs& inputs, const ParameterStore& st
     return absl::FailedPreconditionError(absl::StrFormat(
         "%s is missing and the case has no secrets to make it from", store.ParamsPath(circuit)));
   }
-  // A .vk without its .params is replaced: with the same secrets it comes out the same.
+  if (options.progress) {
+    options.progress(absl::StrFormat(
+        "WARNING: making %s from the secrets in the case: whoever has them can prove what is not "
+        "true; for tests and devnets only, manager and worker refuse such parameters elsewhere",
+        store.ParamsPath(circuit)));
+  }
   return MakeParameterFiles(options.parameters, circuit, inputs.secrets, random, pool,
-                            /*overwrite=*/true, options.progress);
+                            /*overwrite=*/false, options.progress);
 }
 
 }  // namespace
 
-absl::StatusOr<groth16::SetupSecrets> ReadSecrets(std::string_view text) {
-  const json root = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!root.is_object()) return absl::InvalidArgumentError("secrets: no JSON object");
-  groth16::SetupSecrets secrets{};
-  const std::pair<const char*, bls12_381::Fr*> members[] = {{"alpha", &secrets.alpha},
-                                                            {"beta", &secrets.beta},
-                                                            {"gamma", &secrets.gamma},
-                                                            {"delta", &secrets.delta},
-                                                            {"tau", &secrets.tau}};
-  for (const auto& [member, value] : members) {
-    DAMOCLES_ASSIGN_OR_RETURN(*value, ElementOf(root, member));
-  }
-  return secrets;
-}
-
 absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& options,
                                     groth16::Engine& engine, ThreadPool& pool, Random& random) {
-  DAMOCLES_ASSIGN_OR_RETURN(const CaseInputs inputs, ReadInputs(text));
+  DAMOCLES_ASSIGN_OR_RETURN(const CaseInputs inputs, ReadCaseInputs(text));
   const PostClaim& claim = inputs.claim;
   const std::atomic<bool> never{false};
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<SectorToProve> sectors,
@@ -277,6 +178,7 @@ absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& op
   const Bytes proof = Join(partitions);
   DAMOCLES_ASSIGN_OR_RETURN(const auto params, store.Params(claim.circuit));
   DAMOCLES_ASSIGN_OR_RETURN(const auto vk, store.Vk(claim.circuit));
+  DAMOCLES_ASSIGN_OR_RETURN(const json params_json, ParamsJson(claim.circuit, *params, *vk));
   std::vector<post::SectorCommitment> commitments;
   for (const SectorToProve& sector : sectors) {
     commitments.push_back({sector.number, sector.comm_r});
@@ -292,7 +194,7 @@ absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& op
       {"randomness", ToHex(claim.randomness)},
       {"sectors", SectorsJson(vanilla.challenged)},
       {"vanilla", VanillaJson(inputs, vanilla.proofs)},
-      {"params", ParamsJson(claim.circuit, *params, *vk)},
+      {"params", params_json},
       {"partitions", PartitionsJson(inputs, partitions)},
       {"proof", ToHex(proof)},
       {"verdicts_on_changes",

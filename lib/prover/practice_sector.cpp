@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "damocles/base/status.h"
 #include "damocles/hash/sha256.h"
 #include "damocles/merkle/build.h"
+#include "damocles/merkle/sector_tree.h"
 #include "damocles/storage/sector_paths.h"
 
 namespace damocles::prover {
@@ -135,11 +137,30 @@ struct OneSector {
   filecoin::SectorId id;
   std::string salt;
   merkle::SectorFiles files;
+  std::optional<PracticeSector> existing;
 };
+
+// The sector that is there, if it is the one that was ordered.
+absl::StatusOr<PracticeSector> TakeExisting(const merkle::TreeShape& shape, const OneSector& sector,
+                                            const PracticeContent& content) {
+  DAMOCLES_RETURN_IF_ERROR(merkle::OpenSealedFile(sector.files.sealed_path, shape).status());
+  DAMOCLES_ASSIGN_OR_RETURN(const merkle::PAux p_aux, merkle::ReadPAux(sector.files.cache_folder));
+  const bool other_salt =
+      content.salt && p_aux.comm_c != PracticeCommC(*content.salt, sector.id.number);
+  const bool other_zeros = content.zeros && p_aux.comm_r_last != merkle::ZeroSectorRoot(shape);
+  if (other_salt || other_zeros) {
+    return absl::DataLossError(
+        absl::StrFormat("%s: is there already with other content: remove the sector first or take "
+                        "another number",
+                        sector.files.sealed_path));
+  }
+  return PracticeSector{sector.id, p_aux, bls12_381::ToBytesLe(p_aux.CommR())};
+}
 
 absl::StatusOr<PracticeSector> MakeOne(ThreadPool& pool, const merkle::TreeShape& shape,
                                        const OneSector& sector, bool zeros,
                                        const merkle::BuildOptions& options) {
+  if (sector.existing) return *sector.existing;
   DAMOCLES_ASSIGN_OR_RETURN(SealedDraft sealed,
                             SealedDraft::Create(sector.files.sealed_path, shape.sector_bytes));
   PracticeSector out;
@@ -162,7 +183,8 @@ absl::StatusOr<PracticeSector> MakeOne(ThreadPool& pool, const merkle::TreeShape
   return out;
 }
 
-absl::StatusOr<std::vector<OneSector>> Prepare(Random& random, const PracticeOrder& order) {
+absl::StatusOr<std::vector<OneSector>> Prepare(Random& random, const merkle::TreeShape& shape,
+                                               const PracticeOrder& order) {
   std::vector<OneSector> sectors;
   std::set<filecoin::SectorNumber> seen;
   for (filecoin::SectorNumber number : order.numbers) {
@@ -174,9 +196,15 @@ absl::StatusOr<std::vector<OneSector>> Prepare(Random& random, const PracticeOrd
     OneSector sector{id,
                      {},
                      {storage::ReplicaPath(order.store_path, id, storage::Variant::kSealed),
-                      storage::CachePath(order.store_path, id, storage::Variant::kSealed)}};
-    for (const std::string& path :
-         {sector.files.sealed_path, sector.files.cache_folder + "/" + merkle::kPAuxName}) {
+                      storage::CachePath(order.store_path, id, storage::Variant::kSealed)},
+                     std::nullopt};
+    const std::string p_aux_path = sector.files.cache_folder + "/" + merkle::kPAuxName;
+    if (order.keep_existing && PathExists(p_aux_path)) {
+      DAMOCLES_ASSIGN_OR_RETURN(sector.existing, TakeExisting(shape, sector, order.content));
+      sectors.push_back(std::move(sector));
+      continue;
+    }
+    for (const std::string& path : {sector.files.sealed_path, p_aux_path}) {
       if (PathExists(path)) {
         return absl::AlreadyExistsError(absl::StrFormat(
             "%s: is there already: remove the sector first or take another number", path));
@@ -216,7 +244,7 @@ absl::StatusOr<std::vector<PracticeSector>> MakePracticeSectors(ThreadPool& pool
                                                                 const PracticeOrder& order) {
   DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape shape,
                             merkle::ShapeOf(filecoin::ToBytes(order.size)));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<OneSector> sectors, Prepare(random, order));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<OneSector> sectors, Prepare(random, shape, order));
   for (const char* folder : {"sealed", "cache"}) {
     DAMOCLES_RETURN_IF_ERROR(MakeFolders(order.store_path + "/" + folder));
   }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
+#include "damocles/base/json_depth.h"
 #include "damocles/base/status.h"
 
 namespace damocles::storage {
@@ -116,6 +118,8 @@ absl::Status CheckSectors(std::span<const GenesisSector> sectors) {
 }  // namespace
 
 absl::StatusOr<std::vector<GenesisSector>> ParseGenesis(std::string_view text) {
+  if (const absl::Status depth = CheckJsonDepth(text); !depth.ok())
+    return Wrong(std::string(depth.message()));
   const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Wrong("is not a JSON object");
   for (const auto& [member, value] : json.items()) {
@@ -158,26 +162,38 @@ absl::StatusOr<std::vector<GenesisSector>> ReadGenesisFile(const std::string& pa
   return sectors;
 }
 
-absl::Status AppendToGenesisFile(const std::string& path, std::span<const GenesisSector> sectors) {
+absl::StatusOr<GenesisEdit> GenesisEdit::Open(const std::string& path) {
   // A file of its own: `path` itself is replaced, and a lock on it would go with the old file.
   const std::string lock_path = path + ".lock";
+  const auto failed = [&lock_path](const char* what) {
+    const int error = errno;
+    const std::string text = absl::StrFormat("%s: cannot %s: %s", lock_path, what,
+                                             std::generic_category().message(error));
+    return error == EACCES || error == EPERM || error == EROFS ? absl::PermissionDeniedError(text)
+                                                               : absl::UnavailableError(text);
+  };
   const int fd = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) {
-    return absl::UnavailableError(
-        absl::StrFormat("%s: cannot open: %s", lock_path, std::generic_category().message(errno)));
-  }
-  const File lock(fd);
+  if (fd < 0) return failed("open");
+  File lock(fd);
   while (flock(fd, LOCK_EX) != 0) {
-    if (errno == EINTR) continue;
-    return absl::UnavailableError(
-        absl::StrFormat("%s: cannot lock: %s", lock_path, std::generic_category().message(errno)));
+    if (errno != EINTR) return failed("lock");
   }
+  // The file is replaced by a new one beside it.
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (access(folder.c_str(), W_OK | X_OK) != 0) return failed("write beside");
 
   absl::StatusOr<std::vector<GenesisSector>> present = ReadGenesisFile(path);
   if (absl::IsNotFound(present.status())) present = std::vector<GenesisSector>();
   DAMOCLES_RETURN_IF_ERROR(present.status());
+  return GenesisEdit(path, std::move(lock), *std::move(present));
+}
+
+absl::StatusOr<std::vector<GenesisSector>> GenesisEdit::With(
+    std::span<const GenesisSector> sectors) const {
+  std::vector<GenesisSector> all = sectors_;
   std::map<SectorKey, GenesisSector> by_key;
-  for (const GenesisSector& sector : *present) {
+  for (const GenesisSector& sector : sectors_) {
     by_key.emplace(SectorKey(sector.miner, sector.number), sector);
   }
   for (const GenesisSector& sector : sectors) {
@@ -185,12 +201,28 @@ absl::Status AppendToGenesisFile(const std::string& path, std::span<const Genesi
     if (!added && place->second != sector) {
       return absl::AlreadyExistsError(
           absl::StrFormat("%s: %s is there with other content: remove it or take another number",
-                          path, Name(sector)));
+                          path_, Name(sector)));
     }
-    if (added) present->push_back(sector);
+    if (added) all.push_back(sector);
   }
-  DAMOCLES_RETURN_IF_ERROR(Annotate(CheckSectors(*present), path));
-  return WriteFileAtomically(path, FormatGenesis(*present));
+  DAMOCLES_RETURN_IF_ERROR(Annotate(CheckSectors(all), path_));
+  return all;
+}
+
+absl::Status GenesisEdit::CheckAdd(std::span<const GenesisSector> sectors) const {
+  return With(sectors).status();
+}
+
+absl::Status GenesisEdit::Add(std::span<const GenesisSector> sectors) {
+  DAMOCLES_ASSIGN_OR_RETURN(std::vector<GenesisSector> all, With(sectors));
+  DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(path_, FormatGenesis(all)));
+  sectors_ = std::move(all);
+  return absl::OkStatus();
+}
+
+absl::Status AppendToGenesisFile(const std::string& path, std::span<const GenesisSector> sectors) {
+  DAMOCLES_ASSIGN_OR_RETURN(GenesisEdit edit, GenesisEdit::Open(path));
+  return edit.Add(sectors);
 }
 
 }  // namespace damocles::storage

@@ -204,9 +204,10 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
   }
   if (!capabilities.practice_types.empty() && !state_->practice_allowed) {
     return absl::FailedPreconditionError(absl::StrFormat(
-        "the parameters of worker \"%s\" for proof type %d were made from known secrets: anybody "
-        "could forge such proofs, so they are for a devnet only, and the chain is not known to be "
-        "one",
+        "the parameters of worker \"%s\" for proof type %d are not the published ones, or were "
+        "made "
+        "from known secrets: whoever made them could forge proofs, so they are for a devnet only, "
+        "and the chain is not known to be one; run damocles-prover params check on the worker",
         capabilities.name, static_cast<int>(capabilities.practice_types.front())));
   }
   WorkerInfo& info = state_->workers[capabilities.name];

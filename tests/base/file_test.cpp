@@ -12,8 +12,6 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
-#include "damocles/base/mapped_file.h"
-
 namespace damocles {
 namespace {
 
@@ -95,27 +93,6 @@ TEST(FileTest, HomeIsPutInFrontOnly) {
   EXPECT_EQ(ExpandHome("~other/x"), "~other/x");
   EXPECT_EQ(ExpandHome("/a/~/b"), "/a/~/b");
   EXPECT_EQ(ExpandHome(""), "");
-}
-
-TEST(MappedFileTest, ShowsTheContentAndMoves) {
-  const TempDir dir;
-  const std::string path = dir / "data";
-  ASSERT_OK(WriteFileAtomically(path, "mapped"));
-  ASSERT_OK_AND_ASSIGN(MappedFile file, MappedFile::Open(path));
-  EXPECT_EQ(AsText(file.Content()), "mapped");
-  EXPECT_EQ(file.Path(), path);
-  MappedFile moved = std::move(file);
-  EXPECT_EQ(AsText(moved.Content()), "mapped");
-  EXPECT_TRUE(file.Content().empty());  // NOLINT(bugprone-use-after-move): what is tested
-  ASSERT_OK(WriteFileAtomically(dir / "empty", ""));
-  ASSERT_OK_AND_ASSIGN(MappedFile empty, MappedFile::Open(dir / "empty"));
-  EXPECT_TRUE(empty.Content().empty());
-  empty = std::move(moved);
-  EXPECT_EQ(AsText(empty.Content()), "mapped");
-  // The old content stays while it is mapped, though the file is replaced.
-  ASSERT_OK(WriteFileAtomically(path, "others"));
-  EXPECT_EQ(AsText(empty.Content()), "mapped");
-  EXPECT_THAT(MappedFile::Open(dir / "absent"), StatusIs(absl::StatusCode::kNotFound, "absent"));
 }
 
 }  // namespace

@@ -35,8 +35,8 @@ class ParamsTest : public ::testing::Test {
   static std::vector<std::size_t> CountOffsets() {
     const ParamsLayout layout = ParseParams(*sound_).value();
     std::vector<std::size_t> offsets{VerifyingKeyBytes({}) - 4};
-    for (const ByteSpan query : {layout.h, layout.l, layout.a, layout.b_g1, layout.b_g2}) {
-      offsets.push_back(static_cast<std::size_t>(query.data() - sound_->data()) - 4);
+    for (const FilePart& query : {layout.h, layout.l, layout.a, layout.b_g1, layout.b_g2}) {
+      offsets.push_back(query.offset - 4);
     }
     return offsets;
   }
@@ -52,7 +52,7 @@ TEST_F(ParamsTest, AGoodFileIsReadWithAllItsPoints) {
   EXPECT_EQ((*file)->Layout().counts, Expected());
   EXPECT_EQ(sound_->size(), ParamsBytes(Expected()));
   EXPECT_OK((*file)->CheckAllPoints(pool_));
-  EXPECT_TRUE(std::ranges::equal(WriteVerifyingKey((*file)->Key()), (*file)->Layout().vk));
+  EXPECT_TRUE(std::ranges::equal(WriteVerifyingKey((*file)->Key()), (*file)->Vk()));
 }
 
 TEST_F(ParamsTest, AnHQueryLongerThanNeededIsAccepted) {
@@ -131,7 +131,7 @@ TEST_F(ParamsTest, InfinityIsRefusedInEveryQuery) {
 }
 
 TEST_F(ParamsTest, TheVerifyingKeyIsCheckedPointByPoint) {
-  const ByteSpan vk = ParseParams(*sound_).value().vk;
+  const ByteSpan vk = ByteSpan(*sound_).first(ParseParams(*sound_).value().vk.bytes);
   ASSERT_OK(ReadVerifyingKey(vk, Expected().ic));
   EXPECT_THAT(ReadVerifyingKey(vk, Expected().ic + 1),
               StatusIs(absl::StatusCode::kInvalidArgument, "ic"));

@@ -2,6 +2,8 @@
 
 #include "damocles/groth16/prover.h"
 
+#include <filesystem>
+
 #include "tests/groth16/tiny_circuit.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -131,14 +133,29 @@ TEST_F(Groth16ProverTest, CancelledBeforeItStarts) {
 TEST_F(Groth16ProverTest, APointOffTheCurveIsAnErrorThatNamesTheFile) {
   const Bytes& content = *sound_params_;
   const ParamsLayout layout = ParseParams(content).value();
-  for (const ByteSpan query : {layout.h, layout.l, layout.a, layout.b_g1, layout.b_g2}) {
+  for (const FilePart& query : {layout.h, layout.l, layout.a, layout.b_g1, layout.b_g2}) {
     Bytes spoiled = content;
-    spoiled[static_cast<std::size_t>(query.data() - content.data()) + 90] ^= 1;
+    spoiled[query.offset + 90] ^= 1;
     const auto file = OpenParams(spoiled, "spoiled.params");
     const auto prover = Prover::Make(TinyShape(), file, *engine_, pool_);
     ASSERT_OK(prover);
     EXPECT_THAT((*prover)->Prove(sectors_, RandomBlinding(random_), never_),
                 StatusIs(absl::StatusCode::kDataLoss, "spoiled.params"));
+  }
+}
+
+// With mapped memory this was a SIGBUS.
+TEST_F(Groth16ProverTest, AFileThatBecomesShorterIsAnErrorThatNamesIt) {
+  for (const std::uint64_t cached : {std::uint64_t{0}, std::uint64_t{1} << 30}) {
+    const auto file = OpenParams(*sound_params_, "shrinks.params");
+    const auto engine = MakeCpuEngine(pool_, {.cached_points_bytes_max = cached});
+    const auto prover = Prover::Make(TinyShape(), file, *engine, pool_);
+    ASSERT_OK(prover);
+    std::filesystem::resize_file(file->Path(), file->Layout().l.offset + 100);
+    EXPECT_THAT((*prover)->Prove(sectors_, RandomBlinding(random_), never_),
+                StatusIs(absl::StatusCode::kDataLoss, "shrinks.params"));
+    EXPECT_THAT(file->CheckAllPoints(pool_),
+                StatusIs(absl::StatusCode::kDataLoss, "shrinks.params"));
   }
 }
 

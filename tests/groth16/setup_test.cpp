@@ -2,6 +2,9 @@
 
 #include "damocles/groth16/setup.h"
 
+#include <array>
+#include <new>
+
 #include "tests/groth16/tiny_circuit.h"
 #include "tests/support/status_matchers.h"
 
@@ -30,7 +33,10 @@ TEST(SetupTest, ElementsOfHArePowersOfTau) {
   const SetupSecrets secrets = RandomSecrets(random);
   const ParamsLayout layout = ParseParams(params).value();
   std::vector<bls12_381::G1Affine> h(layout.counts.h);
-  ASSERT_OK(DecodePoints(pool, layout.h, std::span(h)));
+  const EncodedPoints encoded{
+      .count = layout.counts.h,
+      .read = ReadFrom(ByteSpan(params).subspan(layout.h.offset, layout.h.bytes))};
+  ASSERT_OK(DecodePoints(pool, encoded, 0, std::span(h)));
   for (const std::size_t i : {std::size_t{0}, std::size_t{1}, h.size() - 2}) {
     EXPECT_EQ(bls12_381::ToAffine(bls12_381::Mul(h[i], secrets.tau)), h[i + 1]) << i;
   }
@@ -55,6 +61,15 @@ TEST(SetupTest, UnusableSecretsAreRefused) {
   secrets.tau = domain.Root();  // lies in the domain
   EXPECT_THAT(MakeParams(circuit, secrets, pool, sink),
               StatusIs(absl::StatusCode::kInvalidArgument, "secrets"));
+}
+
+TEST(SetupTest, SecretsAreOverwrittenWhenTheyGo) {
+  alignas(SetupSecrets) std::array<unsigned char, sizeof(SetupSecrets)> memory;
+  SeededRandom random(1);
+  auto* const secrets = new (memory.data()) SetupSecrets(RandomSecrets(random));
+  EXPECT_FALSE(secrets->tau.IsZero());
+  secrets->~SetupSecrets();
+  EXPECT_THAT(memory, ::testing::Each(0));
 }
 
 TEST(SetupTest, AnErrorOfTheSinkComesBack) {

@@ -350,6 +350,36 @@ TEST_F(MerkleTest, RebuildKeepsCommCOfThePAuxThatIsThere) {
               StatusIs(absl::StatusCode::kFailedPrecondition, "comm_c"));
 }
 
+// Trees over a spoiled sealed file would make it look sound.
+TEST_F(MerkleTest, RebuildChangesNothingWhereTheRootIsAnother) {
+  const TreeShape shape = ShapeOf(4 * kKiB).value();
+  const SectorFiles files = MakeSector(shape, 6);
+  const auto snapshot = [&files] {
+    std::map<std::string, std::string> content;
+    for (const auto& entry : std::filesystem::directory_iterator(files.cache_folder)) {
+      content[entry.path().string()] = *ReadFile(entry.path().string());
+    }
+    return content;
+  };
+  const std::map<std::string, std::string> before = snapshot();
+  std::string sealed = *ReadFile(files.sealed_path);
+  sealed[100] = static_cast<char>(sealed[100] ^ 1);
+  ASSERT_OK(WriteFileAtomically(files.sealed_path, sealed));
+  EXPECT_THAT(RebuildSector(pool_, shape, files, std::nullopt),
+              StatusIs(absl::StatusCode::kDataLoss, "comm_r_last"));
+  EXPECT_THAT(RebuildSector(pool_, shape, files, Fr::FromU64(6)),
+              StatusIs(absl::StatusCode::kDataLoss, "comm_r_last"));
+  EXPECT_EQ(snapshot(), before);
+
+  BuildOptions force;
+  force.force = true;
+  ASSERT_OK_AND_ASSIGN(const PAux forced, RebuildSector(pool_, shape, files, std::nullopt, force));
+  EXPECT_EQ(forced, *ReadPAux(files.cache_folder));
+  EXPECT_OK(CheckSector(pool_, shape, files));
+  EXPECT_THAT(RebuildSector(pool_, shape, files, Fr::FromU64(7)),
+              StatusIs(absl::StatusCode::kDataLoss, "another comm_c"));
+}
+
 // The whole proof of a sparse 32 GiB sector: 66 leaves.
 TEST_F(MerkleTest, ProofsOfASparse32GiBSectorTakeNoTimeForItsSize) {
   const TreeShape shape = ShapeOf(32 * kGiB).value();

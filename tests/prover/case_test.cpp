@@ -2,6 +2,7 @@
 
 #include "damocles/prover/case.h"
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "tests/prover/compare_case.h"
@@ -9,6 +10,7 @@
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/file.h"
+#include "damocles/prover/parameter_store.h"
 
 namespace damocles::prover {
 namespace {
@@ -82,6 +84,88 @@ TEST_F(CaseTest, WrongInputsAreNamed) {
   changed = sound;
   changed["sectors"][0]["sector"] = 12345;
   EXPECT_THAT(Run(changed.dump()), StatusIs(absl::StatusCode::kNotFound, "12345"));
+}
+
+TEST_F(CaseTest, TheMemberIsNamedWithItsPlace) {
+  const nlohmann::json sound = nlohmann::json::parse(KeptCase("window-2KiB-V1_2-7_11"));
+  const auto expect = [this](const nlohmann::json& changed, const char* text) {
+    EXPECT_THAT(Run(changed.dump()), StatusIs(absl::StatusCode::kInvalidArgument, text));
+  };
+  nlohmann::json changed = sound;
+  changed["partitions"][0]["s"] = std::string(64, 'f');
+  expect(changed, "partitions[0].s");
+  changed = sound;
+  changed["sectors"][1]["sector"] = "11";
+  expect(changed, "sectors[1].sector");
+  changed = sound;
+  changed["circuit"]["sectors"] = 4294967298;
+  expect(changed, "circuit");
+  changed = sound;
+  changed["secrets"] = nullptr;
+  EXPECT_THAT(Run(changed.dump()), StatusIs(absl::StatusCode::kFailedPrecondition, ".params"));
+}
+
+TEST_F(CaseTest, BracketsWithoutEndAreAnErrorAndNoCrash) {
+  const std::string deep(300000, '[');
+  const std::string sound = KeptCase("window-2KiB-V1_2-7_11");
+  const std::size_t at = sound.find("\"secrets\":") + 10;
+  const std::string text =
+      sound.substr(0, at) + deep + std::string(300000, ']') + sound.substr(sound.find('}', at) + 1);
+  EXPECT_THAT(Run(text), StatusIs(absl::StatusCode::kInvalidArgument, "deep"));
+  EXPECT_THAT(ReadSecrets(deep), StatusIs(absl::StatusCode::kInvalidArgument, "deep"));
+  EXPECT_THAT(ReadProofCase(text), StatusIs(absl::StatusCode::kInvalidArgument, "deep"));
+}
+
+// A .vk of another setup stays what it is.
+TEST_F(CaseTest, ParametersOfAnotherSetupAreNotReplaced) {
+  const auto circuit = post::CircuitShapeOf(post::PostKind::kWindow, merkle::ShapeOf(2048).value());
+  ASSERT_OK(
+      MakeParameterFiles(folder_.Path(), circuit, std::nullopt, SystemRandom(), pool_, false));
+  const ParameterStore store(folder_.Path());
+  ASSERT_EQ(std::remove(store.ParamsPath(circuit).c_str()), 0);
+  const std::string vk = ReadFile(store.VkPath(circuit)).value();
+  EXPECT_THAT(Run(KeptCase("window-2KiB-V1_2-7_11")),
+              StatusIs(absl::StatusCode::kAlreadyExists, store.VkPath(circuit)));
+  EXPECT_EQ(ReadFile(store.VkPath(circuit)).value(), vk);
+  EXPECT_FALSE(PathExists(store.ParamsPath(circuit)));
+}
+
+TEST(ProofCaseTest, EveryMemberIsWantedAsItIs) {
+  nlohmann::json sound = nlohmann::json::parse(KeptCase("window-2KiB-V1_2-7_11"));
+  const auto read = ReadProofCase(sound.dump());
+  ASSERT_OK(read);
+  EXPECT_EQ(read->sectors.size(), 2u);
+  EXPECT_EQ(read->proof.size(), 192u);
+  // Below r with a bit that nodes clear: another statement, and not for the reader to change.
+  nlohmann::json unmasked = sound;
+  unmasked["randomness"] = sound["randomness"].get<std::string>().replace(62, 1, "6");
+  EXPECT_EQ(ReadProofCase(unmasked.dump())->claim.randomness[31],
+            read->claim.randomness[31] | 0x40);
+  for (const char* member :
+       {"kind", "sector_size", "api_version", "circuit", "randomness", "sectors", "proof"}) {
+    nlohmann::json changed = sound;
+    changed.erase(member);
+    EXPECT_THAT(ReadProofCase(changed.dump()),
+                StatusIs(absl::StatusCode::kInvalidArgument, member));
+    changed[member] = 17;
+    EXPECT_THAT(ReadProofCase(changed.dump()),
+                StatusIs(absl::StatusCode::kInvalidArgument, member));
+  }
+  const auto expect = [](const nlohmann::json& changed, const char* text) {
+    EXPECT_THAT(ReadProofCase(changed.dump()), StatusIs(absl::StatusCode::kInvalidArgument, text));
+  };
+  nlohmann::json changed = sound;
+  changed["sectors"][0].erase("sector");
+  expect(changed, "sectors[0].sector");
+  changed = sound;
+  changed["sectors"][1]["comm_r"] = "00";
+  expect(changed, "sectors[1].comm_r");
+  changed = sound;
+  changed["circuit"]["sectors"] = "2";
+  expect(changed, "circuit.sectors");
+  changed = sound;
+  changed["proof"] = "0";
+  expect(changed, "proof");
 }
 
 TEST_F(CaseTest, WithoutSecretsMissingParametersAreAnError) {

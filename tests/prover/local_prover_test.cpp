@@ -177,7 +177,7 @@ TEST_F(LocalProverTest, WrongTasksAndCancellation) {
 }
 
 TEST_F(LocalProverTest, ParameterFilesAreCheckedMarkedAndMended) {
-  EXPECT_EQ(parameters_.Origin(circuit_), ParameterOrigin::kLocal);
+  EXPECT_EQ(parameters_.Origin(circuit_).value(), ParameterOrigin::kLocal);
   EXPECT_THAT(MakeParameterFiles(folder_ / "params", circuit_, std::nullopt, SystemRandom(), pool_,
                                  /*overwrite=*/false),
               StatusIs(absl::StatusCode::kAlreadyExists, ".params"));
@@ -207,7 +207,7 @@ TEST_F(LocalProverTest, ParameterFilesAreCheckedMarkedAndMended) {
   ASSERT_OK(MakeParameterFiles(folder_ / "other", circuit_, groth16::RandomSecrets(SystemRandom()),
                                SystemRandom(), pool_, false));
   ParameterStore other(folder_ / "other");
-  EXPECT_EQ(other.Origin(circuit_), ParameterOrigin::kKnownSecrets);
+  EXPECT_EQ(other.Origin(circuit_).value(), ParameterOrigin::kKnownSecrets);
   ASSERT_OK(WriteFileAtomically(other.VkPath(circuit_), vk));
   EXPECT_THAT(other.Params(circuit_), StatusIs(absl::StatusCode::kDataLoss, "different setups"));
   const auto mixed = InspectParameters(other.ParamsPath(circuit_), false, pool_);

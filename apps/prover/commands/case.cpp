@@ -41,7 +41,7 @@ void AddCase(cli::Program& program) {
   cli::AddPath(command, "--in", flags->in, "The case as JSON (- for standard input)")->required();
   cli::AddPath(command, "--store", flags->store, "Folder with the sectors: sealed/ and cache/")
       ->required();
-  AddParamsFolder(command, flags->params);
+  AddParamsFolder(command, flags->params, /*required=*/true);
   AddThreads(command, flags->threads);
   cli::AddJsonFlag(command);  // it prints nothing else
   program.SetAction(

@@ -37,7 +37,12 @@ absl::StatusOr<int> RunEligible(const Flags& flags, const prover::PostClaim& cla
 
 absl::StatusOr<int> Run(const Flags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
-  if (flags.eligible != 0) return RunEligible(flags, claim);
+  if (flags.eligible != 0) {
+    if (claim.circuit.kind != post::PostKind::kWinning) {
+      return cli::UsageError("--eligible is for winning proofs: add --kind winning");
+    }
+    return RunEligible(flags, claim);
+  }
   if (flags.sectors.empty()) {
     return cli::UsageError("name the sectors with --sector, or their number with --eligible");
   }
@@ -66,10 +71,14 @@ void AddChallenges(cli::Program& program) {
   command.add_option("--kind", flags->kind, "window or winning")->capture_default_str();
   flags->claim.Add(command);
   command.add_option("--miner", flags->miner, "Actor id, for --eligible")->capture_default_str();
-  command.add_option("--sector", flags->sectors,
-                     "All sectors of the proof, since the older versions count positions: 7,11");
-  command.add_option("--eligible", flags->eligible,
-                     "Winning: print which of so many eligible sectors is to be proven");
+  CLI::Option* const sector = command.add_option(
+      "--sector", flags->sectors,
+      "All sectors of the proof, since the older versions count positions: 7,11");
+  command
+      .add_option("--eligible", flags->eligible,
+                  "Winning: print which of so many eligible sectors is to be proven")
+      ->check(CLI::Range(std::uint64_t{1}, ~std::uint64_t{0}))
+      ->excludes(sector);
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
       command, [flags] { return Run(*flags); },

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 
 #include "damocles/base/thread_pool.h"
 #include "damocles/groth16/engine.h"
+#include "damocles/post/partition.h"
 #include "damocles/prover/post_prover.h"
 
 namespace damocles::prover_app {
@@ -31,17 +33,37 @@ struct ClaimFlags {
   // `kind_name`: "window" or "winning".  The randomness is masked as nodes do.
   absl::StatusOr<prover::PostClaim> Claim(const std::string& kind_name) const;
 };
+// --randomness alone: 64 hexadecimal digits, anything else is wrong usage.
+CLI::Option* AddRandomness(CLI::App& command, std::string& randomness,
+                           const std::string& description);
 
-// Where sectors are: --store, --miner, --sector, --upgraded.
+// "7:<64 hexadecimal digits>"; a usage error that names `flag` for anything else.
+absl::StatusOr<post::SectorCommitment> ParseCommitment(const char* flag, const std::string& text);
+
+// What the chain knows of the sectors: --comm-r and --genesis.
+struct CommRFlags {
+  std::vector<std::string> comm_r;  // "7:comm_r"
+  std::string genesis;
+
+  void Add(CLI::App& command);
+  // By number.  With a genesis file all `numbers` must be known, without one those of --comm-r are.
+  absl::StatusOr<std::map<std::uint64_t, Bytes32>> Read(
+      std::uint64_t miner, const std::vector<std::uint64_t>& numbers) const;
+};
+
+// Where sectors are and what they are: --store, --miner, --sector, --upgraded, --comm-r, --genesis.
 struct SectorFlags {
   std::string store;
   std::uint64_t miner = 1000;
   std::string sectors;
   std::string upgraded;
+  CommRFlags comm_r;
 
   void Add(CLI::App& command, bool required = true);
-  // comm_r is that of each sector's p_aux.
-  absl::StatusOr<std::vector<prover::SectorToProve>> Find() const;
+  // Reads and proves them.  Without --comm-r and --genesis comm_r is that of each sector's p_aux; a
+  // sector that has no p_aux to take it from is one of the faults.
+  absl::StatusOr<prover::VanillaOutcome> Prove(const prover::PostClaim& claim,
+                                               ThreadPool& pool) const;
 };
 
 // --threads; the pool and the engine of one run.
@@ -51,7 +73,8 @@ struct Machine {
   std::unique_ptr<groth16::Engine> engine;
 };
 void AddThreads(CLI::App& command, std::uint64_t& threads);
-void AddParamsFolder(CLI::App& command, std::string& folder);
+// With a default, unless `required`.
+void AddParamsFolder(CLI::App& command, std::string& folder, bool required = false);
 // The kind of proof as a positional argument or flag value is checked with this.
 absl::Status CheckKind(const std::string& kind_name);
 

@@ -87,6 +87,7 @@ void AddOne(cli::Program& program, CLI::App& group, const char* name, const char
 void AddParams(cli::Program& program) {
   CLI::App& group =
       *program.App().add_subcommand("params", "Look at parameter files")->require_subcommand(1);
+  cli::Program::SetExample(group, "damocles-prover params check ~/params");
   AddOne(program, group, "inspect", "Counts, sizes and digests; verdict by form and digest", false,
          "damocles-prover params inspect ~/params --json");
   AddOne(program, group, "check",

@@ -57,14 +57,11 @@ absl::StatusOr<std::vector<groth16::Blinding>> ParseBlinding(const std::string& 
 // The vanilla proofs: read from files, or made from the sectors.
 absl::StatusOr<prover::VanillaOutcome> Vanilla(const Flags& flags, const prover::PostClaim& claim,
                                                ThreadPool& pool) {
-  const std::atomic<bool> never{false};
   if (flags.vanilla.empty()) {
     if (flags.sectors.store.empty() || flags.sectors.sectors.empty()) {
       return cli::UsageError("name the sectors with --store and --sector, or give --vanilla files");
     }
-    DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::SectorToProve> sectors,
-                              flags.sectors.Find());
-    return prover::ProveVanilla(claim, sectors, pool, never);
+    return flags.sectors.Prove(claim, pool);
   }
   prover::VanillaOutcome outcome;
   std::vector<post::SectorCommitment> commitments;
@@ -131,8 +128,10 @@ void AddOne(cli::Program& program, CLI::App& group, const char* kind, const char
   flags->kind = kind;
   flags->claim.Add(command);
   flags->sectors.Add(command, /*required=*/false);
-  command.add_option("--vanilla", flags->vanilla,
-                     "Vanilla proofs made before, one file a sector, in place of --store");
+  command
+      .add_option("--vanilla", flags->vanilla,
+                  "Vanilla proofs made before, one file a sector, in place of --store")
+      ->excludes("--store");
   AddParamsFolder(command, flags->params);
   command.add_option("--unsafe-blinding", flags->blinding,
                      "r:s,... in place of random blinding, one pair a partition; for tests");
@@ -148,10 +147,12 @@ void AddOne(cli::Program& program, CLI::App& group, const char* kind, const char
 void AddProve(cli::Program& program) {
   CLI::App& group =
       *program.App().add_subcommand("prove", "Make a proof and verify it")->require_subcommand(1);
-  AddOne(program, group, "window", "A WindowPoSt of any number of sectors",
-         "damocles-prover prove window --size 2KiB --store sectors --sector 7,11 --params params "
-         "--out proof.json --randomness "
-         "fd60799789d58905e7b637894df8e843fccff4497fbab080bd4658087ad2202d");
+  const char* const example =
+      "damocles-prover prove window --size 2KiB --store sectors --sector 7,11 --params params "
+      "--out proof.json --randomness "
+      "fd60799789d58905e7b637894df8e843fccff4497fbab080bd4658087ad2202d";
+  cli::Program::SetExample(group, example);
+  AddOne(program, group, "window", "A WindowPoSt of any number of sectors", example);
   AddOne(program, group, "winning", "A WinningPoSt of one sector",
          "damocles-prover prove winning --size 2KiB --store sectors --sector 7 --params params "
          "--json --randomness fd60799789d58905e7b637894df8e843fccff4497fbab080bd4658087ad2202d");

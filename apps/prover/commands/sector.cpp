@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
+#include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -11,7 +13,9 @@
 
 #include "damocles/base/hex.h"
 #include "damocles/base/status.h"
+#include "damocles/filecoin/deadline.h"
 #include "damocles/merkle/build.h"
+#include "damocles/post/vanilla.h"
 #include "damocles/prover/practice_sector.h"
 #include "damocles/storage/genesis_file.h"
 #include "damocles/storage/sector_paths.h"
@@ -72,26 +76,59 @@ struct NewFlags {
   std::optional<std::uint64_t> deadline;
 };
 
+// The genesis file, locked, with what can be known to be wrong found before a sector is made.
+absl::StatusOr<storage::GenesisEdit> OpenGenesis(const NewFlags& flags, filecoin::SectorSize size,
+                                                 const std::vector<std::uint64_t>& numbers) {
+  // Not known yet, and not compared.
+  std::vector<prover::PracticeSector> planned;
+  DAMOCLES_ASSIGN_OR_RETURN(storage::GenesisEdit genesis,
+                            storage::GenesisEdit::Open(flags.genesis));
+  const auto is_there = [&](std::uint64_t number) {
+    return std::ranges::any_of(genesis.Sectors(), [&](const storage::GenesisSector& entry) {
+      return entry.miner == flags.common.miner && entry.number == number;
+    });
+  };
+  for (const std::uint64_t number : numbers) {
+    if (!is_there(number)) {
+      planned.push_back({.id = {flags.common.miner, number}, .p_aux = {}, .comm_r = {}});
+    } else if (!merkle::ReadPAux(flags.common.FilesOf(number).cache_folder).ok()) {
+      return absl::AlreadyExistsError(absl::StrFormat(
+          "%s: sector f0%d/%d is there but not in %s: remove it or take another number",
+          flags.genesis, flags.common.miner, number, flags.common.store));
+    }
+  }
+  DAMOCLES_ASSIGN_OR_RETURN(const auto entries, prover::GenesisSectorsOf(size, planned));
+  DAMOCLES_RETURN_IF_ERROR(genesis.CheckAdd(entries));
+  return genesis;
+}
+
 absl::StatusOr<int> New(const NewFlags& flags, bool salted) {
   const Flags& common = flags.common;
   DAMOCLES_RETURN_IF_ERROR(common.Tree().status());
   DAMOCLES_ASSIGN_OR_RETURN(const filecoin::SectorSize size,
                             filecoin::SectorSizeFromBytes(common.size));
-  prover::PracticeOrder order{.size = size,
-                              .miner = common.miner,
-                              .numbers = {},
-                              .store_path = common.store,
-                              .content = {.salt = std::nullopt, .zeros = flags.zero},
-                              .progress = Progress("sectors")};
+  prover::PracticeOrder order{
+      .size = size,
+      .miner = common.miner,
+      .numbers = {},
+      // A run that stopped before it wrote the genesis file can be repeated.
+      .keep_existing = !flags.genesis.empty(),
+      .store_path = common.store,
+      .content = {.salt = std::nullopt, .zeros = flags.zero},
+      .progress = Progress("sectors")};
   DAMOCLES_ASSIGN_OR_RETURN(order.numbers, cli::ParseNumbers(common.sectors));
   if (salted) order.content.salt = flags.salt;
+  std::optional<storage::GenesisEdit> genesis;
+  if (!flags.genesis.empty()) {
+    DAMOCLES_ASSIGN_OR_RETURN(genesis, OpenGenesis(flags, size, order.numbers));
+  }
   ThreadPool pool(common.threads == 0 ? ProcessorCount() : common.threads);
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::PracticeSector> sectors,
                             prover::MakePracticeSectors(pool, SystemRandom(), order));
-  if (!flags.genesis.empty()) {
+  if (genesis) {
     DAMOCLES_ASSIGN_OR_RETURN(auto entries, prover::GenesisSectorsOf(size, sectors));
     for (storage::GenesisSector& entry : entries) entry.deadline = flags.deadline;
-    DAMOCLES_RETURN_IF_ERROR(storage::AppendToGenesisFile(flags.genesis, entries));
+    DAMOCLES_RETURN_IF_ERROR(genesis->Add(entries));
   }
   nlohmann::json list = nlohmann::json::array();
   for (const prover::PracticeSector& sector : sectors) {
@@ -115,15 +152,38 @@ merkle::BuildOptions WithProgress(std::uint64_t number) {
   return options;
 }
 
-absl::StatusOr<int> Rebuild(const Flags& flags) {
+struct RebuildFlags {
+  Flags common;
+  std::string comm_c;
+  bool force = false;
+};
+
+absl::StatusOr<std::optional<merkle::Fr>> CommC(const RebuildFlags& flags, std::size_t sectors) {
+  if (flags.comm_c.empty()) return std::nullopt;
+  if (sectors != 1) return cli::UsageError("--comm-c is of one sector: name one with --sector");
+  const auto bytes = FromHex32(flags.comm_c);
+  if (bytes.ok()) {
+    if (const auto value = bls12_381::FrFromBytesLe(*bytes); value.ok()) return *value;
+  }
+  return cli::UsageError("--comm-c: write 64 hexadecimal digits of a number below r");
+}
+
+absl::StatusOr<int> Rebuild(const RebuildFlags& rebuild) {
+  const Flags& flags = rebuild.common;
   DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree, flags.Tree());
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> numbers,
                             cli::ParseNumbers(flags.sectors));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::optional<merkle::Fr> comm_c, CommC(rebuild, numbers.size()));
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
   nlohmann::json list = nlohmann::json::array();
   for (const std::uint64_t number : numbers) {
-    const auto p_aux = merkle::RebuildSector(pool, tree, flags.FilesOf(number), std::nullopt,
-                                             WithProgress(number));
+    merkle::BuildOptions options = WithProgress(number);
+    options.force = rebuild.force;
+    const auto p_aux = merkle::RebuildSector(pool, tree, flags.FilesOf(number), comm_c, options);
+    if (absl::IsDataLoss(p_aux.status())) {
+      return Annotate(p_aux.status(),
+                      absl::StrFormat("sector %d (--force rebuilds all the same)", number));
+    }
     if (!p_aux.ok()) return Annotate(p_aux.status(), absl::StrFormat("sector %d", number));
     const std::string comm_r = ToHex(bls12_381::ToBytesLe(p_aux->CommR()));
     list.push_back({{"sector", number},
@@ -135,25 +195,44 @@ absl::StatusOr<int> Rebuild(const Flags& flags) {
   return cli::kExitDone;
 }
 
-absl::StatusOr<int> Check(const Flags& flags) {
+struct CheckFlags {
+  Flags common;
+  CommRFlags comm_r;
+};
+
+// rebuild-trees tells the two apart: it changes nothing where the sealed file is not what was
+// sealed.
+constexpr char kAdvice[] =
+    "sector rebuild-trees mends trees of a sound sealed file and refuses a corrupt one: that one "
+    "comes from a copy or the sector is faulty";
+
+absl::Status CheckOne(ThreadPool& pool, const merkle::TreeShape& tree, const Flags& flags,
+                      std::uint64_t number, const std::map<std::uint64_t, Bytes32>& known) {
+  std::optional<merkle::Fr> comm_r;
+  if (const auto given = known.find(number); given != known.end()) {
+    DAMOCLES_ASSIGN_OR_RETURN(comm_r, post::CommRFromBytes(given->second));
+  }
+  return merkle::CheckSector(pool, tree, flags.FilesOf(number), comm_r, WithProgress(number));
+}
+
+absl::StatusOr<int> Check(const CheckFlags& check) {
+  const Flags& flags = check.common;
   DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree, flags.Tree());
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> numbers,
                             cli::ParseNumbers(flags.sectors));
+  DAMOCLES_ASSIGN_OR_RETURN(const auto known, check.comm_r.Read(flags.miner, numbers));
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
   bool sound = true;
   nlohmann::json list = nlohmann::json::array();
   for (const std::uint64_t number : numbers) {
-    const absl::Status status =
-        merkle::CheckSector(pool, tree, flags.FilesOf(number), std::nullopt, WithProgress(number));
+    const absl::Status status = CheckOne(pool, tree, flags, number, known);
     sound = sound && status.ok();
     const std::string why = std::string(status.message());
     if (flags.json) {
       list.push_back({{"sector", number}, {"sound", status.ok()}, {"reason", why}});
     } else {
-      cli::PrintLine(status.ok()
-                         ? absl::StrFormat("%d: sound", number)
-                         : absl::StrFormat("%d: %s; rebuild the trees or declare the sector faulty",
-                                           number, why));
+      cli::PrintLine(status.ok() ? absl::StrFormat("%d: sound", number)
+                                 : absl::StrFormat("%d: %s; %s", number, why, kAdvice));
     }
   }
   if (flags.json) cli::PrintJson(list);
@@ -165,42 +244,54 @@ absl::StatusOr<int> Check(const Flags& flags) {
 void AddSector(cli::Program& program) {
   CLI::App& group =
       *program.App().add_subcommand("sector", "Make and check sectors")->require_subcommand(1);
+  const char* const new_example =
+      "damocles-prover sector new --size 2KiB --miner 1000 --sector 0-9 --store sectors "
+      "--genesis genesis.json";
+  cli::Program::SetExample(group, new_example);
   {
     CLI::App& command = *group.add_subcommand("new", "Make practice sectors that can be proven");
     auto flags = std::make_shared<NewFlags>();
     flags->common.Add(command);
     CLI::Option* const salt = command.add_option(
         "--salt", flags->salt, "Content by a rule with this text; default: random content");
-    command.add_flag("--zero", flags->zero, "Zeros in a file that takes no space: at once");
+    command.add_flag("--zero", flags->zero, "Zeros in a file that takes no space: at once")
+        ->excludes(salt);
     cli::AddPath(command, "--genesis", flags->genesis,
-                 "Append the sectors to this genesis file of a devnet");
+                 "Append the sectors to this genesis file of a devnet; those that are in the store "
+                 "already are kept as they are");
     command
         .add_option("--deadline", flags->deadline,
                     "Deadline the devnet shall put them in (default: by the chain's rule)")
+        ->check(CLI::Range(std::uint64_t{0}, filecoin::kMainnetPeriod.deadlines - 1))
         ->needs("--genesis");
     program.SetAction(
-        command, [flags, salt] { return New(*flags, salt->count() > 0); },
-        "damocles-prover sector new --size 2KiB --miner 1000 --sector 0-9 --store sectors "
-        "--genesis genesis.json");
+        command, [flags, salt] { return New(*flags, salt->count() > 0); }, new_example);
   }
   {
     CLI::App& command =
         *group.add_subcommand("rebuild-trees", "Make tree files and p_aux from the sealed file");
-    auto flags = std::make_shared<Flags>();
-    flags->Add(command);
-    flags->AddUpgraded(command);
+    auto flags = std::make_shared<RebuildFlags>();
+    flags->common.Add(command);
+    flags->common.AddUpgraded(command);
+    command.add_option("--comm-c", flags->comm_c,
+                       "comm_c of the sector, where no p_aux tells it: 64 hexadecimal digits");
+    command.add_flag("--force", flags->force,
+                     "Also where the result is not what p_aux says: such a sector can no longer be "
+                     "proven on chain");
     program.SetAction(
         command, [flags] { return Rebuild(*flags); },
         "damocles-prover sector rebuild-trees --size 2KiB --sector 7 --store sectors");
   }
   CLI::App& command =
       *group.add_subcommand("check", "Hash the sealed file and compare every level and the root");
-  auto flags = std::make_shared<Flags>();
-  flags->Add(command);
-  flags->AddUpgraded(command);
+  auto flags = std::make_shared<CheckFlags>();
+  flags->common.Add(command);
+  flags->common.AddUpgraded(command);
+  flags->comm_r.Add(command);
   program.SetAction(
       command, [flags] { return Check(*flags); },
-      "damocles-prover sector check --size 2KiB --sector 7,11 --store sectors");
+      "damocles-prover sector check --size 2KiB --sector 7,11 --store sectors --genesis "
+      "genesis.json");
 }
 
 }  // namespace damocles::prover_app

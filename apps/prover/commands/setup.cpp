@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
+#include <sys/prctl.h>
+
 #include <memory>
 #include <optional>
 
@@ -27,6 +29,10 @@ struct Flags {
 
 absl::StatusOr<int> Run(const Flags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
+  // No core file and no debugger: the secrets are in memory.
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return absl::InternalError("core files cannot be turned off for this process");
+  }
   std::optional<groth16::SetupSecrets> secrets;
   if (!flags.secrets.empty()) {
     DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadFile(flags.secrets));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include <atomic>
 #include <filesystem>
 #include <memory>
 
@@ -27,11 +26,8 @@ struct Flags {
 
 absl::StatusOr<int> Run(const Flags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::SectorToProve> sectors, flags.sectors.Find());
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
-  const std::atomic<bool> never{false};
-  DAMOCLES_ASSIGN_OR_RETURN(const prover::VanillaOutcome outcome,
-                            prover::ProveVanilla(claim, sectors, pool, never));
+  DAMOCLES_ASSIGN_OR_RETURN(const prover::VanillaOutcome outcome, flags.sectors.Prove(claim, pool));
   nlohmann::json list = nlohmann::json::array();
   if (!flags.out.empty()) DAMOCLES_RETURN_IF_ERROR(MakeFolders(flags.out));
   for (std::size_t i = 0; i < outcome.proofs.size(); ++i) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include <charconv>
 #include <memory>
 
 #include "absl/strings/str_format.h"
@@ -9,6 +8,7 @@
 
 #include "damocles/base/hex.h"
 #include "damocles/base/status.h"
+#include "damocles/prover/case.h"
 
 namespace damocles::prover_app {
 namespace {
@@ -24,66 +24,67 @@ struct Flags {
   bool json = false;
 };
 
-std::string TextOf(const nlohmann::json& object, const char* member) {
-  return object.is_object() && object.contains(member) && object[member].is_string()
-             ? object[member].get<std::string>()
-             : "";
+// What is to be judged, as flags alone say it.
+absl::StatusOr<prover::ProofCase> FromFlags(const Flags& flags) {
+  if (flags.claim.randomness.empty()) {
+    return cli::UsageError("name the randomness with --in or --randomness");
+  }
+  if (flags.proof.empty()) return cli::UsageError("give the proof with --in or --proof");
+  if (flags.sectors.empty()) {
+    return cli::UsageError("name the sectors with --in or --sector N:COMM_R");
+  }
+  prover::ProofCase read;
+  DAMOCLES_ASSIGN_OR_RETURN(read.claim, flags.claim.Claim(flags.kind));
+  // Judged as it stands: what is not below r is no randomness.
+  DAMOCLES_ASSIGN_OR_RETURN(read.claim.randomness, FromHex32(flags.claim.randomness));
+  for (const std::string& text : flags.sectors) {
+    DAMOCLES_ASSIGN_OR_RETURN(const post::SectorCommitment sector,
+                              ParseCommitment("--sector", text));
+    read.sectors.push_back(sector);
+  }
+  const auto proof = FromHex(flags.proof);
+  if (!proof.ok()) return Annotate(proof.status(), "--proof");
+  read.proof = *proof;
+  return read;
 }
 
-std::uint64_t NumberOf(const nlohmann::json& object, const char* member) {
-  return object.is_object() && object.contains(member) && object[member].is_number_unsigned()
-             ? object[member].get<std::uint64_t>()
-             : 0;
-}
-
-// Takes from a case what no flag has set.
-absl::Status FillFromCase(const nlohmann::json& root, Flags& flags) {
-  if (!root.is_object()) {
-    return absl::InvalidArgumentError(absl::StrFormat("%s: is no JSON object", flags.in));
+// Puts what flags say in place of what the case says.
+absl::Status Override(const Flags& flags, nlohmann::json& root) {
+  const ClaimFlags& claim = flags.claim;
+  if (claim.size != 0 || !claim.proof_type.empty()) {
+    DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim named, claim.Claim(flags.kind));
+    root["sector_size"] = merkle::SizeName(named.circuit.tree.sector_bytes);
+    if (!claim.proof_type.empty()) root["api_version"] = post::ApiVersionName(named.version);
   }
-  if (const std::string kind = TextOf(root, "kind"); kind != flags.kind) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s: holds a proof of kind \"%s\", not %s", flags.in, kind, flags.kind));
+  if (!claim.api_version.empty()) root["api_version"] = claim.api_version;
+  if (claim.sectors_per_partition != 0) {
+    root["circuit"] = {{"sectors", claim.sectors_per_partition},
+                       {"challenges", post::kWindowChallenges}};
   }
-  if (flags.claim.size == 0 && flags.claim.proof_type.empty()) {
-    DAMOCLES_ASSIGN_OR_RETURN(flags.claim.size, cli::ParseSize(TextOf(root, "sector_size")));
-  }
-  if (flags.claim.api_version.empty()) flags.claim.api_version = TextOf(root, "api_version");
-  if (flags.claim.sectors_per_partition == 0 && root.contains("circuit")) {
-    flags.claim.sectors_per_partition = NumberOf(root["circuit"], "sectors");
-  }
-  if (flags.claim.randomness.empty()) flags.claim.randomness = TextOf(root, "randomness");
-  if (flags.proof.empty()) flags.proof = TextOf(root, "proof");
-  if (!flags.sectors.empty() || !root.contains("sectors") || !root["sectors"].is_array()) {
-    return absl::OkStatus();
-  }
-  for (const nlohmann::json& sector : root["sectors"]) {
-    flags.sectors.push_back(
-        absl::StrFormat("%d:%s", NumberOf(sector, "sector"), TextOf(sector, "comm_r")));
+  if (!claim.randomness.empty()) root["randomness"] = claim.randomness;
+  if (!flags.proof.empty()) root["proof"] = flags.proof;
+  if (flags.sectors.empty()) return absl::OkStatus();
+  root["sectors"] = nlohmann::json::array();
+  for (const std::string& text : flags.sectors) {
+    DAMOCLES_ASSIGN_OR_RETURN(const post::SectorCommitment sector,
+                              ParseCommitment("--sector", text));
+    root["sectors"].push_back({{"sector", sector.sector}, {"comm_r", ToHex(sector.comm_r)}});
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<post::SectorCommitment>> ParseSectors(
-    const std::vector<std::string>& texts) {
-  if (texts.empty()) return cli::UsageError("name the sectors with --in or --sector N:COMM_R");
-  std::vector<post::SectorCommitment> sectors;
-  for (const std::string& text : texts) {
-    const std::size_t colon = text.find(':');
-    post::SectorCommitment sector;
-    const char* const end = text.data() + std::min(colon, text.size());
-    const auto number = std::from_chars(text.data(), end, sector.sector);
-    const auto comm_r = FromHex32(colon == std::string::npos ? "" : text.substr(colon + 1));
-    if (number.ec != std::errc() || number.ptr != end || !comm_r.ok()) {
-      return cli::UsageError(
-          absl::StrFormat("--sector \"%s\": write the number, a colon and comm_r as 64 hexadecimal "
-                          "digits",
-                          text));
-    }
-    sector.comm_r = *comm_r;
-    sectors.push_back(sector);
+absl::StatusOr<prover::ProofCase> FromCase(const Flags& flags) {
+  DAMOCLES_ASSIGN_OR_RETURN(nlohmann::json root, cli::ReadJsonFile(flags.in));
+  if (!root.is_object()) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: is no JSON object", flags.in));
   }
-  return sectors;
+  DAMOCLES_RETURN_IF_ERROR(Override(flags, root));
+  DAMOCLES_ASSIGN_OR_RETURN(prover::ProofCase read, prover::ReadProofCase(root.dump()));
+  if (const std::string kind = post::KindName(read.claim.circuit.kind); kind != flags.kind) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: holds a %s proof, not a %s proof", flags.in, kind, flags.kind));
+  }
+  return read;
 }
 
 int Print(bool json, const char* verdict, const std::string& reason) {
@@ -97,24 +98,17 @@ int Print(bool json, const char* verdict, const std::string& reason) {
   return std::string_view(verdict) == "valid" ? cli::kExitDone : cli::kExitFailed;
 }
 
-absl::StatusOr<int> Run(Flags flags) {
-  if (!flags.in.empty()) {
-    DAMOCLES_ASSIGN_OR_RETURN(const nlohmann::json root, cli::ReadJsonFile(flags.in));
-    DAMOCLES_RETURN_IF_ERROR(FillFromCase(root, flags));
+absl::StatusOr<int> Run(const Flags& flags) {
+  const auto read = flags.in.empty() ? FromFlags(flags) : FromCase(flags);
+  if (absl::IsInvalidArgument(read.status()) && !cli::IsUsageError(read.status())) {
+    return Print(flags.json, "malformed", std::string(read.status().message()));
   }
-  if (flags.claim.randomness.empty()) {
-    return cli::UsageError("name the randomness with --in or --randomness");
-  }
-  if (flags.proof.empty()) return cli::UsageError("give the proof with --in or --proof");
-  DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<post::SectorCommitment> sectors,
-                            ParseSectors(flags.sectors));
+  DAMOCLES_RETURN_IF_ERROR(read.status());
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
   prover::ParameterStore parameters(flags.params);
-  DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters.Vk(claim.circuit));
-  const auto proof = FromHex(flags.proof);
-  if (!proof.ok()) return Print(flags.json, "malformed", std::string(proof.status().message()));
-  const auto valid = prover::VerifyPost(claim, sectors, *proof, vk->verifier, SystemRandom(), pool);
+  DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters.Vk(read->claim.circuit));
+  const auto valid = prover::VerifyPost(read->claim, read->sectors, read->proof, vk->verifier,
+                                        SystemRandom(), pool);
   if (absl::IsInvalidArgument(valid.status())) {
     return Print(flags.json, "malformed", std::string(valid.status().message()));
   }
@@ -131,7 +125,8 @@ void AddOne(cli::Program& program, CLI::App& group, const char* kind, const char
                "What is proven, and the proof, as `prove` writes it or as a case (- for standard "
                "input); flags take precedence");
   flags->claim.Add(command, /*with_randomness=*/false);
-  command.add_option("--randomness", flags->claim.randomness, "32 bytes in hexadecimal");
+  AddRandomness(command, flags->claim.randomness,
+                "32 bytes in hexadecimal, as they entered the proof: nothing is cleared");
   command.add_option("--sector", flags->sectors, "NUMBER:COMM_R, once a sector");
   command.add_option("--proof", flags->proof, "The proof in hexadecimal");
   AddParamsFolder(command, flags->params);
@@ -149,8 +144,9 @@ void AddVerify(cli::Program& program) {
                                          "Verify a proof: prints valid, invalid or "
                                          "malformed: why")
                          ->require_subcommand(1);
-  AddOne(program, group, "window", "A WindowPoSt",
-         "damocles-prover verify window --in proof.json --params params");
+  const char* const example = "damocles-prover verify window --in proof.json --params params";
+  cli::Program::SetExample(group, example);
+  AddOne(program, group, "window", "A WindowPoSt", example);
   AddOne(program, group, "winning", "A WinningPoSt",
          "damocles-prover verify winning --in proof.json --params params");
 }

@@ -12,11 +12,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#include "damocles/base/bytes.h"
 #include "damocles/base/thread_pool.h"
 #include "damocles/bls12_381/fr.h"
 #include "damocles/bls12_381/g1.h"
 #include "damocles/bls12_381/g2.h"
+#include "damocles/groth16/params.h"
 
 namespace damocles::groth16 {
 
@@ -33,13 +33,14 @@ class Engine {
   virtual ~Engine() = default;
   virtual std::string Name() const = 0;
 
-  // Takes uncompressed points as they lie in a .params file, 96 (G1) or 192 (G2) bytes each.  The
-  // bytes must outlive the set: an engine may read them at any use.
-  virtual absl::StatusOr<std::unique_ptr<PointSet>> LoadG1(ByteSpan encoded) = 0;
-  virtual absl::StatusOr<std::unique_ptr<PointSet>> LoadG2(ByteSpan encoded) = 0;
+  // Takes the points of a query.  What they are read from must outlive the set: an engine may read
+  // them at any use.
+  virtual absl::StatusOr<std::unique_ptr<PointSet>> LoadG1(EncodedPoints points) = 0;
+  virtual absl::StatusOr<std::unique_ptr<PointSet>> LoadG2(EncodedPoints points) = 0;
 
   // Sum of scalars[i] * point[first + i]; there are that many points (checked).  `points` must come
-  // from this engine.  INVALID_ARGUMENT if a point is off the curve or infinity.
+  // from this engine.  INVALID_ARGUMENT if a point is off the curve or infinity; what reading the
+  // points returns.
   virtual absl::StatusOr<bls12_381::G1> MultiExpG1(const PointSet& points, std::uint64_t first,
                                                    std::span<const bls12_381::Fr> scalars) = 0;
   virtual absl::StatusOr<bls12_381::G2> MultiExpG2(const PointSet& points, std::uint64_t first,

@@ -20,12 +20,15 @@
 
 namespace damocles::groth16 {
 
+// Overwritten when it goes.
 struct SetupSecrets {
   bls12_381::Fr alpha;
   bls12_381::Fr beta;
   bls12_381::Fr gamma;
   bls12_381::Fr delta;
   bls12_381::Fr tau;
+
+  ~SetupSecrets();
 };
 SetupSecrets RandomSecrets(Random& random);
 

@@ -24,6 +24,8 @@ struct BuildOptions {
   std::optional<unsigned> rows_to_discard;
   // Called with leaves done and leaves in all, in order, from one thread at a time.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  // RebuildSector: also where the result is not what p_aux says.
+  bool force = false;
 };
 
 // Hashes the sealed file and writes its tree files into the cache folder, which is made if absent.
@@ -37,8 +39,12 @@ absl::StatusOr<Fr> BuildTreeFiles(ThreadPool& pool, const TreeShape& shape,
 absl::StatusOr<Fr> BuildZeroTreeFiles(const TreeShape& shape, const std::string& cache_folder,
                                       std::optional<unsigned> rows_to_discard = std::nullopt);
 
+// comm_r_last of a sector of zeros.
+Fr ZeroSectorRoot(const TreeShape& shape);
+
 // Makes tree files and p_aux anew from the sealed file.  `comm_c` if given, else the one of the
-// p_aux that is there; FAILED_PRECONDITION if there is neither.
+// p_aux that is there; FAILED_PRECONDITION if there is neither.  DATA_LOSS, with nothing changed,
+// if p_aux is there and says otherwise: then the sealed file (or p_aux) is not what was sealed.
 absl::StatusOr<PAux> RebuildSector(ThreadPool& pool, const TreeShape& shape,
                                    const SectorFiles& files, const std::optional<Fr>& comm_c,
                                    const BuildOptions& options = {});

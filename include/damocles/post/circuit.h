@@ -17,7 +17,7 @@
 
 namespace damocles::post {
 
-// What the constraints are built from.
+// What the constraints are built from.  The circuit must pass CheckCircuit.
 circuit::PostShape PostShapeOf(const CircuitShape& circuit);
 
 // The paths of one partition for circuit::GenerateWitness: window, one a real sector (the

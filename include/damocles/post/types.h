@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include "damocles/filecoin/proof_type.h"
@@ -26,6 +27,9 @@ using filecoin::ApiVersion;
 inline constexpr std::uint64_t kWindowChallenges = 10;
 inline constexpr std::uint64_t kWinningChallenges = 66;
 inline constexpr std::uint64_t kProofBytes = 192;  // of one partition
+// At 10000 sectors of 64 GiB with 10 challenges the circuit's variables still have 31-bit numbers.
+inline constexpr std::uint64_t kCircuitSectorsMax = 10000;
+inline constexpr std::uint64_t kCircuitChallengesMax = 10;
 
 // "window", "winning"; "V1_0", "V1_1", "V1_2"; and back (INVALID_ARGUMENT).
 std::string KindName(PostKind kind);
@@ -52,5 +56,9 @@ struct CircuitShape {
 // (window only; for tests and tools).
 CircuitShape CircuitShapeOf(PostKind kind, const merkle::TreeShape& tree,
                             std::uint64_t sectors_per_partition = 0);
+
+// INVALID_ARGUMENT unless there is a circuit of this shape: its sectors and challenges have the
+// maxima above.
+absl::Status CheckCircuit(const CircuitShape& circuit);
 
 }  // namespace damocles::post

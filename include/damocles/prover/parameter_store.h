@@ -24,17 +24,20 @@
 
 namespace damocles::prover {
 
-// Who made a circuit's parameters, as the .meta file beside them says.
+// Who made a circuit's parameters, by the digest of the .vk and the .meta file beside it.
 enum class ParameterOrigin {
-  kUnmarked,      // not by this software: perhaps the published ones; compare digests
+  kPublished,     // the .vk is the network's own
+  kUnmarked,      // another one, not by this software
   kLocal,         // a setup on one machine whose secrets were thrown away
-  kKnownSecrets,  // a setup with secrets from a file: anybody who has it can make false proofs
+  kKnownSecrets,  // a setup with secrets from a file: anybody who has it can make false proofs; or
+                  // the mark is not of this .vk, so that nothing is known of it
 };
 
 // A verifying key, ready for use.
 struct LoadedVk {
   std::string path;
-  std::string sha256;  // of the .vk file, hexadecimal
+  std::string sha256;   // of the .vk file, hexadecimal
+  std::string blake2b;  // as in the network's list of published files (groth16::FileDigests)
   groth16::Verifier verifier;
 };
 
@@ -60,7 +63,13 @@ class ParameterStore {
   // Statuses as above.
   absl::StatusOr<std::shared_ptr<const LoadedVk>> Vk(const post::CircuitShape& circuit);
 
-  ParameterOrigin Origin(const post::CircuitShape& circuit) const;
+  // Statuses as Vk.
+  absl::StatusOr<ParameterOrigin> Origin(const post::CircuitShape& circuit);
+
+  // Whether proofs may be made and believed with this circuit's key on a network that is no devnet.
+  // FAILED_PRECONDITION says which file, why not and what to do: the .vk differs from the published
+  // one, or, for a circuit without a published one, its secrets are known.  Else statuses as Vk.
+  absl::Status CheckFitForNetwork(const post::CircuitShape& circuit);
 
  private:
   absl::StatusOr<std::shared_ptr<const LoadedVk>> LoadVk(const post::CircuitShape& circuit)
@@ -76,8 +85,11 @@ class ParameterStore {
 };
 
 // Makes .params, .vk and .meta of a circuit in the folder, which is made if absent; each file
-// appears in one step.  Existing files are replaced only if `overwrite`, else ALREADY_EXISTS.
-// `secrets` absent: drawn from `random` and thrown away.
+// appears in one step and none before all are computed.  Existing files are replaced only if
+// `overwrite`, else ALREADY_EXISTS; but a .vk alone that `secrets` lead to as well gets its
+// .params. Killed between two files, what is there counts as kKnownSecrets.  `secrets` absent:
+// drawn from `random` and thrown away.  INVALID_ARGUMENT for a circuit or secrets that cannot be.
+// Leftovers of setups that were killed are removed.
 absl::Status MakeParameterFiles(const std::string& folder, const post::CircuitShape& circuit,
                                 const std::optional<groth16::SetupSecrets>& secrets, Random& random,
                                 ThreadPool& pool, bool overwrite,
@@ -96,9 +108,11 @@ struct ParameterReport {
   std::string blake2b;
 };
 
-// Looks at one file named as in the folder, or at all such files of a folder.  `all_points`: also
-// check that every point is on its curve (reads and decodes the whole file).  Digests are computed
-// always.  NOT_FOUND if the path does not exist.
+// Looks at one file named as in the folder, or at all such files of a folder.  Digests are computed
+// always, and compared with the published ones and with what the setup wrote into .meta.
+// `all_points`: of files that are not published, also check that every point is on its curve and in
+// its subgroup (decodes the whole file).  What cannot be read is "corrupt" too.  NOT_FOUND if the
+// path does not exist.
 absl::StatusOr<std::vector<ParameterReport>> InspectParameters(const std::string& path,
                                                                bool all_points, ThreadPool& pool);
 

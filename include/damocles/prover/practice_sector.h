@@ -46,6 +46,10 @@ struct PracticeOrder {
   filecoin::SectorSize size = filecoin::SectorSize::k2KiB;
   filecoin::ActorId miner = 0;
   std::vector<filecoin::SectorNumber> numbers;
+  // A sector that is complete already stands as it is, instead of being an error: made again after
+  // the run that made it did not come to its end.  DATA_LOSS if it is not one of this size and
+  // content (as far as p_aux tells; random content is any).
+  bool keep_existing = false;
   // Root of the Lotus layout: sealed/s-t0<miner>-<n> and cache/s-t0<miner>-<n>/ are made in it.
   std::string store_path;
   PracticeContent content;
@@ -55,8 +59,8 @@ struct PracticeOrder {
 
 // Makes the sectors, several at once, with trees and p_aux, in the order of `numbers`.  A sector is
 // complete or its p_aux is absent; ALREADY_EXISTS, before anything is made, if there is a sealed
-// file or a p_aux of one of them: nothing is ever written over.  `random` is asked on the calling
-// thread only.
+// file or a p_aux of one of them (but see keep_existing): nothing is ever written over.  `random`
+// is asked on the calling thread only.
 absl::StatusOr<std::vector<PracticeSector>> MakePracticeSectors(ThreadPool& pool, Random& random,
                                                                 const PracticeOrder& order);
 

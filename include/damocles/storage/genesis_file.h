@@ -10,11 +10,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/base/file.h"
 
 namespace damocles::storage {
 
@@ -40,9 +42,32 @@ std::string FormatGenesis(std::span<const GenesisSector> sectors);
 // NOT_FOUND if absent; messages name the file.
 absl::StatusOr<std::vector<GenesisSector>> ReadGenesisFile(const std::string& path);
 
-// Adds sectors to the file, made if absent, in one atomic step; writers in other processes wait for
-// one another (a lock on `path`.lock).  An identical sector that is there already is left as it is;
-// ALREADY_EXISTS if (miner, number) is there with other content.
+// A genesis file under its lock (`path`.lock): other writers wait until the object goes.
+class GenesisEdit {
+ public:
+  // Reads the file, if there is one.  PERMISSION_DENIED or UNAVAILABLE if it could not be written.
+  static absl::StatusOr<GenesisEdit> Open(const std::string& path);
+
+  // What is in the file.
+  const std::vector<GenesisSector>& Sectors() const { return sectors_; }
+
+  // Adds what is not there yet, in one atomic step.  ALREADY_EXISTS if (miner, number) is there
+  // with other content; INVALID_ARGUMENT if the sectors do not fit those that are there.
+  absl::Status Add(std::span<const GenesisSector> sectors);
+  // What Add would return, without writing.
+  absl::Status CheckAdd(std::span<const GenesisSector> sectors) const;
+
+ private:
+  GenesisEdit(std::string path, File lock, std::vector<GenesisSector> sectors)
+      : path_(std::move(path)), lock_(std::move(lock)), sectors_(std::move(sectors)) {}
+  absl::StatusOr<std::vector<GenesisSector>> With(std::span<const GenesisSector> sectors) const;
+
+  std::string path_;
+  File lock_;
+  std::vector<GenesisSector> sectors_;
+};
+
+// Open and Add.
 absl::Status AppendToGenesisFile(const std::string& path, std::span<const GenesisSector> sectors);
 
 }  // namespace damocles::storage

@@ -32,7 +32,7 @@ struct Capabilities {
   std::vector<std::string> stores;                                // names of the attached stores
   std::uint32_t slots = 1;                                        // proofs at one time
   std::map<filecoin::PoStProofType, std::string> verifying_keys;  // SHA-256 of each .vk, hex
-  // Of those keys, the ones made from secrets that somebody knows: fit for a devnet only.
+  // Of those keys, the ones fit for a devnet only: not the published ones, or of known secrets.
   std::vector<filecoin::PoStProofType> practice_types;
   std::string software;
   std::string instance;  // one process of the worker: random, new at every start

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Memory that is overwritten before it goes back: a setup's secrets, and what they follow from.
+
+#pragma once
+
+#include <string.h>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "damocles/bls12_381/fr.h"
+
+namespace damocles::groth16 {
+
+template <typename T>
+struct WipingAllocator {
+  using value_type = T;
+
+  WipingAllocator() = default;
+  template <typename Other>
+  WipingAllocator(const WipingAllocator<Other>&) {}  // NOLINT(google-explicit-constructor)
+
+  T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+  void deallocate(T* memory, std::size_t count) {
+    explicit_bzero(static_cast<void*>(memory), count * sizeof(T));
+    std::allocator<T>().deallocate(memory, count);
+  }
+  friend bool operator==(const WipingAllocator&, const WipingAllocator&) { return true; }
+};
+
+// The values of polynomials at tau and the like: a few of them tell the secrets.
+using SecretFrs = std::vector<bls12_381::Fr, WipingAllocator<bls12_381::Fr>>;
+
+}  // namespace damocles::groth16
