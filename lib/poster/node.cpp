@@ -3,6 +3,7 @@
 #include "lib/poster/node.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "absl/strings/str_format.h"
@@ -43,6 +44,30 @@ bool SaysTheSame(const filecoin::Message& message, const action::Survey& wanted,
   }
   std::sort(partitions.begin(), partitions.end());
   return partitions == wanted.partitions;
+}
+
+// As the node itself looks ahead when it estimates a premium.
+constexpr std::uint64_t kPremiumBlocks = 10;
+
+// An estimate that failed: nothing was pushed, and the caller must be able to tell.
+absl::Status NotEstimated(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+      return Annotate(status, "estimating gas");
+    default:
+      return absl::AbortedError(
+          absl::StrFormat("estimating gas, nothing was pushed: %s", std::string(status.message())));
+  }
+}
+
+filecoin::TokenAmount Times(const filecoin::TokenAmount& amount, double factor) {
+  constexpr std::int64_t kParts = 1'000'000;
+  return amount * static_cast<std::int64_t>(std::llround(factor * kParts)) / kParts;
 }
 
 Receipt ReceiptOf(const chain::MsgLookup& lookup) {
@@ -281,11 +306,31 @@ Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::u
   message.method = method;
   message.params = std::move(params);
   message.gas_limit = gas_limit;
+  if (gas_limit == 0 && fees.gas_over_estimation > 0) {
+    // A limit that is given skips the node's own dry run (chain.md 2.3): this is it.
+    const absl::StatusOr<std::int64_t> used =
+        co_await api_.GasEstimateGasLimit(message, TipSetKey());
+    if (!used.ok()) co_return NotEstimated(used.status());
+    const double wanted = std::ceil(static_cast<double>(*used) * fees.gas_over_estimation);
+    message.gas_limit =
+        static_cast<std::int64_t>(std::clamp(wanted, 0.0, static_cast<double>(kMessageGasMax)));
+  }
+  if (fees.gas_over_premium > 0) {
+    const absl::StatusOr<filecoin::TokenAmount> premium = co_await api_.GasEstimateGasPremium(
+        kPremiumBlocks, message.from, message.gas_limit, TipSetKey());
+    // Without it the node chooses one by itself when it pushes.
+    if (premium.ok()) message.gas_premium = Times(*premium, fees.gas_over_premium);
+    if (!fees.gas_fee_cap.IsZero()) {
+      message.gas_premium = std::min(message.gas_premium, fees.gas_fee_cap);
+    }
+  }
   message.gas_fee_cap = fees.gas_fee_cap;
   chain::MessageSendSpec spec;
-  spec.max_fee = fees.max_fee;
   spec.msg_uuid = uuid;
-  spec.maximize_fee_cap = fees.maximize_fee_cap;
+  // A node that maximizes overrides a cap that is given, and so does its own highest fee where that
+  // is less than limit times cap.
+  spec.maximize_fee_cap = fees.gas_fee_cap.IsZero();
+  spec.max_fee = fees.gas_fee_cap * message.gas_limit;
   co_return co_await api_.MpoolPushMessage(std::move(message), std::move(spec));
 }
 

@@ -292,6 +292,13 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
     if (!verdicts.ok()) co_return event::Failed{asked, ref, verdicts.status()};
     co_return event::SectorsChecked{*std::move(verdicts)};
   }
+  if (auto* a = std::get_if<action::JudgeFaults>(&action)) {
+    absl::StatusOr<std::vector<SectorVerdict>> verdicts = co_await WithLimit(
+        timer, a->budget + kCheckGrace,
+        parts_.sectors.Check(key.miner, a->proof_type, std::move(a->sectors), a->budget));
+    if (!verdicts.ok()) co_return event::Failed{asked, ref, verdicts.status()};
+    co_return event::FaultsJudged{ref, *std::move(verdicts)};
+  }
   if (auto* a = std::get_if<action::EnsureJob>(&action)) {
     absl::StatusOr<JobView> job = parts_.jobs.Ensure(a->spec);
     if (!job.ok()) co_return event::Failed{asked, ref, job.status()};

@@ -42,6 +42,8 @@ std::string_view Name(ActionKind kind) {
       return "republish";
     case ActionKind::kExplain:
       return "explain";
+    case ActionKind::kJudgeFaults:
+      return "judge-faults";
   }
   return "unknown";
 }
@@ -56,6 +58,9 @@ std::optional<ActionKey> KeyOf(const Action& action) {
     }
     std::optional<ActionKey> operator()(const action::CheckSectors&) const {
       return ActionKey{ActionKind::kCheckSectors, kNoBatch};
+    }
+    std::optional<ActionKey> operator()(const action::JudgeFaults& a) const {
+      return ActionKey{ActionKind::kJudgeFaults, a.ref.batch};
     }
     std::optional<ActionKey> operator()(const action::EnsureJob& a) const {
       return ActionKey{ActionKind::kEnsureJob, a.ref.batch};
@@ -277,6 +282,7 @@ void Stepper::Handle(const event::Failed& failed) {
       }
       break;
     case ActionKind::kEnsureJob:
+    case ActionKind::kJudgeFaults:
     case ActionKind::kSurvey:
       record_.batches[i].note = text;
       break;

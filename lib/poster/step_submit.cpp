@@ -4,7 +4,8 @@
 //
 // Invariant: a message is in the record, with its parameters and uuid, before it is pushed.  As
 // long as its fate is not known the batch stays in kSubmitting without a CID, and the only things
-// that happen are looking for it and pushing the very same message with the very same uuid.
+// that happen are looking for it and, when it was not found for some time, pushing the very same
+// message with the very same uuid.
 
 #include <algorithm>
 #include <utility>
@@ -67,6 +68,7 @@ void Stepper::PlanSubmitting(std::size_t i) {
     return;
   }
   // Sent or not?  Nobody knows: after a restart, or because the node did not answer.
+  UnansweredOf(i);
   survey.want_randomness = !Closed();
   survey.want_pending = true;
   AskOnceAHead(std::move(survey));
@@ -174,8 +176,36 @@ void Stepper::SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey) {
   batch.message = std::move(message);
   SetState(i, DeadlineState::kSubmitting);
   FlightOf(ActionKind::kSend, i) = {};
-  Ask(action::Send{RefOf(i), *batch.message.from, batch.message.params, batch.message.uuid,
-                   batch.message.gas_limit});
+  Push(i);
+}
+
+void Stepper::Push(std::size_t i) {
+  const BatchMessage& message = record_.batches[i].message;
+  state_.unanswered.erase(i);
+  Ask(action::Send{RefOf(i), *message.from, message.params, message.uuid, message.gas_limit});
+}
+
+Unanswered& Stepper::UnansweredOf(std::size_t i) {
+  Unanswered& unanswered = state_.unanswered[i];
+  const std::uint32_t attempt = record_.batches[i].message.attempt;
+  if (unanswered.attempt != attempt) unanswered = {attempt, now_.time, now_.epoch, 0};
+  return unanswered;
+}
+
+// The node may still be at work on the push, and its own guard, a look at the uuid, is not atomic
+// (chain.md 0.9); after a fail-over the other node may not have heard of the message yet.
+bool Stepper::MayPushAgain(std::size_t i, filecoin::ChainEpoch head) {
+  Unanswered& unanswered = UnansweredOf(i);
+  if (head > unanswered.last_head) {
+    unanswered.last_head = head;
+    ++unanswered.heads_without_it;
+  }
+  // A message twice costs a fee, none at all costs the window.
+  const filecoin::EpochDelta wait(policy_.dropped_after_heads + 1);
+  if (now_.epoch + wait >= Deadline().close) return true;
+  const absl::Duration window = now_.epoch_duration * (Deadline().close - Deadline().open).Count();
+  return unanswered.heads_without_it >= policy_.dropped_after_heads &&
+         now_.time >= unanswered.since + std::min(policy_.push_may_take, window / 10);
 }
 
 void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& survey) {
@@ -187,9 +217,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
       SetState(i, DeadlineState::kProven);
       return;
     }
-    if (!survey.commit_randomness) return;
-    Ask(action::Send{RefOf(i), *batch.message.from, batch.message.params, batch.message.uuid,
-                     batch.message.gas_limit});
+    if (survey.commit_randomness && MayPushAgain(i, survey.head)) Push(i);
     return;
   }
   switch (survey.message) {
@@ -294,6 +322,8 @@ void Stepper::SendFailed(std::size_t i, const absl::Status& status) {
   const std::string text(status.message());
   Fresh(ActionKind::kSurvey, i);
   if (trouble == MessageTrouble::kUnknownFate) {
+    state_.unanswered.erase(i);
+    UnansweredOf(i);  // from now on
     batch.note = text;
     LogBatch(Severity::kWarning, "send_unanswered", i, text);
     return;
@@ -313,6 +343,19 @@ void Stepper::Handle(const event::Explained& explained) {
                 absl::StrFormat("exit code %d: %s", exit_code, explained.text));
 }
 
+std::int64_t Stepper::FallbackGas(std::size_t i) const {
+  const PartitionBatch& batch = record_.batches[i];
+  std::int64_t known = 0;
+  for (const PartitionBatch& other : record_.batches) {
+    if (other.partitions.size() >= batch.partitions.size()) {
+      known = std::max(known, other.message.signed_gas_limit);
+    }
+  }
+  if (known > 0) return known;
+  return policy_.fallback_gas_limit +
+         policy_.fallback_gas_of_partition * static_cast<std::int64_t>(batch.partitions.size());
+}
+
 // The message is known not to count, and will not by itself: the next one gets a new uuid.
 void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string text) {
   PartitionBatch& batch = record_.batches[i];
@@ -325,13 +368,15 @@ void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string t
       prove_again = true;
       break;
     case MessageTrouble::kOutOfGas:
-      batch.message.gas_limit = static_cast<std::int64_t>(
-          static_cast<double>(
-              std::max({batch.message.signed_gas_limit, batch.message.gas_limit, gas_used})) *
-          policy_.out_of_gas_factor);
+      batch.message.gas_limit = std::min(
+          kMessageGasMax, static_cast<std::int64_t>(
+                              static_cast<double>(std::max({batch.message.signed_gas_limit,
+                                                            batch.message.gas_limit, gas_used})) *
+                              policy_.out_of_gas_factor));
       break;
     case MessageTrouble::kEstimator:
-      if (policy_.fallback_gas_limit > 0) batch.message.gas_limit = policy_.fallback_gas_limit;
+      // Once may be bad luck.  A limit that is given skips the node's dry run (chain.md 2.3).
+      if (batch.failed_messages > 1) batch.message.gas_limit = FallbackGas(i);
       break;
     case MessageTrouble::kOther:
       // Without the chain's words a wrong proof cannot be told from anything else: once may be bad

@@ -110,22 +110,72 @@ TEST(SubmitTest, NeverTwoPushesAtOnce) {
   EXPECT_TRUE(bench.Has<action::Survey>());
 }
 
-TEST(SubmitTest, UnansweredPushIsLookedForThenRepeatedUnderItsUuid) {
+// A planted fault this must catch: pushed again while the node is still at work on it.
+TEST(SubmitTest, UnansweredPushIsLookedForOnSomeHeadsThenRepeatedUnderItsUuid) {
   Bench bench;
-  action::Send send = Push(bench);
-  for (int i = 0; i < 4; ++i) {
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+  EXPECT_FALSE(bench.Has<action::Survey>()) << "after a pause";
+  bench.Pause(*bench.wake_at - bench.now.time);
+  EXPECT_TRUE(bench.Need<action::Survey>().want_pending);
+  bench.Fail(ActionKind::kSurvey, send.ref, absl::UnavailableError("busy"));
+  for (int epoch = 1032; epoch <= 1034; ++epoch) {
+    EXPECT_FALSE(bench.Has<action::Send>()) << epoch;
+    bench.Head(epoch);
+    bench.Survey();
+  }
+  const auto again = bench.Need<action::Send>();
+  EXPECT_EQ(again.uuid, send.uuid);
+  EXPECT_EQ(again.params, send.params);
+  EXPECT_EQ(again.ref, send.ref);
+}
+
+TEST(SubmitTest, PushThatTheNodeMayBeAtWorkOnIsNotRepeatedForSomeTime) {
+  Bench bench;
+  // A window of 30 minutes, with heads that come quickly: after null rounds, say.
+  bench.machine.record.deadline.close = filecoin::ChainEpoch(1090);
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+  const absl::Time failed = bench.now.time;
+  for (int epoch = 1032; !bench.Has<action::Send>(); ++epoch) {
+    ASSERT_LT(epoch, 1060);
+    bench.now.time += absl::Seconds(10);
+    bench.now.epoch_start = bench.now.time;
+    bench.now.epoch = filecoin::ChainEpoch(epoch);
+    bench.Do(event::Tick{});
+    bench.Survey();
+  }
+  EXPECT_GE(bench.now.time, failed + bench.policy.push_may_take);
+}
+
+TEST(SubmitTest, NearTheCloseAnUnansweredPushIsRepeatedAfterOneLook) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1036);
+  bench.Survey();
+  action::Send send = bench.Need<action::Send>();
+  for (int i = 0; i < 3; ++i) {
     bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
-    EXPECT_FALSE(bench.Has<action::Survey>()) << "after a pause";
     bench.Pause(*bench.wake_at - bench.now.time);
     EXPECT_FALSE(bench.Has<action::Send>()) << "a look first";
-    const auto look = bench.Need<action::Survey>();
-    EXPECT_TRUE(look.want_pending);
-    bench.Do(bench.Answer(look));
+    bench.Survey();
     const auto again = bench.Need<action::Send>();
     EXPECT_EQ(again.uuid, send.uuid);
-    EXPECT_EQ(again.params, send.params);
     send = again;
   }
+}
+
+// A devnet's window of ten epochs of a second.
+TEST(SubmitTest, QuickWindowIsMetAfterAnUnansweredPush) {
+  Bench bench;
+  bench.now.epoch_duration = absl::Seconds(1);
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref, absl::UnavailableError("connection reset"));
+  for (int epoch = 1032; epoch <= 1034; ++epoch) {
+    bench.Head(epoch);
+    bench.Survey();
+  }
+  EXPECT_TRUE(bench.Has<action::Send>());
 }
 
 TEST(SubmitTest, UnansweredPushOfAnotherBranchIsBuiltAnew) {
@@ -220,15 +270,42 @@ TEST(SubmitTest, RefusalsArePausedAndBounded) {
   EXPECT_EQ(bench.jobs, 1) << "an odd refusal is no reason to doubt the proof";
 }
 
-TEST(SubmitTest, EstimatorDownUsesTheFallbackLimit) {
+TEST(SubmitTest, EstimatorThatFailsTwiceIsDoneWithout) {
   Bench bench;
-  bench.policy.fallback_gas_limit = 123'456;
-  const action::Send send = Push(bench);
+  action::Send send = Push(bench);
   EXPECT_EQ(send.gas_limit, 0);
-  bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("failed to estimate gas: timeout"));
-  bench.Pause(absl::Seconds(1));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(send.gas_limit, 0) << "once may be bad luck";
+    bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("failed to estimate gas: timeout"));
+    bench.Pause(*bench.wake_at - bench.now.time);
+    bench.Survey();
+    send = bench.Need<action::Send>();
+  }
+  EXPECT_EQ(send.gas_limit, 1'200'000'000) << "two partitions";
+}
+
+TEST(SubmitTest, LimitThatWasGoodBeforeIsPreferredToTheFallback) {
+  Bench bench;
+  bench.policy.max_partitions_per_message = 1;
+  bench.Head(1027);
+  bench.ReadInputs();
+  bench.CheckSectors();
+  bench.EnsureJob();
+  bench.EnsureJob();
+  bench.Prove(0);
+  bench.Head(1031);
   bench.Survey();
-  EXPECT_EQ(bench.Need<action::Send>().gas_limit, 123'456);
+  bench.Send();
+  bench.Prove(1);
+  bench.Survey();
+  action::Send send = bench.Need<action::Send>();
+  for (int i = 0; i < 2; ++i) {
+    bench.Fail(ActionKind::kSend, send.ref, absl::AbortedError("estimating gas: no answer"));
+    bench.Pause(*bench.wake_at - bench.now.time);
+    bench.Survey();
+    send = bench.Need<action::Send>();
+  }
+  EXPECT_EQ(send.gas_limit, bench.Batch(0).message.signed_gas_limit);
 }
 
 // ---------------------------------------------------------------- bad receipts
@@ -416,6 +493,8 @@ TEST(MessageErrorsTest, ErrorsOfThePushAreToldApart) {
       {UnknownError("mpool push: not enough funds: 0 < 5"), MessageTrouble::kSender},
       {UnknownError("failed to sign: key not found"), MessageTrouble::kSender},
       {UnknownError("GasEstimateMessageGas error: estimating gas used: timeout"),
+       MessageTrouble::kEstimator},
+      {absl::AbortedError("estimating gas, nothing was pushed: no answer"),
        MessageTrouble::kEstimator},
       {UnknownError("what"), MessageTrouble::kOther},
   };

@@ -137,7 +137,7 @@ TEST_P(EveryCallTest, GoesWrongOnce) {
 
 INSTANTIATE_TEST_SUITE_P(Faults, EveryCallTest,
                          ::testing::Values(CallFault::kRefuse, CallFault::kLoseAnswer,
-                                           CallFault::kHang, CallFault::kDie),
+                                           CallFault::kHang, CallFault::kDie, CallFault::kLate),
                          [](const auto& tested) -> std::string {
                            switch (tested.param) {
                              case CallFault::kRefuse:
@@ -148,6 +148,8 @@ INSTANTIATE_TEST_SUITE_P(Faults, EveryCallTest,
                                return "Hangs";
                              case CallFault::kDie:
                                return "ManagerDies";
+                             case CallFault::kLate:
+                               return "Late";
                              case CallFault::kNone:
                                break;
                            }
@@ -266,6 +268,58 @@ TEST_F(PosterScenarioTest, UnreadableAndDamagedSectorsAreSkippedAndLaterRecovere
       EXPECT_TRUE(partition.faults.Empty()) << partition.faults;
     }
   }
+}
+
+// A planted fault this must catch: one worker's word is taken for the state of the sectors.
+TEST_F(PosterScenarioTest, WorkerWithoutItsMountCostsNothing) {
+  {
+    World world(SmallOptions(), prover_);  // one bad worker, one good one
+    world.blind_workers = {0};
+    world.RunTo(kSmallEnd);
+    EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+  }
+  World world(DayOptions(1), prover_);
+  world.blind_workers = {0};
+  world.RunTo(ChainEpoch(480 + 240));
+  EXPECT_THAT(world.Problems(kDayFirst), IsEmpty());
+}
+
+TEST_F(PosterScenarioTest, MountThatComesBackInTheWindowIsProven) {
+  World world(SmallOptions(), prover_);
+  world.blind_workers = {0, 1};
+  world.on_block = [&](ChainEpoch head) {
+    if (head == ChainEpoch(134)) world.blind_workers.clear();
+  };
+  world.RunTo(kSmallEnd);
+  EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+}
+
+// A planted fault this must catch: the message pushed again while the node is at work on it.
+TEST_F(PosterScenarioTest, PushThatTheNodeDoesAfterOurTimeOutIsNotRepeated) {
+  for (const std::uint64_t push : {1u, 2u}) {
+    World world(SmallOptions(), prover_);
+    world.api().Plan(push, CallFault::kLate, "MpoolPushMessage");
+    world.RunTo(kSmallEnd);
+    EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+    EXPECT_EQ(world.api().Calls("MpoolPushMessage"), 2u);
+    EXPECT_EQ(world.chain().ExecutedPosts().size(), 2u);
+  }
+  // Without the patience there are two messages: this world can show it.
+  WorldOptions impatient = SmallOptions();
+  impatient.poster.dropped_after_heads = 0;
+  impatient.poster.push_may_take = absl::ZeroDuration();
+  World world(impatient, prover_);
+  world.api().Plan(1, CallFault::kLate, "MpoolPushMessage");
+  world.RunTo(kSmallEnd);
+  EXPECT_THAT(world.Problems(kSmallFirst), HasSubstr("failed with 16"));
+}
+
+TEST_F(PosterScenarioTest, BrokenEstimatorCostsNoWindow) {
+  World world(SmallOptions(), prover_);
+  world.api().Break("GasEstimateGasLimit");
+  world.RunTo(kSmallEnd);
+  EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+  EXPECT_EQ(world.chain().ExecutedPosts().size(), 2u);
 }
 
 TEST_F(PosterScenarioTest, PartitionWithNothingReadableIsNotPosted) {

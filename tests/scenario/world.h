@@ -88,6 +88,7 @@ class World {
   int Restarts() const { return restarts_; }
 
   std::set<filecoin::SectorNumber> unreadable;  // as the sector check sees it
+  std::set<std::size_t> blind_workers;          // their mounts are empty: they find nothing
   // Called at each block, after it was made.
   std::function<void(filecoin::ChainEpoch)> on_block;
 
