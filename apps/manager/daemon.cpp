@@ -86,6 +86,7 @@ std::vector<poster::MinerPolicy> MinerPoliciesOf(const config::ManagerConfig& co
     policy.poster.auto_reset_before_close = config.proving.worker_prover.auto_reset_before_close;
     policy.poster.parallel = from.parallel;
     policy.post_fees.gas_fee_cap = from.gas_fee_cap;
+    policy.post_fees.max_gas_fee_cap = from.max_gas_fee_cap;
     policy.post_fees.gas_over_estimation = from.gas_over_estimation;
     policy.post_fees.gas_over_premium = from.gas_over_premium;
     policy.recovery_fees = policy.post_fees;

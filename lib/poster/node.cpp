@@ -3,7 +3,6 @@
 #include "lib/poster/node.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "absl/strings/str_format.h"
@@ -44,30 +43,6 @@ bool SaysTheSame(const filecoin::Message& message, const action::Survey& wanted,
   }
   std::sort(partitions.begin(), partitions.end());
   return partitions == wanted.partitions;
-}
-
-// As the node itself looks ahead when it estimates a premium.
-constexpr std::uint64_t kPremiumBlocks = 10;
-
-// An estimate that failed: nothing was pushed, and the caller must be able to tell.
-absl::Status NotEstimated(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kUnauthenticated:
-    case absl::StatusCode::kUnknown:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-      return Annotate(status, "estimating gas");
-    default:
-      return absl::AbortedError(
-          absl::StrFormat("estimating gas, nothing was pushed: %s", std::string(status.message())));
-  }
-}
-
-filecoin::TokenAmount Times(const filecoin::TokenAmount& amount, double factor) {
-  constexpr std::int64_t kParts = 1'000'000;
-  return amount * static_cast<std::int64_t>(std::llround(factor * kParts)) / kParts;
 }
 
 Receipt ReceiptOf(const chain::MsgLookup& lookup) {
@@ -276,10 +251,15 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     out.pending_was_read = read.ok();
     const std::vector<filecoin::SignedMessage> pending =
         read.ok() ? *read : std::vector<filecoin::SignedMessage>();
+    const absl::StatusOr<filecoin::SignedMessage> ours =
+        filecoin::cbor::Decode<filecoin::SignedMessage>(question.signed_message);
     for (const filecoin::SignedMessage& message : pending) {
-      const bool found =
-          question.cid ? CidOf(message) == *question.cid || CidOf(message.message) == *question.cid
-                       : SaysTheSame(message.message, question, address, out.commit_randomness);
+      const bool same = SaysTheSame(message.message, question, address, out.commit_randomness);
+      const bool replacement = ours.ok() && same && message.message.from == ours->message.from &&
+                               message.message.nonce == ours->message.nonce;
+      const bool found = question.cid ? CidOf(message) == *question.cid ||
+                                            CidOf(message.message) == *question.cid || replacement
+                                      : same;
       if (!found) continue;
       out.message = MessageWhereabouts::kPending;
       out.cid = CidOf(message);
@@ -295,63 +275,6 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     out.sender_trouble = std::move(choice.trouble);
   }
   co_return out;
-}
-
-Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::uint64_t method,
-                                                 Address from, Bytes params, std::int64_t gas_limit,
-                                                 chain::Uuid uuid, FeePolicy fees) {
-  filecoin::Message message;
-  message.to = Address::FromId(miner);
-  message.from = std::move(from);
-  message.method = method;
-  message.params = std::move(params);
-  message.gas_limit = gas_limit;
-  if (gas_limit == 0 && fees.gas_over_estimation > 0) {
-    // A limit that is given skips the node's own dry run (chain.md 2.3): this is it.
-    const absl::StatusOr<std::int64_t> used =
-        co_await api_.GasEstimateGasLimit(message, TipSetKey());
-    if (!used.ok()) co_return NotEstimated(used.status());
-    const double wanted = std::ceil(static_cast<double>(*used) * fees.gas_over_estimation);
-    message.gas_limit =
-        static_cast<std::int64_t>(std::clamp(wanted, 0.0, static_cast<double>(kMessageGasMax)));
-  }
-  if (fees.gas_over_premium > 0) {
-    const absl::StatusOr<filecoin::TokenAmount> premium = co_await api_.GasEstimateGasPremium(
-        kPremiumBlocks, message.from, message.gas_limit, TipSetKey());
-    // Without it the node chooses one by itself when it pushes.
-    if (premium.ok()) message.gas_premium = Times(*premium, fees.gas_over_premium);
-    if (!fees.gas_fee_cap.IsZero()) {
-      message.gas_premium = std::min(message.gas_premium, fees.gas_fee_cap);
-    }
-  }
-  message.gas_fee_cap = fees.gas_fee_cap;
-  chain::MessageSendSpec spec;
-  spec.msg_uuid = uuid;
-  // A node that maximizes overrides a cap that is given, and so does its own highest fee where that
-  // is less than limit times cap.
-  spec.maximize_fee_cap = fees.gas_fee_cap.IsZero();
-  spec.max_fee = fees.gas_fee_cap * message.gas_limit;
-  co_return co_await api_.MpoolPushMessage(std::move(message), std::move(spec));
-}
-
-Node::Result<event::Sent> Node::Send(filecoin::ActorId miner, action::Send send, FeePolicy fees) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::SignedMessage pushed,
-                               co_await Push(miner, filecoin::kMethodSubmitWindowedPoSt, send.from,
-                                             send.params, send.gas_limit, send.uuid, fees));
-  event::Sent out;
-  out.ref = send.ref;
-  out.cid = CidOf(pushed);
-  out.signed_message = filecoin::cbor::Encode(pushed);
-  out.gas_limit = pushed.message.gas_limit;
-  co_return out;
-}
-
-Node::Result<event::Republished> Node::Republish(action::Republish again) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      filecoin::SignedMessage message,
-      filecoin::cbor::Decode<filecoin::SignedMessage>(again.signed_message));
-  DAMOCLES_CO_RETURN_IF_ERROR((co_await api_.MpoolPush(std::move(message))).status());
-  co_return event::Republished{again.ref};
 }
 
 Node::Result<event::Explained> Node::Explain(action::Explain question) {
@@ -428,14 +351,6 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   out.sender = std::move(choice.address);
   out.sender_trouble = std::move(choice.trouble);
   co_return out;
-}
-
-Node::Result<recovery::Declared> Node::Declare(filecoin::ActorId miner, recovery::Declare declare,
-                                               FeePolicy fees) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::SignedMessage pushed,
-                               co_await Push(miner, filecoin::kMethodDeclareFaultsRecovered,
-                                             declare.from, declare.params, 0, declare.uuid, fees));
-  co_return recovery::Declared{declare.message, declare.attempt, CidOf(pushed)};
 }
 
 }  // namespace damocles::poster::internal

@@ -329,6 +329,11 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
     co_return OrFailed(co_await WithLimit(timer, options_.push_timeout, node_.Republish(*a)), asked,
                        ref);
   }
+  if (auto* a = std::get_if<action::Replace>(&action)) {
+    co_return OrFailed(
+        co_await WithLimit(timer, options_.push_timeout, node_.Replace(*a, policy.post_fees, head)),
+        asked, ref);
+  }
   if (auto* a = std::get_if<action::Explain>(&action)) {
     co_return OrFailed(co_await WithLimit(timer, options_.call_timeout, node_.Explain(*a)), asked,
                        ref);

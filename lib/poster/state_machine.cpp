@@ -44,6 +44,8 @@ std::string_view Name(ActionKind kind) {
       return "explain";
     case ActionKind::kJudgeFaults:
       return "judge-faults";
+    case ActionKind::kReplace:
+      return "replace";
   }
   return "unknown";
 }
@@ -79,6 +81,9 @@ std::optional<ActionKey> KeyOf(const Action& action) {
     }
     std::optional<ActionKey> operator()(const action::Republish& a) const {
       return ActionKey{ActionKind::kRepublish, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::Replace& a) const {
+      return ActionKey{ActionKind::kReplace, a.ref.batch};
     }
     std::optional<ActionKey> operator()(const action::Explain& a) const {
       return ActionKey{ActionKind::kExplain, a.ref.batch};
@@ -283,6 +288,7 @@ void Stepper::Handle(const event::Failed& failed) {
       break;
     case ActionKind::kEnsureJob:
     case ActionKind::kJudgeFaults:
+    case ActionKind::kReplace:
     case ActionKind::kSurvey:
       record_.batches[i].note = text;
       break;

@@ -45,6 +45,7 @@ class Stepper {
   void Handle(const event::Surveyed& survey);
   void Handle(const event::Sent& sent);
   void Handle(const event::Republished& republished);
+  void Handle(const event::Replaced& replaced);
   void Handle(const event::Explained& explained);
   void Handle(const event::Failed& failed);
 
@@ -123,6 +124,8 @@ class Stepper {
   bool MayPushAgain(std::size_t i, filecoin::ChainEpoch head);
   void Push(std::size_t i);
   std::int64_t FallbackGas(std::size_t i) const;
+  // It waits in the mempool.
+  void StillPending(std::size_t i, const event::Surveyed& survey);
   void SendFailed(std::size_t i, const absl::Status& status);
   void MessageFailed(std::size_t i, MessageTrouble trouble, std::string text);
   void SetState(std::size_t i, DeadlineState state);

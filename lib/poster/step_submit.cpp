@@ -57,6 +57,7 @@ void Stepper::PlanSubmitting(std::size_t i) {
   action::Survey survey = SurveyOf(i);
   if (batch.message.cid) {
     survey.cid = batch.message.cid;
+    survey.signed_message = batch.message.signed_message;
     survey.want_pending = now_.epoch >= batch.message.sent_at + policy_.pending_check_after;
     AskOnceAHead(std::move(survey));
     return;
@@ -203,9 +204,13 @@ bool Stepper::MayPushAgain(std::size_t i, filecoin::ChainEpoch head) {
   // A message twice costs a fee, none at all costs the window.
   const filecoin::EpochDelta wait(policy_.dropped_after_heads + 1);
   if (now_.epoch + wait >= Deadline().close) return true;
-  const absl::Duration window = now_.epoch_duration * (Deadline().close - Deadline().open).Count();
-  return unanswered.heads_without_it >= policy_.dropped_after_heads &&
-         now_.time >= unanswered.since + std::min(policy_.push_may_take, window / 10);
+  const std::int64_t window = (Deadline().close - Deadline().open).Count();
+  // Two heads in the windows of a devnet.
+  const std::int64_t heads =
+      std::min<std::int64_t>(policy_.dropped_after_heads, std::max<std::int64_t>(2, window / 20));
+  return unanswered.heads_without_it >= heads &&
+         now_.time >=
+             unanswered.since + std::min(policy_.push_may_take, now_.epoch_duration * window / 10);
 }
 
 void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& survey) {
@@ -238,6 +243,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
       return;
     case MessageWhereabouts::kPending:
       state_.heads_without_message.erase(i);
+      StillPending(i, survey);
       return;
     case MessageWhereabouts::kNotFound:
       break;
@@ -254,6 +260,40 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
   } else {
     Ask(action::Republish{RefOf(i), batch.message.signed_message});
   }
+}
+
+void Stepper::StillPending(std::size_t i, const event::Surveyed& survey) {
+  BatchMessage& message = record_.batches[i].message;
+  if (survey.cid && survey.cid != message.cid && !survey.signed_message.empty()) {
+    LogBatch(Severity::kInfo, "message_replaced", i, survey.cid->ToString());
+    message.cid = survey.cid;
+    message.signed_message = survey.signed_message;
+    message.signed_gas_limit = survey.signed_gas_limit;
+    message.sent_at = now_.epoch;
+  }
+  const filecoin::EpochDelta window = Deadline().close - Deadline().open;
+  const filecoin::EpochDelta patience =
+      std::max(policy_.pending_check_after,
+               std::min(policy_.replace_after, filecoin::EpochDelta(window.Count() / 6)));
+  if (message.signed_message.empty() || !CanStillSend() ||
+      now_.epoch < message.sent_at + patience) {
+    return;
+  }
+  Ask(action::Replace{RefOf(i), message.signed_message});
+}
+
+// The old CID stays until the new one is seen in the mempool: the chain is searched for whatever
+// took the nonce, and a node knows the old one in any case.
+void Stepper::Handle(const event::Replaced& replaced) {
+  const std::size_t i = replaced.ref.batch;
+  Landed(ActionKind::kReplace, i);
+  if (!IsCurrent(replaced.ref) || replaced.signed_message.empty()) return;
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) return;
+  batch.message.signed_message = replaced.signed_message;
+  batch.message.sent_at = now_.epoch;
+  batch.note = absl::StrFormat("it waited for its fee: the fee cap is %s now", replaced.fee_cap);
+  LogBatch(Severity::kWarning, "message_fee_raised", i, replaced.fee_cap);
 }
 
 void Stepper::SurveyedOnChain(std::size_t i, const event::Surveyed& survey) {

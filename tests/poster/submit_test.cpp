@@ -119,7 +119,7 @@ TEST(SubmitTest, UnansweredPushIsLookedForOnSomeHeadsThenRepeatedUnderItsUuid) {
   bench.Pause(*bench.wake_at - bench.now.time);
   EXPECT_TRUE(bench.Need<action::Survey>().want_pending);
   bench.Fail(ActionKind::kSurvey, send.ref, absl::UnavailableError("busy"));
-  for (int epoch = 1032; epoch <= 1034; ++epoch) {
+  for (int epoch = 1032; epoch <= 1033; ++epoch) {
     EXPECT_FALSE(bench.Has<action::Send>()) << epoch;
     bench.Head(epoch);
     bench.Survey();
@@ -171,7 +171,7 @@ TEST(SubmitTest, QuickWindowIsMetAfterAnUnansweredPush) {
   bench.now.epoch_duration = absl::Seconds(1);
   const action::Send send = Push(bench);
   bench.Fail(ActionKind::kSend, send.ref, absl::UnavailableError("connection reset"));
-  for (int epoch = 1032; epoch <= 1034; ++epoch) {
+  for (int epoch = 1032; epoch <= 1033; ++epoch) {
     bench.Head(epoch);
     bench.Survey();
   }
@@ -421,16 +421,75 @@ TEST(SubmitTest, DroppedMessageWhoseNonceIsTakenGetsASuccessor) {
   EXPECT_EQ(bench.Need<action::Send>().ref.attempt, 2u);
 }
 
-TEST(SubmitTest, PendingMessageIsLeftAlone) {
+// The next look finds it in the mempool.
+void SeePending(Bench& bench) {
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.message = MessageWhereabouts::kPending;
+  answer.cid = bench.Batch().message.cid;
+  bench.Do(answer);
+}
+
+TEST(SubmitTest, PendingMessageIsLeftAloneUnlessItsFeeIsTooLow) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);
-  for (int epoch = 1032; epoch <= 1038; ++epoch) {
+  bench.Head(1032);
+  SeePending(bench);
+  EXPECT_THAT(bench.actions, IsEmpty());
+  for (int epoch = 1033; epoch <= 1038; ++epoch) {
     bench.Head(epoch);
-    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
-    answer.message = MessageWhereabouts::kPending;
-    bench.Do(answer);
+    SeePending(bench);
+    const auto replace = bench.Need<action::Replace>();
+    EXPECT_EQ(replace.signed_message, bench.Batch().message.signed_message);
+    event::Replaced nothing;
+    nothing.ref = replace.ref;
+    bench.Do(nothing);
     EXPECT_THAT(bench.actions, IsEmpty());
   }
+}
+
+TEST(SubmitTest, MessageThatWaitsForItsFeeIsReplacedAndItsSuccessorFollowed) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  const filecoin::Cid old = *bench.Batch().message.cid;
+  bench.Head(1033);
+  SeePending(bench);
+  event::Replaced replaced;
+  replaced.ref = bench.Need<action::Replace>().ref;
+  replaced.signed_message = {7, 8};
+  replaced.fee_cap = "10 nanoFIL";
+  bench.Do(replaced);
+  EXPECT_EQ(bench.Batch().message.signed_message, (Bytes{7, 8}));
+  EXPECT_EQ(bench.Batch().message.cid, old) << "any node knows that one";
+  EXPECT_TRUE(bench.log.contains("message_fee_raised"));
+  bench.Head(1035);
+  const auto look = bench.Need<action::Survey>();
+  EXPECT_EQ(look.signed_message, (Bytes{7, 8}));
+  event::Surveyed found = bench.Answer(look);
+  found.message = MessageWhereabouts::kPending;
+  found.cid = testing::CidOf(70);
+  found.signed_message = {7, 8};
+  bench.Do(found);
+  EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(70));
+  EXPECT_FALSE(bench.Has<action::Replace>()) << "not again at once";
+  bench.Head(1036);
+  bench.SurveyReceipt(0, 1036);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+}
+
+TEST(SubmitTest, ReplacementThatIsRefusedChangesNothing) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.Head(1033);
+  SeePending(bench);
+  const Bytes before = bench.Batch().message.signed_message;
+  bench.Fail(ActionKind::kReplace, bench.Need<action::Replace>().ref,
+             absl::FailedPreconditionError("PoSt.MaxGasFeeCap is 5 nanoFIL: raise that"));
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+  EXPECT_EQ(bench.Batch().message.signed_message, before);
+  EXPECT_THAT(bench.Batch().note, HasSubstr("raise that"));
+  bench.Head(1034);
+  SeePending(bench);
+  EXPECT_TRUE(bench.Has<action::Replace>());
 }
 
 TEST(SubmitTest, MessageInTheLastBlockStillCounts) {

@@ -195,6 +195,8 @@ void World::StartManager() {
     poster::MinerPolicy miner;
     miner.miner = genesis.id;
     miner.poster = options_.poster;
+    miner.post_fees = options_.fees;
+    miner.recovery_fees = options_.fees;
     miner.poster.confirmation_depth =
         EpochDelta(static_cast<std::int64_t>(options_.config.confirmation_depth));
     miners.push_back(std::move(miner));

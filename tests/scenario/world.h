@@ -42,6 +42,7 @@ struct WorldOptions {
   std::size_t workers = 2;
   absl::Duration restart_after = absl::Seconds(2);  // a killed manager comes back
   poster::PosterPolicy poster;
+  poster::FeePolicy fees;
   // Chances in 1000, at each new block.
   std::uint64_t null_rounds = 0;
   std::uint64_t reorgs = 0;

@@ -70,6 +70,9 @@ struct PosterPolicy {
   absl::Duration push_may_take = absl::Minutes(2);
   // The mempool is read only for messages that are older than this.
   filecoin::EpochDelta pending_check_after{2};
+  // A message that waits in the mempool for so long, at most a sixth of the window, is replaced by
+  // one with a higher fee.
+  filecoin::EpochDelta replace_after{10};
   // New gas limit after "out of gas", as a multiple of the old one.
   double out_of_gas_factor = 1.5;
   // Gas limit for a message whose gas cannot be estimated, of the message and for each partition; a
@@ -84,6 +87,9 @@ struct FeePolicy {
   // Fee cap, a unit of gas.  Zero: the node chooses one such that gas limit times cap is its own
   // highest fee.
   filecoin::TokenAmount gas_fee_cap;
+  // How high the fee cap of a message that waits for its fee may be raised; not above the cap:
+  // never.
+  filecoin::TokenAmount max_gas_fee_cap;
   // Gas limit as a multiple of the gas that the node's dry run used; 0: the node's own estimate.
   double gas_over_estimation = 1.2;
   // Premium as a multiple of the node's estimate, at most the fee cap; 0: the node's own premium.

@@ -64,6 +64,7 @@ enum class ActionKind : std::uint8_t {
   kRepublish,
   kExplain,
   kJudgeFaults,
+  kReplace,
 };
 std::string_view Name(ActionKind kind);
 
@@ -138,6 +139,7 @@ struct Survey {
   bool want_sender = false;
   bool want_pending = false;  // look through the mempool, for the CID or for an equal message
   std::optional<filecoin::Cid> cid;  // look for its receipt
+  Bytes signed_message;              // of the CID, if known: what replaced it has its nonce
 };
 // MpoolPushMessage of method 5.  Answer: event::Sent, or event::Failed.
 struct Send {
@@ -149,6 +151,12 @@ struct Send {
 };
 // MpoolPush of the same signed bytes.  Answer: event::Republished, or event::Failed.
 struct Republish {
+  BatchRef ref;
+  Bytes signed_message;
+};
+// MpoolPush of the same message under the same nonce, for a higher fee.  Answer: event::Replaced,
+// or event::Failed; only one of the two messages can be executed, so neither needs to be known.
+struct Replace {
   BatchRef ref;
   Bytes signed_message;
 };
@@ -173,7 +181,7 @@ struct LogLine {
 using Action = std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
                             action::JudgeFaults, action::EnsureJob, action::GetJob,
                             action::ResetJob, action::Survey, action::Send, action::Republish,
-                            action::Explain, action::DropJob, action::LogLine>;
+                            action::Replace, action::Explain, action::DropJob, action::LogLine>;
 
 // The key of an action; DropJob and LogLine have none.
 std::optional<ActionKey> KeyOf(const Action& action);
@@ -277,6 +285,11 @@ struct Sent {
 struct Republished {
   BatchRef ref;
 };
+struct Replaced {
+  BatchRef ref;
+  Bytes signed_message;  // empty: the fee is not what keeps the message waiting
+  std::string fee_cap;   // for the log
+};
 struct Explained {
   BatchRef ref;
   std::string text;  // the chain's words, may be empty
@@ -293,7 +306,7 @@ struct Failed {
 using Event = std::variant<event::Tick, event::Reorg, event::InputsRead, event::RandomnessRead,
                            event::SectorsChecked, event::FaultsJudged, event::JobChanged,
                            event::JobMissing, event::JobReset, event::Surveyed, event::Sent,
-                           event::Republished, event::Explained, event::Failed>;
+                           event::Republished, event::Replaced, event::Explained, event::Failed>;
 
 // ---------------------------------------------------------------- the machine
 
