@@ -86,8 +86,12 @@ std::vector<poster::MinerPolicy> MinerPoliciesOf(const config::ManagerConfig& co
     policy.poster.confirmation_depth = Epochs(from.confidence);
     policy.poster.max_partitions_per_message = from.max_partitions_per_post_message;
     policy.poster.auto_reset_before_close = config.proving.worker_prover.auto_reset_before_close;
+    policy.poster.parallel = from.parallel;
     policy.post_fees.gas_fee_cap = from.gas_fee_cap;
-    policy.recovery_fees.gas_fee_cap = from.gas_fee_cap;
+    policy.post_fees.max_gas_fee_cap = from.max_gas_fee_cap;
+    policy.post_fees.gas_over_estimation = from.gas_over_estimation;
+    policy.post_fees.gas_over_premium = from.gas_over_premium;
+    policy.recovery_fees = policy.post_fees;
     policy.recovery.max_sectors = from.max_recover_sector_limit;
     policy.recovery.max_partitions_per_message = from.max_partitions_per_recovery_message;
     policies.push_back(std::move(policy));

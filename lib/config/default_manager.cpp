@@ -64,12 +64,16 @@ std::string DefaultManagerConfig() {
 #Senders = []
 # Read one challenge of every sector before proving.
 #StrictCheck = true
-# Prove the batches of a deadline at the same time.
+# Prove the batches of a deadline at the same time; false: one after the other.
 #Parallel = true
+# Gas limit as a multiple of what the node's dry run used.
 #GasOverEstimation = 1.2
-# 0: the node's own policy.
+# Premium as a multiple of the node's estimate; 0: the node's own premium.
 #GasOverPremium = 0.0
+# Highest price of a unit of gas; "0": the node's own highest fee of a message decides.
 #GasFeeCap = "5 nanoFIL"
+# How far that is raised for a message that waits because the base fee is higher.
+#MaxGasFeeCap = "20 nanoFIL"
 # Epochs until a message on the chain counts as final.
 #Confidence = 5
 # Submit from the deadline's opening + this many epochs.

@@ -119,6 +119,7 @@ void ReadPost(TableReader post, MinerPostConfig& config) {
   const bool has_cap = post.Has("GasFeeCap");
   post.Read("GasFeeCap", config.gas_fee_cap);
   if (!has_cap && post.Has("MaxFeeCap")) config.gas_fee_cap = old_cap;
+  post.Read("MaxGasFeeCap", config.max_gas_fee_cap);
   post.Read("Confidence", config.confidence, {0, kConfidenceMax});
   post.Read("SubmitConfidence", config.submit_confidence, {0, kConfidenceMax});
   post.Read("ChallengeConfidence", config.challenge_confidence, {0, kConfidenceMax});
@@ -210,12 +211,13 @@ std::string DescribeForLog(const ManagerConfig& config) {
   for (const MinerConfig& miner : config.miners) {
     const MinerPostConfig& post = miner.post;
     out += absl::StrFormat(
-        "; miner f0%d: PoSt=%s senders=%d StrictCheck=%s Parallel=%s GasFeeCap=%s Confidence=%d "
-        "SubmitConfidence=%d ChallengeConfidence=%d winning=%s",
+        "; miner f0%d: PoSt=%s senders=%d StrictCheck=%s Parallel=%s GasFeeCap=%s "
+        "MaxGasFeeCap=%s Confidence=%d SubmitConfidence=%d ChallengeConfidence=%d winning=%s",
         miner.actor, post.enabled ? "on" : "off", post.senders.size(),
         post.strict_check ? "true" : "false", post.parallel ? "true" : "false",
-        filecoin::FormatFil(post.gas_fee_cap), post.confidence, post.submit_confidence,
-        post.challenge_confidence, miner.winning_post_enabled ? "on" : "off");
+        filecoin::FormatFil(post.gas_fee_cap), filecoin::FormatFil(post.max_gas_fee_cap),
+        post.confidence, post.submit_confidence, post.challenge_confidence,
+        miner.winning_post_enabled ? "on" : "off");
   }
   return out;
 }

@@ -139,6 +139,7 @@ class Stepper {
     job_.failure = FailureKind::kNone;
     job_.worker = e.worker;
     job_.lost.clear();
+    Avoid(e.worker);  // whoever resets the job wants a second opinion
     Finish(JobState::kFaults);
   }
 

@@ -83,6 +83,8 @@ MessageTrouble ClassifySendError(const absl::Status& status) {
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kUnimplemented:
       return MessageTrouble::kPermission;
+    case absl::StatusCode::kAborted:  // says the poster's own code: it did not come to a push
+      return MessageTrouble::kEstimator;
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kInvalidArgument:

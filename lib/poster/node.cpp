@@ -251,10 +251,15 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     out.pending_was_read = read.ok();
     const std::vector<filecoin::SignedMessage> pending =
         read.ok() ? *read : std::vector<filecoin::SignedMessage>();
+    const absl::StatusOr<filecoin::SignedMessage> ours =
+        filecoin::cbor::Decode<filecoin::SignedMessage>(question.signed_message);
     for (const filecoin::SignedMessage& message : pending) {
-      const bool found =
-          question.cid ? CidOf(message) == *question.cid || CidOf(message.message) == *question.cid
-                       : SaysTheSame(message.message, question, address, out.commit_randomness);
+      const bool same = SaysTheSame(message.message, question, address, out.commit_randomness);
+      const bool replacement = ours.ok() && same && message.message.from == ours->message.from &&
+                               message.message.nonce == ours->message.nonce;
+      const bool found = question.cid ? CidOf(message) == *question.cid ||
+                                            CidOf(message.message) == *question.cid || replacement
+                                      : same;
       if (!found) continue;
       out.message = MessageWhereabouts::kPending;
       out.cid = CidOf(message);
@@ -270,43 +275,6 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     out.sender_trouble = std::move(choice.trouble);
   }
   co_return out;
-}
-
-Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::uint64_t method,
-                                                 Address from, Bytes params, std::int64_t gas_limit,
-                                                 chain::Uuid uuid, FeePolicy fees) {
-  filecoin::Message message;
-  message.to = Address::FromId(miner);
-  message.from = std::move(from);
-  message.method = method;
-  message.params = std::move(params);
-  message.gas_limit = gas_limit;
-  message.gas_fee_cap = fees.gas_fee_cap;
-  chain::MessageSendSpec spec;
-  spec.max_fee = fees.max_fee;
-  spec.msg_uuid = uuid;
-  spec.maximize_fee_cap = fees.maximize_fee_cap;
-  co_return co_await api_.MpoolPushMessage(std::move(message), std::move(spec));
-}
-
-Node::Result<event::Sent> Node::Send(filecoin::ActorId miner, action::Send send, FeePolicy fees) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::SignedMessage pushed,
-                               co_await Push(miner, filecoin::kMethodSubmitWindowedPoSt, send.from,
-                                             send.params, send.gas_limit, send.uuid, fees));
-  event::Sent out;
-  out.ref = send.ref;
-  out.cid = CidOf(pushed);
-  out.signed_message = filecoin::cbor::Encode(pushed);
-  out.gas_limit = pushed.message.gas_limit;
-  co_return out;
-}
-
-Node::Result<event::Republished> Node::Republish(action::Republish again) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      filecoin::SignedMessage message,
-      filecoin::cbor::Decode<filecoin::SignedMessage>(again.signed_message));
-  DAMOCLES_CO_RETURN_IF_ERROR((co_await api_.MpoolPush(std::move(message))).status());
-  co_return event::Republished{again.ref};
 }
 
 Node::Result<event::Explained> Node::Explain(action::Explain question) {
@@ -383,14 +351,6 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   out.sender = std::move(choice.address);
   out.sender_trouble = std::move(choice.trouble);
   co_return out;
-}
-
-Node::Result<recovery::Declared> Node::Declare(filecoin::ActorId miner, recovery::Declare declare,
-                                               FeePolicy fees) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::SignedMessage pushed,
-                               co_await Push(miner, filecoin::kMethodDeclareFaultsRecovered,
-                                             declare.from, declare.params, 0, declare.uuid, fees));
-  co_return recovery::Declared{declare.message, declare.attempt, CidOf(pushed)};
 }
 
 }  // namespace damocles::poster::internal

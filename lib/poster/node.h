@@ -65,6 +65,7 @@ class Node {
                                  filecoin::TipSet head);
   Result<event::Sent> Send(filecoin::ActorId miner, action::Send send, FeePolicy fees);
   Result<event::Republished> Republish(action::Republish again);
+  Result<event::Replaced> Replace(action::Replace question, FeePolicy fees, filecoin::TipSet head);
   Result<event::Explained> Explain(action::Explain question);
 
   Result<recovery::FaultsRead> ReadFaults(filecoin::ActorId miner, std::uint64_t deadline_index,

@@ -68,6 +68,7 @@ JobView ViewOf(const job::JobRecord& record) {
   JobView view;
   view.id = record.id.ToString();
   view.error = record.error;
+  view.worker = record.worker;
   switch (record.state) {
     case job::JobState::kReadyToRun:
     case job::JobState::kRunning:

@@ -255,6 +255,13 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
     if (!verdicts.ok()) co_return event::Failed{asked, ref, verdicts.status()};
     co_return event::SectorsChecked{*std::move(verdicts)};
   }
+  if (auto* a = std::get_if<action::JudgeFaults>(&action)) {
+    absl::StatusOr<std::vector<SectorVerdict>> verdicts = co_await WithLimit(
+        timer, a->budget + kCheckGrace,
+        parts_.sectors.Check(key.miner, a->proof_type, std::move(a->sectors), a->budget));
+    if (!verdicts.ok()) co_return event::Failed{asked, ref, verdicts.status()};
+    co_return event::FaultsJudged{ref, *std::move(verdicts)};
+  }
   if (auto* a = std::get_if<action::EnsureJob>(&action)) {
     absl::StatusOr<JobView> job = parts_.jobs.Ensure(a->spec);
     if (!job.ok()) co_return event::Failed{asked, ref, job.status()};
@@ -284,6 +291,11 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
   if (auto* a = std::get_if<action::Republish>(&action)) {
     co_return OrFailed(co_await WithLimit(timer, options_.push_timeout, node_.Republish(*a)), asked,
                        ref);
+  }
+  if (auto* a = std::get_if<action::Replace>(&action)) {
+    co_return OrFailed(
+        co_await WithLimit(timer, options_.push_timeout, node_.Replace(*a, policy.post_fees, head)),
+        asked, ref);
   }
   if (auto* a = std::get_if<action::Explain>(&action)) {
     co_return OrFailed(co_await WithLimit(timer, options_.call_timeout, node_.Explain(*a)), asked,

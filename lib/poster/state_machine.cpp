@@ -42,6 +42,10 @@ std::string_view Name(ActionKind kind) {
       return "republish";
     case ActionKind::kExplain:
       return "explain";
+    case ActionKind::kJudgeFaults:
+      return "judge-faults";
+    case ActionKind::kReplace:
+      return "replace";
   }
   return "unknown";
 }
@@ -56,6 +60,9 @@ std::optional<ActionKey> KeyOf(const Action& action) {
     }
     std::optional<ActionKey> operator()(const action::CheckSectors&) const {
       return ActionKey{ActionKind::kCheckSectors, kNoBatch};
+    }
+    std::optional<ActionKey> operator()(const action::JudgeFaults& a) const {
+      return ActionKey{ActionKind::kJudgeFaults, a.ref.batch};
     }
     std::optional<ActionKey> operator()(const action::EnsureJob& a) const {
       return ActionKey{ActionKind::kEnsureJob, a.ref.batch};
@@ -74,6 +81,9 @@ std::optional<ActionKey> KeyOf(const Action& action) {
     }
     std::optional<ActionKey> operator()(const action::Republish& a) const {
       return ActionKey{ActionKind::kRepublish, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::Replace& a) const {
+      return ActionKey{ActionKind::kReplace, a.ref.batch};
     }
     std::optional<ActionKey> operator()(const action::Explain& a) const {
       return ActionKey{ActionKind::kExplain, a.ref.batch};
@@ -287,6 +297,8 @@ void Stepper::Handle(const event::Failed& failed) {
       }
       break;
     case ActionKind::kEnsureJob:
+    case ActionKind::kJudgeFaults:
+    case ActionKind::kReplace:
     case ActionKind::kSurvey:
       record_.batches[i].note = text;
       break;

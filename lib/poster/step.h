@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -21,6 +22,9 @@ namespace damocles::poster::internal {
 chain::Uuid UuidOf(const Bytes& what);
 // Null if the plan has no such partition.
 const PlannedPartition* FindPartition(const DeadlineRecord& record, std::uint64_t index);
+bool AnyReadable(const PlannedPartition& partition);
+// Of the first sector that is skipped: "sector 5: file is gone".
+std::string FirstReason(const PlannedPartition& partition);
 // "0,1".
 std::string JoinPartitions(const std::vector<std::uint64_t>& partitions);
 
@@ -34,12 +38,14 @@ class Stepper {
   void Handle(const event::InputsRead& inputs);
   void Handle(const event::RandomnessRead& read);
   void Handle(const event::SectorsChecked& checked);
+  void Handle(const event::FaultsJudged& judged);
   void Handle(const event::JobChanged& changed);
   void Handle(const event::JobMissing& missing);
   void Handle(const event::JobReset& reset);
   void Handle(const event::Surveyed& survey);
   void Handle(const event::Sent& sent);
   void Handle(const event::Republished& republished);
+  void Handle(const event::Replaced& replaced);
   void Handle(const event::Explained& explained);
   void Handle(const event::Failed& failed);
 
@@ -81,12 +87,25 @@ class Stepper {
   // ---- proving (step_batch.cpp)
   void PlanBatch(std::size_t i);
   void PlanProving(std::size_t i);
-  void MarkFaults(std::size_t i, const JobView& job);
+  // Earlier batches are still with the provers, and this one is not to be proven beside them.
+  bool MustWaitForEarlier(std::size_t i) const;
   void DropJobOf(const PartitionBatch& batch);
   // The statement of the batch changed: another job.
   void ProveAnew(std::size_t i);
   // The same statement, but the proof was no good.
   void DistrustProof(std::size_t i);
+
+  // ---- faults that provers name (step_faults.cpp)
+  void FaultsNamed(std::size_t i, const JobView& job);
+  void PlanClaim(std::size_t i);
+  void MarkFaults(std::size_t i, const std::map<filecoin::SectorNumber, std::string>& faults);
+  bool IsBelieved(std::size_t i, filecoin::SectorNumber sector, const std::string& worker) const;
+  // Nothing of the batch can be proven: looked at again until the close.
+  bool NothingReadable(std::size_t i) const;
+  void PlanUnreadable(std::size_t i);
+  void ReadableAgain(std::size_t i, const std::vector<SectorVerdict>& verdicts);
+  template <typename Visit>
+  void VisitSectors(std::size_t i, const Visit& visit) const;
 
   // ---- submitting (step_submit.cpp)
   void PlanProven(std::size_t i);
@@ -99,6 +118,14 @@ class Stepper {
   // Handles partitions that the chain has already; true if the batch changed by it.
   bool TakePosted(std::size_t i, const std::set<std::uint64_t>& posted);
   bool Adopt(std::size_t i, const event::Surveyed& survey);
+  // The push of the batch's message ended without an answer, or so it looks after a restart.
+  Unanswered& UnansweredOf(std::size_t i);
+  // Whether that is long enough ago, after a look that did not find the message.
+  bool MayPushAgain(std::size_t i, filecoin::ChainEpoch head);
+  void Push(std::size_t i);
+  std::int64_t FallbackGas(std::size_t i) const;
+  // It waits in the mempool.
+  void StillPending(std::size_t i, const event::Surveyed& survey);
   void SendFailed(std::size_t i, const absl::Status& status);
   void MessageFailed(std::size_t i, MessageTrouble trouble, std::string text);
   void SetState(std::size_t i, DeadlineState state);
@@ -109,6 +136,11 @@ class Stepper {
   bool Closed() const { return now_.epoch >= Deadline().close; }
   // A message pushed now is executed in the next epoch at the earliest.
   bool CanStillSend() const { return now_.epoch + filecoin::EpochDelta(1) < Deadline().close; }
+  // Less than a third of the window: no time for second opinions.
+  bool LittleTimeLeft() const {
+    return now_.TimeOf(Deadline().close) - now_.time <
+           now_.epoch_duration * (Deadline().close - Deadline().open).Count() / 3;
+  }
   bool PastSearch() const {
     return now_.epoch >= Deadline().close + policy_.confirmation_depth + policy_.search_after_close;
   }

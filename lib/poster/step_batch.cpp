@@ -2,8 +2,6 @@
 //
 // From a batch to its proof.
 
-#include <algorithm>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -52,16 +50,26 @@ void Stepper::PlanBatch(std::size_t i) {
 void Stepper::PlanProving(std::size_t i) {
   PartitionBatch& batch = record_.batches[i];
   if (Closed()) {
-    Miss(i, absl::StrFormat("the window closed at epoch %d before there was a proof",
-                            Deadline().close.Value()));
+    Miss(i, NothingReadable(i)
+                ? "no sector of it can be read"
+                : absl::StrFormat("the window closed at epoch %d before there was a proof",
+                                  Deadline().close.Value()));
+    return;
+  }
+  if (NothingReadable(i)) {
+    PlanUnreadable(i);
     return;
   }
   if (batch.job_id.empty()) {
-    Ask(action::EnsureJob{RefOf(i), SpecOf(record_, batch, now_)});
+    if (!MustWaitForEarlier(i)) Ask(action::EnsureJob{RefOf(i), SpecOf(record_, batch, now_)});
     return;
   }
   if (batch.reset_job) {
-    Ask(action::ResetJob{RefOf(i), batch.job_id, "the chain refused its proof"});
+    Ask(action::ResetJob{RefOf(i), batch.job_id, batch.note});
+    return;
+  }
+  if (state_.fault_claims.contains(i)) {
+    PlanClaim(i);
     return;
   }
   const auto exhausted = state_.exhausted_jobs.find(i);
@@ -77,6 +85,18 @@ void Stepper::PlanProving(std::size_t i) {
   }
   // The queue announces changes; this catches a job that was removed and a lost announcement.
   AskOnceAHead(action::GetJob{RefOf(i), batch.job_id});
+}
+
+bool Stepper::MustWaitForEarlier(std::size_t i) const {
+  // An earlier batch that gets nowhere must not cost this one its window.
+  if (policy_.parallel || LittleTimeLeft()) return false;
+  for (std::size_t b = 0; b < i; ++b) {
+    if (record_.batches[b].state == DeadlineState::kProving && !state_.exhausted_jobs.contains(b) &&
+        !NothingReadable(b)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void Stepper::Handle(const event::JobChanged& changed) {
@@ -95,14 +115,17 @@ void Stepper::Handle(const event::JobChanged& changed) {
   }
   PartitionBatch& batch = record_.batches[i];
   if (batch.state != DeadlineState::kProving) return;
+  bool from_before = false;  // the queue had such a job already
   if (batch.job_id != changed.job.id) {
     // Only the answer to EnsureJob may name the job; an answer about another one is stale.
     if (!batch.job_id.empty()) return;
     batch.job_id = changed.job.id;
+    from_before = true;
     FlightOf(ActionKind::kGetJob, i).answered_at = now_.epoch;
   }
   if (batch.reset_job) return;  // the old result, on its way to be dropped
   state_.exhausted_jobs.erase(i);
+  if (changed.job.outcome != JobOutcome::kFaults) state_.fault_claims.erase(i);
   switch (changed.job.outcome) {
     case JobOutcome::kWorking:
       if (!changed.job.error.empty()) batch.note = changed.job.error;
@@ -118,7 +141,13 @@ void Stepper::Handle(const event::JobChanged& changed) {
       SetState(i, DeadlineState::kProven);
       break;
     case JobOutcome::kFaults:
-      MarkFaults(i, changed.job);
+      if (from_before) {
+        // What could not be read then is what we want to have read now.
+        batch.note = "its faults are of an earlier time";
+        batch.reset_job = true;
+      } else {
+        FaultsNamed(i, changed.job);
+      }
       break;
     case JobOutcome::kExhausted:
       batch.note = changed.job.error;
@@ -137,6 +166,7 @@ void Stepper::Handle(const event::JobMissing& missing) {
     batch.job_id.clear();
     batch.reset_job = false;
     state_.exhausted_jobs.erase(i);
+    state_.fault_claims.erase(i);
   }
 }
 
@@ -148,51 +178,6 @@ void Stepper::Handle(const event::JobReset& reset) {
   state_.exhausted_jobs.erase(i);
   // A job that fails at once must not be reset in a tight loop.
   DelayFor(ActionKind::kResetJob, i, policy_.retry.After(++state_.job_resets[i]));
-}
-
-void Stepper::MarkFaults(std::size_t i, const JobView& job) {
-  std::map<filecoin::SectorNumber, std::string> faults(job.faults.begin(), job.faults.end());
-  PartitionBatch& batch = record_.batches[i];
-  std::size_t marked = 0;
-  std::vector<std::uint64_t> left;
-  for (PlannedPartition& partition : MutablePlan().partitions) {
-    if (std::find(batch.partitions.begin(), batch.partitions.end(), partition.index) ==
-        batch.partitions.end()) {
-      continue;
-    }
-    bool any_good = false;
-    for (PlannedSector& sector : partition.sectors) {
-      const auto fault = faults.find(sector.number);
-      if (fault != faults.end() && !sector.Skipped()) {
-        sector.skip_reason = fault->second.empty() ? "the prover cannot read it" : fault->second;
-        sector.prover_fault = true;
-        ++marked;
-        Log(Severity::kWarning, "sector_skipped",
-            {{"partition", std::to_string(partition.index)},
-             {"sector", std::to_string(sector.number)},
-             {"reason", sector.skip_reason}});
-      }
-      any_good = any_good || !sector.Skipped();
-    }
-    if (any_good) {
-      left.push_back(partition.index);
-    } else {
-      partition.status = PartitionStatus::kUnreadable;  // never posted with everything skipped
-    }
-  }
-  if (marked == 0) {
-    batch.note = "the prover named faulty sectors that the job does not have";
-    state_.exhausted_jobs[i] = batch.note;
-    return;
-  }
-  if (left.empty()) {
-    Miss(i, "no sector of it can be read");
-    return;
-  }
-  batch.partitions = std::move(left);
-  batch.note = absl::StrFormat("%d sectors could not be proven", marked);
-  batch.job_id.clear();  // operators want to see that job with its faults: it is not dropped
-  ProveAnew(i);
 }
 
 void Stepper::DropJobOf(const PartitionBatch& batch) {
@@ -209,6 +194,7 @@ void Stepper::ProveAnew(std::size_t i) {
   batch.posted_by_other = false;
   state_.exhausted_jobs.erase(i);
   state_.job_resets.erase(i);
+  state_.fault_claims.erase(i);
   state_.heads_without_message.erase(i);
   if (batch.state != DeadlineState::kProving) SetState(i, DeadlineState::kProving);
 }

@@ -16,14 +16,11 @@ namespace {
 constexpr std::uint64_t kPartitionsPerMessageMax = 3;
 constexpr std::uint64_t kAddressedSectorsMax = 25'000;
 
+}  // namespace
+
 bool AnyReadable(const PlannedPartition& partition) {
   return std::any_of(partition.sectors.begin(), partition.sectors.end(),
                      [](const PlannedSector& sector) { return !sector.Skipped(); });
-}
-
-bool MayBeLookedAtAgain(const PlannedPartition& partition) {
-  return std::any_of(partition.sectors.begin(), partition.sectors.end(),
-                     [](const PlannedSector& sector) { return !sector.prover_fault; });
 }
 
 std::string FirstReason(const PlannedPartition& partition) {
@@ -34,8 +31,6 @@ std::string FirstReason(const PlannedPartition& partition) {
   }
   return "no sector";
 }
-
-}  // namespace
 
 DeadlinePlan& Stepper::MutablePlan() {
   if (!plan_is_ours_) {
@@ -97,6 +92,8 @@ void Stepper::StartOver(std::string why) {
   state_.heads_without_message.clear();
   state_.exhausted_jobs.clear();
   state_.job_resets.clear();
+  state_.fault_claims.clear();
+  state_.fault_doubts.clear();
   state_.check_rounds = 0;
   Enter(DeadlineState::kPreparing);
 }
@@ -114,16 +111,14 @@ void Stepper::PlanChecks() {
     if (partition.status != PartitionStatus::kUnchecked) continue;
     for (const PlannedSector& sector : partition.sectors) {
       // The second look is at the bad ones only.
-      if (sector.prover_fault || (state_.check_rounds > 0 && !sector.Skipped())) continue;
+      if (state_.check_rounds > 0 && !sector.Skipped()) continue;
       check.sectors.push_back(sector);
     }
   }
   if (check.sectors.empty()) {
     for (const PlannedPartition& partition : record_.plan->partitions) {
       if (partition.status != PartitionStatus::kUnreadable) continue;
-      for (const PlannedSector& sector : partition.sectors) {
-        if (!sector.prover_fault) check.sectors.push_back(sector);
-      }
+      check.sectors.insert(check.sectors.end(), partition.sectors.begin(), partition.sectors.end());
     }
   }
   if (check.sectors.empty()) return;
@@ -149,11 +144,11 @@ void Stepper::Handle(const event::SectorsChecked& checked) {
     bool complete = true;
     bool bad = false;
     for (PlannedSector& sector : partition.sectors) {
-      if (sector.prover_fault) continue;
       if (const auto found = verdicts.find(sector.number); found != verdicts.end()) {
         sector.sealed_store = found->second->sealed_store;
         sector.cache_store = found->second->cache_store;
         sector.skip_reason = found->second->reason;
+        if (!sector.Skipped()) sector.prover_fault = false;
       } else if (unchecked && !sector.Skipped() && sector.sealed_store.empty()) {
         complete = false;  // an answer that leaves a sector out says nothing about it
       }
@@ -274,7 +269,7 @@ void Stepper::DeriveState() {
   for (const PlannedPartition& partition : record_.plan->partitions) {
     const bool unchecked = partition.status == PartitionStatus::kUnchecked;
     if (!unchecked && partition.status != PartitionStatus::kUnreadable) continue;
-    if (!Closed() && (unchecked || MayBeLookedAtAgain(partition))) {
+    if (!Closed()) {
       least = std::min(least, DeadlineState::kPreparing);
     } else {
       add_miss(std::to_string(partition.index),

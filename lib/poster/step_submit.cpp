@@ -4,7 +4,8 @@
 //
 // Invariant: a message is in the record, with its parameters and uuid, before it is pushed.  As
 // long as its fate is not known the batch stays in kSubmitting without a CID, and the only things
-// that happen are looking for it and pushing the very same message with the very same uuid.
+// that happen are looking for it and, when it was not found for some time, pushing the very same
+// message with the very same uuid.
 
 #include <algorithm>
 #include <utility>
@@ -67,6 +68,7 @@ void Stepper::PlanSubmitting(std::size_t i) {
   action::Survey survey = SurveyOf(i);
   if (batch.message.cid) {
     survey.cid = batch.message.cid;
+    survey.signed_message = batch.message.signed_message;
     survey.want_pending = now_.epoch >= batch.message.sent_at + policy_.pending_check_after;
     AskOnceAHead(std::move(survey));
     return;
@@ -78,6 +80,7 @@ void Stepper::PlanSubmitting(std::size_t i) {
     return;
   }
   // Sent or not?  Nobody knows: after a restart, or because the node did not answer.
+  UnansweredOf(i);
   survey.want_randomness = !Closed();
   survey.want_pending = true;
   AskOnceAHead(std::move(survey));
@@ -185,8 +188,40 @@ void Stepper::SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey) {
   batch.message = std::move(message);
   SetState(i, DeadlineState::kSubmitting);
   FlightOf(ActionKind::kSend, i) = {};
-  Ask(action::Send{RefOf(i), *batch.message.from, batch.message.params, batch.message.uuid,
-                   batch.message.gas_limit});
+  Push(i);
+}
+
+void Stepper::Push(std::size_t i) {
+  const BatchMessage& message = record_.batches[i].message;
+  state_.unanswered.erase(i);
+  Ask(action::Send{RefOf(i), *message.from, message.params, message.uuid, message.gas_limit});
+}
+
+Unanswered& Stepper::UnansweredOf(std::size_t i) {
+  Unanswered& unanswered = state_.unanswered[i];
+  const std::uint32_t attempt = record_.batches[i].message.attempt;
+  if (unanswered.attempt != attempt) unanswered = {attempt, now_.time, now_.epoch, 0};
+  return unanswered;
+}
+
+// The node may still be at work on the push, and its own guard, a look at the uuid, is not atomic
+// (chain.md 0.9); after a fail-over the other node may not have heard of the message yet.
+bool Stepper::MayPushAgain(std::size_t i, filecoin::ChainEpoch head) {
+  Unanswered& unanswered = UnansweredOf(i);
+  if (head > unanswered.last_head) {
+    unanswered.last_head = head;
+    ++unanswered.heads_without_it;
+  }
+  // A message twice costs a fee, none at all costs the window.
+  const filecoin::EpochDelta wait(policy_.dropped_after_heads + 1);
+  if (now_.epoch + wait >= Deadline().close) return true;
+  const std::int64_t window = (Deadline().close - Deadline().open).Count();
+  // Two heads in the windows of a devnet.
+  const std::int64_t heads =
+      std::min<std::int64_t>(policy_.dropped_after_heads, std::max<std::int64_t>(2, window / 20));
+  return unanswered.heads_without_it >= heads &&
+         now_.time >=
+             unanswered.since + std::min(policy_.push_may_take, now_.epoch_duration * window / 10);
 }
 
 void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& survey) {
@@ -198,9 +233,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
       SetState(i, DeadlineState::kProven);
       return;
     }
-    if (!survey.commit_randomness) return;
-    Ask(action::Send{RefOf(i), *batch.message.from, batch.message.params, batch.message.uuid,
-                     batch.message.gas_limit});
+    if (survey.commit_randomness && MayPushAgain(i, survey.head)) Push(i);
     return;
   }
   switch (survey.message) {
@@ -221,6 +254,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
       return;
     case MessageWhereabouts::kPending:
       state_.heads_without_message.erase(i);
+      StillPending(i, survey);
       return;
     case MessageWhereabouts::kNotFound:
       break;
@@ -237,6 +271,40 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
   } else {
     Ask(action::Republish{RefOf(i), batch.message.signed_message});
   }
+}
+
+void Stepper::StillPending(std::size_t i, const event::Surveyed& survey) {
+  BatchMessage& message = record_.batches[i].message;
+  if (survey.cid && survey.cid != message.cid && !survey.signed_message.empty()) {
+    LogBatch(Severity::kInfo, "message_replaced", i, survey.cid->ToString());
+    message.cid = survey.cid;
+    message.signed_message = survey.signed_message;
+    message.signed_gas_limit = survey.signed_gas_limit;
+    message.sent_at = now_.epoch;
+  }
+  const filecoin::EpochDelta window = Deadline().close - Deadline().open;
+  const filecoin::EpochDelta patience =
+      std::max(policy_.pending_check_after,
+               std::min(policy_.replace_after, filecoin::EpochDelta(window.Count() / 6)));
+  if (message.signed_message.empty() || !CanStillSend() ||
+      now_.epoch < message.sent_at + patience) {
+    return;
+  }
+  Ask(action::Replace{RefOf(i), message.signed_message});
+}
+
+// The old CID stays until the new one is seen in the mempool: the chain is searched for whatever
+// took the nonce, and a node knows the old one in any case.
+void Stepper::Handle(const event::Replaced& replaced) {
+  const std::size_t i = replaced.ref.batch;
+  Landed(ActionKind::kReplace, i);
+  if (!IsCurrent(replaced.ref) || replaced.signed_message.empty()) return;
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) return;
+  batch.message.signed_message = replaced.signed_message;
+  batch.message.sent_at = now_.epoch;
+  batch.note = absl::StrFormat("it waited for its fee: the fee cap is %s now", replaced.fee_cap);
+  LogBatch(Severity::kWarning, "message_fee_raised", i, replaced.fee_cap);
 }
 
 void Stepper::SurveyedOnChain(std::size_t i, const event::Surveyed& survey) {
@@ -305,6 +373,8 @@ void Stepper::SendFailed(std::size_t i, const absl::Status& status) {
   const std::string text(status.message());
   Fresh(ActionKind::kSurvey, i);
   if (trouble == MessageTrouble::kUnknownFate) {
+    state_.unanswered.erase(i);
+    UnansweredOf(i);  // from now on
     batch.note = text;
     LogBatch(Severity::kWarning, "send_unanswered", i, text);
     return;
@@ -324,6 +394,19 @@ void Stepper::Handle(const event::Explained& explained) {
                 absl::StrFormat("exit code %d: %s", exit_code, explained.text));
 }
 
+std::int64_t Stepper::FallbackGas(std::size_t i) const {
+  const PartitionBatch& batch = record_.batches[i];
+  std::int64_t known = 0;
+  for (const PartitionBatch& other : record_.batches) {
+    if (other.partitions.size() >= batch.partitions.size()) {
+      known = std::max(known, other.message.signed_gas_limit);
+    }
+  }
+  if (known > 0) return known;
+  return policy_.fallback_gas_limit +
+         policy_.fallback_gas_of_partition * static_cast<std::int64_t>(batch.partitions.size());
+}
+
 // The message is known not to count, and will not by itself: the next one gets a new uuid.
 void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string text) {
   PartitionBatch& batch = record_.batches[i];
@@ -336,13 +419,15 @@ void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string t
       prove_again = true;
       break;
     case MessageTrouble::kOutOfGas:
-      batch.message.gas_limit = static_cast<std::int64_t>(
-          static_cast<double>(
-              std::max({batch.message.signed_gas_limit, batch.message.gas_limit, gas_used})) *
-          policy_.out_of_gas_factor);
+      batch.message.gas_limit = std::min(
+          kMessageGasMax, static_cast<std::int64_t>(
+                              static_cast<double>(std::max({batch.message.signed_gas_limit,
+                                                            batch.message.gas_limit, gas_used})) *
+                              policy_.out_of_gas_factor));
       break;
     case MessageTrouble::kEstimator:
-      if (policy_.fallback_gas_limit > 0) batch.message.gas_limit = policy_.fallback_gas_limit;
+      // Once may be bad luck.  A limit that is given skips the node's dry run (chain.md 2.3).
+      if (batch.failed_messages > 1) batch.message.gas_limit = FallbackGas(i);
       break;
     case MessageTrouble::kOther:
       // Without the chain's words a wrong proof cannot be told from anything else: once may be bad

@@ -34,6 +34,7 @@ void ExpectDefaults(const MinerPostConfig& post) {
   EXPECT_EQ(post.gas_over_estimation, want.gas_over_estimation);
   EXPECT_EQ(post.gas_over_premium, want.gas_over_premium);
   EXPECT_EQ(post.gas_fee_cap, want.gas_fee_cap);
+  EXPECT_EQ(post.max_gas_fee_cap, filecoin::TokenAmount(20'000'000'000));
   EXPECT_EQ(post.confidence, 5u);
   EXPECT_EQ(post.submit_confidence, 1u);
   EXPECT_EQ(post.challenge_confidence, 2u);
@@ -115,6 +116,7 @@ PoSt.ChallengeConfidence = 0
 PoSt.SubmitConfidence = 0
 PoSt.Confidence = 0
 PoSt.GasFeeCap = "0"
+PoSt.MaxGasFeeCap = "0"
 PoSt.MaxFeeCap = "7 nanoFIL"
 )"));
   EXPECT_EQ(config.proving.parallel_check_limit, 0u);
@@ -124,6 +126,7 @@ PoSt.MaxFeeCap = "7 nanoFIL"
   EXPECT_EQ(config.miners[0].post.submit_confidence, 0u);
   EXPECT_EQ(config.miners[0].post.confidence, 0u);
   EXPECT_TRUE(config.miners[0].post.gas_fee_cap.IsZero());
+  EXPECT_TRUE(config.miners[0].post.max_gas_fee_cap.IsZero());
 }
 
 TEST(ManagerConfigTest, OldAndForeignKeysAreAcceptedWithAWarning) {

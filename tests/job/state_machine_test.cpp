@@ -157,6 +157,14 @@ TEST_F(StateMachineTest, VerifiedProofIsAcceptedAfterFaultsFailureAndReset) {
   EXPECT_EQ(job_.state, JobState::kSucceeded);
 }
 
+TEST_F(StateMachineTest, AfterFaultsAndAResetAnotherWorkerIsPreferred) {
+  Allocate("a", 1);
+  Do(event::FaultsFound{"a", 1, {{7, "gone"}}});
+  Do(event::Reset{});
+  EXPECT_EQ(job_.state, JobState::kReadyToRun);
+  EXPECT_EQ(job_.avoid, (std::vector<std::string>{"a"}));
+}
+
 TEST_F(StateMachineTest, MappingErrorBurnsNoTryAndExcludesTheWorker) {
   Allocate("a", 1);
   Fail("a", 1, FailureKind::kMapping);

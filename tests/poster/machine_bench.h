@@ -166,6 +166,32 @@ class Bench {
     return view;
   }
   void Prove(std::size_t batch = 0) { Do(event::JobChanged{std::nullopt, Proved(batch)}); }
+  // A worker brings faults instead of a proof.
+  void NameFaults(const std::string& worker, const std::vector<filecoin::SectorNumber>& sectors,
+                  std::size_t batch = 0) {
+    JobView view;
+    view.id = Batch(batch).job_id;
+    view.outcome = JobOutcome::kFaults;
+    view.worker = worker;
+    for (const filecoin::SectorNumber sector : sectors) view.faults.emplace_back(sector, "gone");
+    Do(event::JobChanged{std::nullopt, view});
+  }
+  // The manager's own look at what was named.
+  action::JudgeFaults JudgeFaults() {
+    auto judge = Need<action::JudgeFaults>();
+    event::FaultsJudged judged;
+    judged.ref = judge.ref;
+    for (const PlannedSector& sector : judge.sectors) {
+      const bool bad = unreadable.contains(sector.number);
+      judged.verdicts.push_back({sector.number, "store", "store", bad ? "file is gone" : ""});
+    }
+    Do(judged);
+    return judge;
+  }
+  void ResetJob() {
+    const auto reset = Need<action::ResetJob>();
+    Do(event::JobReset{reset.ref});
+  }
   event::Surveyed Answer(const action::Survey& survey) const {
     event::Surveyed answer;
     answer.ref = survey.ref;

@@ -298,58 +298,13 @@ TEST(DeadlineMachineTest, CheckGetsAPartOfTheTimeThatIsLeft) {
 
 // ---------------------------------------------------------------- proving
 
-TEST(DeadlineMachineTest, FaultsOfTheProverAreSkippedAndTheRestIsProvenAgain) {
-  Bench bench;
-  bench.Reach(DeadlineState::kProving);
-  JobView view;
-  view.id = bench.Batch().job_id;
-  view.outcome = JobOutcome::kFaults;
-  view.faults = {{3, "tree is damaged"}};
-  bench.Do(event::JobChanged{std::nullopt, view});
-  const action::EnsureJob again = bench.EnsureJob();
-  EXPECT_THAT(Numbers(again.spec), ElementsAre(1, 2, 4));
-  EXPECT_EQ(bench.Batch().job_id, "job2");
-  ASSERT_EQ(SkippedSectors(bench.Record()).size(), 1u);
-  EXPECT_EQ(SkippedSectors(bench.Record())[0].reason, "tree is damaged");
-  EXPECT_FALSE(bench.Has<action::DropJob>()) << "operators look at Faults(n)";
-}
-
-TEST(DeadlineMachineTest, FaultsThatEmptyAPartitionTakeItOutOfTheMessage) {
-  Bench bench;
-  bench.Reach(DeadlineState::kProving);
-  JobView view;
-  view.id = bench.Batch().job_id;
-  view.outcome = JobOutcome::kFaults;
-  view.faults = {{3, "gone"}, {4, "gone"}};
-  bench.Do(event::JobChanged{std::nullopt, view});
-  const action::EnsureJob again = bench.EnsureJob();
-  EXPECT_THAT(again.spec.partitions, ElementsAre(0));
-  EXPECT_THAT(Numbers(again.spec), ElementsAre(1, 2));
-}
-
-TEST(DeadlineMachineTest, NeverPostsAPartitionWithEverythingSkipped) {
-  Bench bench;
-  bench.Reach(DeadlineState::kProving);
-  JobView view;
-  view.id = bench.Batch().job_id;
-  view.outcome = JobOutcome::kFaults;
-  view.faults = {{1, "gone"}, {2, "gone"}, {3, "gone"}, {4, "gone"}};
-  bench.Do(event::JobChanged{std::nullopt, view});
-  bench.Head(1032);
-  EXPECT_THAT(bench.actions, IsEmpty());
-  EXPECT_EQ(bench.State(), DeadlineState::kMissed);
-  EXPECT_THAT(bench.Record().reason, HasSubstr("gone"));
-}
-
 TEST(DeadlineMachineTest, ProofForAnOldStatementIsNotTaken) {
   Bench bench;
   bench.Reach(DeadlineState::kProving);
   const JobView stale = bench.Proved();
-  JobView faults;
-  faults.id = bench.Batch().job_id;
-  faults.outcome = JobOutcome::kFaults;
-  faults.faults = {{3, "gone"}};
-  bench.Do(event::JobChanged{std::nullopt, faults});
+  bench.unreadable = {3};
+  bench.NameFaults("a", {3});
+  bench.JudgeFaults();
   bench.EnsureJob();
   bench.Do(event::JobChanged{std::nullopt, stale});
   EXPECT_EQ(bench.Batch().state, DeadlineState::kProving);
@@ -538,6 +493,11 @@ TEST(DeadlineMachineTest, MessageNobodyKnowsIsPushedAgainUnderTheSameUuid) {
   const auto first = bench.Need<action::Send>();
   bench.Restart();
   bench.Survey();
+  for (int epoch = 1032; epoch <= 1033; ++epoch) {
+    EXPECT_FALSE(bench.Has<action::Send>()) << "the node may be at work on it still";
+    bench.Head(epoch);
+    bench.Survey();
+  }
   const auto second = bench.Need<action::Send>();
   EXPECT_EQ(second.uuid, first.uuid);
   EXPECT_EQ(second.params, first.params);

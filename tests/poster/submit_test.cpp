@@ -110,20 +110,57 @@ TEST(SubmitTest, NeverTwoPushesAtOnce) {
   EXPECT_TRUE(bench.Has<action::Survey>());
 }
 
-TEST(SubmitTest, UnansweredPushIsLookedForThenRepeatedUnderItsUuid) {
+// A planted fault this must catch: pushed again while the node is still at work on it.
+TEST(SubmitTest, UnansweredPushIsLookedForOnSomeHeadsThenRepeatedUnderItsUuid) {
   Bench bench;
-  action::Send send = Push(bench);
-  for (int i = 0; i < 4; ++i) {
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+  EXPECT_FALSE(bench.Has<action::Survey>()) << "after a pause";
+  bench.Pause(*bench.wake_at - bench.now.time);
+  EXPECT_TRUE(bench.Need<action::Survey>().want_pending);
+  bench.Fail(ActionKind::kSurvey, send.ref, absl::UnavailableError("busy"));
+  for (int epoch = 1032; epoch <= 1033; ++epoch) {
+    EXPECT_FALSE(bench.Has<action::Send>()) << epoch;
+    bench.Head(epoch);
+    bench.Survey();
+  }
+  const auto again = bench.Need<action::Send>();
+  EXPECT_EQ(again.uuid, send.uuid);
+  EXPECT_EQ(again.params, send.params);
+  EXPECT_EQ(again.ref, send.ref);
+}
+
+TEST(SubmitTest, PushThatTheNodeMayBeAtWorkOnIsNotRepeatedForSomeTime) {
+  Bench bench;
+  // A window of 30 minutes, with heads that come quickly: after null rounds, say.
+  bench.machine.record.deadline.close = filecoin::ChainEpoch(1090);
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+  const absl::Time failed = bench.now.time;
+  for (int epoch = 1032; !bench.Has<action::Send>(); ++epoch) {
+    ASSERT_LT(epoch, 1060);
+    bench.now.time += absl::Seconds(10);
+    bench.now.epoch_start = bench.now.time;
+    bench.now.epoch = filecoin::ChainEpoch(epoch);
+    bench.Do(event::Tick{});
+    bench.Survey();
+  }
+  EXPECT_GE(bench.now.time, failed + bench.policy.push_may_take);
+}
+
+TEST(SubmitTest, NearTheCloseAnUnansweredPushIsRepeatedAfterOneLook) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1036);
+  bench.Survey();
+  action::Send send = bench.Need<action::Send>();
+  for (int i = 0; i < 3; ++i) {
     bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
-    EXPECT_FALSE(bench.Has<action::Survey>()) << "after a pause";
     bench.Pause(*bench.wake_at - bench.now.time);
     EXPECT_FALSE(bench.Has<action::Send>()) << "a look first";
-    const auto look = bench.Need<action::Survey>();
-    EXPECT_TRUE(look.want_pending);
-    bench.Do(bench.Answer(look));
+    bench.Survey();
     const auto again = bench.Need<action::Send>();
     EXPECT_EQ(again.uuid, send.uuid);
-    EXPECT_EQ(again.params, send.params);
     send = again;
   }
 }
@@ -142,6 +179,19 @@ TEST(SubmitTest, FirstMessageLooksAtTheMempoolWhileTheNodeShowsIt) {
   const auto look = bench.Need<action::Survey>();
   EXPECT_FALSE(look.want_pending) << "a node that cannot must not cost the window";
   bench.Do(bench.Answer(look));
+  EXPECT_TRUE(bench.Has<action::Send>());
+}
+
+// A devnet's window of ten epochs of a second.
+TEST(SubmitTest, QuickWindowIsMetAfterAnUnansweredPush) {
+  Bench bench;
+  bench.now.epoch_duration = absl::Seconds(1);
+  const action::Send send = Push(bench);
+  bench.Fail(ActionKind::kSend, send.ref, absl::UnavailableError("connection reset"));
+  for (int epoch = 1032; epoch <= 1033; ++epoch) {
+    bench.Head(epoch);
+    bench.Survey();
+  }
   EXPECT_TRUE(bench.Has<action::Send>());
 }
 
@@ -237,15 +287,42 @@ TEST(SubmitTest, RefusalsArePausedAndBounded) {
   EXPECT_EQ(bench.jobs, 1) << "an odd refusal is no reason to doubt the proof";
 }
 
-TEST(SubmitTest, EstimatorDownUsesTheFallbackLimit) {
+TEST(SubmitTest, EstimatorThatFailsTwiceIsDoneWithout) {
   Bench bench;
-  bench.policy.fallback_gas_limit = 123'456;
-  const action::Send send = Push(bench);
+  action::Send send = Push(bench);
   EXPECT_EQ(send.gas_limit, 0);
-  bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("failed to estimate gas: timeout"));
-  bench.Pause(absl::Seconds(1));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(send.gas_limit, 0) << "once may be bad luck";
+    bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("failed to estimate gas: timeout"));
+    bench.Pause(*bench.wake_at - bench.now.time);
+    bench.Survey();
+    send = bench.Need<action::Send>();
+  }
+  EXPECT_EQ(send.gas_limit, 1'200'000'000) << "two partitions";
+}
+
+TEST(SubmitTest, LimitThatWasGoodBeforeIsPreferredToTheFallback) {
+  Bench bench;
+  bench.policy.max_partitions_per_message = 1;
+  bench.Head(1027);
+  bench.ReadInputs();
+  bench.CheckSectors();
+  bench.EnsureJob();
+  bench.EnsureJob();
+  bench.Prove(0);
+  bench.Head(1031);
   bench.Survey();
-  EXPECT_EQ(bench.Need<action::Send>().gas_limit, 123'456);
+  bench.Send();
+  bench.Prove(1);
+  bench.Survey();
+  action::Send send = bench.Need<action::Send>();
+  for (int i = 0; i < 2; ++i) {
+    bench.Fail(ActionKind::kSend, send.ref, absl::AbortedError("estimating gas: no answer"));
+    bench.Pause(*bench.wake_at - bench.now.time);
+    bench.Survey();
+    send = bench.Need<action::Send>();
+  }
+  EXPECT_EQ(send.gas_limit, bench.Batch(0).message.signed_gas_limit);
 }
 
 // ---------------------------------------------------------------- bad receipts
@@ -361,16 +438,75 @@ TEST(SubmitTest, DroppedMessageWhoseNonceIsTakenGetsASuccessor) {
   EXPECT_EQ(bench.Need<action::Send>().ref.attempt, 2u);
 }
 
-TEST(SubmitTest, PendingMessageIsLeftAlone) {
+// The next look finds it in the mempool.
+void SeePending(Bench& bench) {
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.message = MessageWhereabouts::kPending;
+  answer.cid = bench.Batch().message.cid;
+  bench.Do(answer);
+}
+
+TEST(SubmitTest, PendingMessageIsLeftAloneUnlessItsFeeIsTooLow) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);
-  for (int epoch = 1032; epoch <= 1038; ++epoch) {
+  bench.Head(1032);
+  SeePending(bench);
+  EXPECT_THAT(bench.actions, IsEmpty());
+  for (int epoch = 1033; epoch <= 1038; ++epoch) {
     bench.Head(epoch);
-    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
-    answer.message = MessageWhereabouts::kPending;
-    bench.Do(answer);
+    SeePending(bench);
+    const auto replace = bench.Need<action::Replace>();
+    EXPECT_EQ(replace.signed_message, bench.Batch().message.signed_message);
+    event::Replaced nothing;
+    nothing.ref = replace.ref;
+    bench.Do(nothing);
     EXPECT_THAT(bench.actions, IsEmpty());
   }
+}
+
+TEST(SubmitTest, MessageThatWaitsForItsFeeIsReplacedAndItsSuccessorFollowed) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  const filecoin::Cid old = *bench.Batch().message.cid;
+  bench.Head(1033);
+  SeePending(bench);
+  event::Replaced replaced;
+  replaced.ref = bench.Need<action::Replace>().ref;
+  replaced.signed_message = {7, 8};
+  replaced.fee_cap = "10 nanoFIL";
+  bench.Do(replaced);
+  EXPECT_EQ(bench.Batch().message.signed_message, (Bytes{7, 8}));
+  EXPECT_EQ(bench.Batch().message.cid, old) << "any node knows that one";
+  EXPECT_TRUE(bench.log.contains("message_fee_raised"));
+  bench.Head(1035);
+  const auto look = bench.Need<action::Survey>();
+  EXPECT_EQ(look.signed_message, (Bytes{7, 8}));
+  event::Surveyed found = bench.Answer(look);
+  found.message = MessageWhereabouts::kPending;
+  found.cid = testing::CidOf(70);
+  found.signed_message = {7, 8};
+  bench.Do(found);
+  EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(70));
+  EXPECT_FALSE(bench.Has<action::Replace>()) << "not again at once";
+  bench.Head(1036);
+  bench.SurveyReceipt(0, 1036);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+}
+
+TEST(SubmitTest, ReplacementThatIsRefusedChangesNothing) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.Head(1033);
+  SeePending(bench);
+  const Bytes before = bench.Batch().message.signed_message;
+  bench.Fail(ActionKind::kReplace, bench.Need<action::Replace>().ref,
+             absl::FailedPreconditionError("PoSt.MaxGasFeeCap is 5 nanoFIL: raise that"));
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+  EXPECT_EQ(bench.Batch().message.signed_message, before);
+  EXPECT_THAT(bench.Batch().note, HasSubstr("raise that"));
+  bench.Head(1034);
+  SeePending(bench);
+  EXPECT_TRUE(bench.Has<action::Replace>());
 }
 
 TEST(SubmitTest, MessageInTheLastBlockStillCounts) {
@@ -433,6 +569,8 @@ TEST(MessageErrorsTest, ErrorsOfThePushAreToldApart) {
       {UnknownError("mpool push: not enough funds: 0 < 5"), MessageTrouble::kSender},
       {UnknownError("failed to sign: key not found"), MessageTrouble::kSender},
       {UnknownError("GasEstimateMessageGas error: estimating gas used: timeout"),
+       MessageTrouble::kEstimator},
+      {absl::AbortedError("estimating gas, nothing was pushed: no answer"),
        MessageTrouble::kEstimator},
       {UnknownError("what"), MessageTrouble::kOther},
   };

@@ -4,6 +4,8 @@
 
 #pragma once
 
+#include <kj/async.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,6 +25,7 @@ enum class CallFault {
   kHang,        // not done, never answered
   kDie,         // done, then the manager dies before it hears of it
   kThrow,       // not done, ends with an exception
+  kLate,        // never answered; of a push: done much later, without another look at the uuid
 };
 
 // Forwards to another Api.  Counts the calls of all methods together.
@@ -39,6 +42,10 @@ class CountedApi final : public chain::Api {
   // Of each call, with this chance in 1000, chosen by `random`.
   void FailAtRandom(std::function<CallFault()> choose) { choose_ = std::move(choose); }
   void OnDie(std::function<void()> die) { die_ = std::move(die); }
+  // What kLate waits for, and where such pushes go on when nobody waits for them any more.
+  void SetLateness(std::function<kj::Promise<void>()> wait) { wait_ = std::move(wait); }
+  // All calls of the method are refused.
+  void Break(std::string method) { broken_ = std::move(method); }
   // Every call hangs: the manager is dead and must not act any more.
   void SetDead(bool dead) { dead_ = dead; }
   std::uint64_t Calls() const { return calls_; }
@@ -146,6 +153,7 @@ class CountedApi final : public chain::Api {
   Result<filecoin::SignedMessage> MpoolPushMessage(Message message, MaybeSpec spec) override {
     return Go<filecoin::SignedMessage>("MpoolPushMessage", [this, message, spec] {
       if (on_push_) on_push_(message, spec.value_or(chain::MessageSendSpec{}));
+      if (late_) return PushLate(message, spec);
       return inner_.MpoolPushMessage(message, spec);
     });
   }
@@ -175,18 +183,39 @@ class CountedApi final : public chain::Api {
     CallFault fault = CallFault::kNone;
     if (method_.empty() ? calls_ == at_ : (name == method_ && of_method == at_)) fault = fault_;
     if (fault == CallFault::kNone && choose_) fault = choose_();
+    if (name == broken_) fault = CallFault::kRefuse;
     if (fault == CallFault::kRefuse) co_return absl::UnavailableError("planned: refused");
     if (fault == CallFault::kThrow) throw std::bad_alloc();
     if (fault == CallFault::kHang) co_await kj::Promise<void>(kj::NEVER_DONE);
     // By the next turn of the loop: nothing may rely on an answer in the call.
     co_await kj::evalLater([]() {});
-    absl::StatusOr<T> answer = co_await call();
+    late_ = fault == CallFault::kLate;
+    Result<T> under_way = call();
+    late_ = false;
+    absl::StatusOr<T> answer = co_await kj::mv(under_way);
+    if (fault == CallFault::kLate) co_await kj::Promise<void>(kj::NEVER_DONE);
     if (fault == CallFault::kLoseAnswer) co_return absl::UnavailableError("planned: answer lost");
     if (fault == CallFault::kDie) {
       if (die_) die_();
       co_await kj::Promise<void>(kj::NEVER_DONE);
     }
     co_return std::move(answer);
+  }
+
+  // As Lotus may (chain.md 0.9): the uuid and the dry run are looked at, then it takes long to sign
+  // and push.
+  Result<filecoin::SignedMessage> PushLate(Message message, MaybeSpec spec) {
+    absl::StatusOr<Message> filled = co_await inner_.GasEstimateMessageGas(message, spec, Key());
+    if (!filled.ok()) co_return filled.status();
+    if (spec) spec->msg_uuid = {};
+    pushes_.push_back(FinishLate(*std::move(filled), std::move(spec))
+                          .ToPromise()
+                          .eagerlyEvaluate([](kj::Exception&&) {}));
+    co_return absl::DeadlineExceededError("planned: late");
+  }
+  async::Task<void> FinishLate(Message message, MaybeSpec spec) {
+    co_await wait_();
+    (void)co_await inner_.MpoolPushMessage(std::move(message), std::move(spec));
   }
 
   chain::Api& inner_;
@@ -196,9 +225,13 @@ class CountedApi final : public chain::Api {
   std::uint64_t at_ = 0;
   CallFault fault_ = CallFault::kNone;
   std::string method_;
+  std::string broken_;
   bool dead_ = false;
   std::function<CallFault()> choose_;
   std::function<void()> die_;
+  bool late_ = false;
+  std::function<kj::Promise<void>()> wait_;
+  std::vector<kj::Promise<void>> pushes_;
   std::function<void(const filecoin::Message&, const chain::MessageSendSpec&)> on_push_;
 };
 

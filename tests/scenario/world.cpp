@@ -157,6 +157,7 @@ World::World(WorldOptions options, Prover& prover)
   direct_ = std::make_unique<devnet::DirectApi>(*chain_);
   api_ = std::make_unique<CountedApi>(*direct_);
   api_->OnDie([this] { KillManager(); });
+  api_->SetLateness([this] { return timer_.afterDelay(90 * kj::SECONDS); });
   if (options_.call_faults > 0) {
     api_->FailAtRandom([this] {
       if (!Chance(options_.call_faults)) return CallFault::kNone;
@@ -189,6 +190,8 @@ std::vector<poster::MinerPolicy> World::Policies() const {
     miner.miner = genesis.id;
     miner.enabled = enabled_;
     miner.poster = options_.poster;
+    miner.post_fees = options_.fees;
+    miner.recovery_fees = options_.fees;
     miner.poster.confirmation_depth =
         EpochDelta(static_cast<std::int64_t>(options_.config.confirmation_depth));
     miners.push_back(std::move(miner));
@@ -276,7 +279,8 @@ async::Task<void> World::Work(std::size_t worker) {
     absl::StatusOr<std::optional<job::Assignment>> assigned = queue()->Allocate(offer);
     if (!assigned.ok() || !assigned->has_value()) continue;
     const job::Assignment job = **assigned;
-    const absl::Time end = clock_.Now() + prover_.Takes(*job.spec);
+    const bool blind = blind_workers.contains(worker);
+    const absl::Time end = clock_.Now() + (blind ? absl::Seconds(1) : prover_.Takes(*job.spec));
     bool cancelled = false;
     while (clock_.Now() < end && !cancelled) {
       co_await timer_.afterDelay(ToKj(std::min(absl::Seconds(5), end - clock_.Now())));
@@ -286,7 +290,14 @@ async::Task<void> World::Work(std::size_t worker) {
       cancelled = reply.ok() && *reply == job::HeartbeatReply::kCancel;
     }
     if (cancelled) continue;
-    absl::StatusOr<Proved> proved = prover_.Prove(*job.spec);
+    absl::StatusOr<Proved> proved = Proved{};
+    if (blind) {
+      for (const job::JobSector& sector : job.spec->sectors) {
+        proved->faults.push_back({sector.number, "no such file"});
+      }
+    } else {
+      proved = prover_.Prove(*job.spec);
+    }
     while (true) {
       if (queue() != nullptr) {
         absl::Status status;

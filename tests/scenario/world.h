@@ -43,6 +43,7 @@ struct WorldOptions {
   std::size_t workers = 2;
   absl::Duration restart_after = absl::Seconds(2);  // a killed manager comes back
   poster::PosterPolicy poster;
+  poster::FeePolicy fees;
   // Chances in 1000, at each new block.
   std::uint64_t null_rounds = 0;
   std::uint64_t reorgs = 0;
@@ -96,6 +97,7 @@ class World {
   std::function<bool(const store::Batch&)> refuse_write;
 
   std::set<filecoin::SectorNumber> unreadable;  // as the sector check sees it
+  std::set<std::size_t> blind_workers;          // their mounts are empty: they find nothing
   // Called at each block, after it was made.
   std::function<void(filecoin::ChainEpoch)> on_block;
 

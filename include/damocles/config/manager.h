@@ -60,6 +60,7 @@ struct MinerPostConfig {
   double gas_over_estimation = 1.2;
   double gas_over_premium = 0;
   filecoin::TokenAmount gas_fee_cap = 5'000'000'000;  // attoFIL: 5 nanoFIL
+  filecoin::TokenAmount max_gas_fee_cap = 20'000'000'000;
   std::uint64_t confidence = 5;                       // epochs until a message counts as confirmed
   std::uint64_t submit_confidence = 1;                // submit at Open + this
   std::uint64_t challenge_confidence = 2;             // prove at Challenge + this

@@ -61,7 +61,7 @@ struct PlannedSector {
   std::string sealed_store;  // names of stores; empty until the sector was looked for
   std::string cache_store;
   std::string skip_reason;    // not empty: it is not proven
-  bool prover_fault = false;  // the prover said so: not looked at again in this deadline
+  bool prover_fault = false;  // provers said so: looked at again only if nothing else is left
 
   bool Skipped() const { return !skip_reason.empty(); }
   friend bool operator==(const PlannedSector&, const PlannedSector&) = default;
@@ -120,7 +120,7 @@ struct PartitionBatch {
   // answer that carries another round is stale.
   std::uint32_t round = 0;
   std::string job_id;  // empty until the job queue has the job
-  // The job's proof was refused by the chain: the job must be reset before its result counts.
+  // The job's result is not believed: it must be reset before another one counts.
   bool reset_job = false;
   Bytes proof;
   BatchMessage message;

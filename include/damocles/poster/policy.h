@@ -26,6 +26,9 @@ struct Backoff {
   absl::Duration After(std::uint32_t failures) const;
 };
 
+// No message may ask for more: the gas of a block (chain.md 0.5).
+inline constexpr std::int64_t kMessageGasMax = 10'000'000'000;
+
 struct PosterPolicy {
   // Work starts this many epochs after the challenge, messages go out this many after the opening
   // (product.md 14).
@@ -41,10 +44,15 @@ struct PosterPolicy {
   // Partitions with recovering sectors go in messages of their own, one each.
   bool recovering_alone = false;
 
+  // Whether batches of one deadline are proven at the same time.
+  bool parallel = true;
+
   // A job that used up its tries is reset while its window is open (AutoResetBeforeClose).
   bool auto_reset_before_close = true;
 
   Backoff retry;
+  // How often a job is given to another prover because one named sectors that the manager can read.
+  std::uint32_t fault_doubts_max = 2;
   // Looks of the sector check before an unreadable sector is skipped.
   std::uint32_t sector_check_rounds = 2;
   absl::Duration sector_recheck_delay = absl::Seconds(5);
@@ -57,21 +65,35 @@ struct PosterPolicy {
 
   // Heads on which a message may be neither pending nor on chain before it counts as dropped.
   std::uint32_t dropped_after_heads = 3;
+  // How long the node may still work on a push that it did not answer, at most a tenth of the
+  // window: the same message is not pushed again before that.
+  absl::Duration push_may_take = absl::Minutes(2);
   // The mempool is read only for messages that are older than this.
   filecoin::EpochDelta pending_check_after{2};
+  // A message that waits in the mempool for so long, at most a sixth of the window, is replaced by
+  // one with a higher fee.
+  filecoin::EpochDelta replace_after{10};
   // New gas limit after "out of gas", as a multiple of the old one.
   double out_of_gas_factor = 1.5;
-  // Used when the node's gas estimator fails without having judged the message; 0: never.
-  std::int64_t fallback_gas_limit = 0;
+  // Gas limit for a message whose gas cannot be estimated, of the message and for each partition; a
+  // limit that was good before in the deadline is preferred.  Real messages of one to three
+  // partitions carry up to 0.90, 1.18 and 1.25 G (golden/chain/miner-messages.jsonl).
+  std::int64_t fallback_gas_limit = 800'000'000;
+  std::int64_t fallback_gas_of_partition = 200'000'000;
 };
 
 // Fees of one kind of message.
 struct FeePolicy {
-  // Zero: the node's default.
-  filecoin::TokenAmount max_fee;
-  // Zero: estimated by the node.
+  // Fee cap, a unit of gas.  Zero: the node chooses one such that gas limit times cap is its own
+  // highest fee.
   filecoin::TokenAmount gas_fee_cap;
-  bool maximize_fee_cap = true;
+  // How high the fee cap of a message that waits for its fee may be raised; not above the cap:
+  // never.
+  filecoin::TokenAmount max_gas_fee_cap;
+  // Gas limit as a multiple of the gas that the node's dry run used; 0: the node's own estimate.
+  double gas_over_estimation = 1.2;
+  // Premium as a multiple of the node's estimate, at most the fee cap; 0: the node's own premium.
+  double gas_over_premium = 0;
 };
 
 struct RecoveryPolicy {

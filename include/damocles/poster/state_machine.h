@@ -63,6 +63,8 @@ enum class ActionKind : std::uint8_t {
   kSend,
   kRepublish,
   kExplain,
+  kJudgeFaults,
+  kReplace,
 };
 std::string_view Name(ActionKind kind);
 
@@ -102,6 +104,14 @@ struct CheckSectors {
   std::vector<PlannedSector> sectors;
   absl::Duration budget;  // what has not been looked at by then counts as good
 };
+// A fresh look of the manager at sectors of which a prover said that they are faulty.  Answer:
+// event::FaultsJudged.
+struct JudgeFaults {
+  BatchRef ref;
+  filecoin::PoStProofType proof_type{};
+  std::vector<PlannedSector> sectors;
+  absl::Duration budget;
+};
 // Answer: event::JobChanged.
 struct EnsureJob {
   BatchRef ref;
@@ -129,6 +139,7 @@ struct Survey {
   bool want_sender = false;
   bool want_pending = false;  // look through the mempool, for the CID or for an equal message
   std::optional<filecoin::Cid> cid;  // look for its receipt
+  Bytes signed_message;              // of the CID, if known: what replaced it has its nonce
 };
 // MpoolPushMessage of method 5.  Answer: event::Sent, or event::Failed.
 struct Send {
@@ -140,6 +151,12 @@ struct Send {
 };
 // MpoolPush of the same signed bytes.  Answer: event::Republished, or event::Failed.
 struct Republish {
+  BatchRef ref;
+  Bytes signed_message;
+};
+// MpoolPush of the same message under the same nonce, for a higher fee.  Answer: event::Replaced,
+// or event::Failed; only one of the two messages can be executed, so neither needs to be known.
+struct Replace {
   BatchRef ref;
   Bytes signed_message;
 };
@@ -161,10 +178,10 @@ struct LogLine {
 
 }  // namespace action
 
-using Action =
-    std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
-                 action::EnsureJob, action::GetJob, action::ResetJob, action::Survey, action::Send,
-                 action::Republish, action::Explain, action::DropJob, action::LogLine>;
+using Action = std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
+                            action::JudgeFaults, action::EnsureJob, action::GetJob,
+                            action::ResetJob, action::Survey, action::Send, action::Republish,
+                            action::Replace, action::Explain, action::DropJob, action::LogLine>;
 
 // The key of an action; DropJob and LogLine have none.
 std::optional<ActionKey> KeyOf(const Action& action);
@@ -199,6 +216,7 @@ struct JobView {
   Bytes proof;
   std::vector<std::pair<filecoin::SectorNumber, std::string>> faults;
   std::string error;
+  std::string worker;  // who has or last had it
 };
 
 enum class MessageWhereabouts {
@@ -225,6 +243,10 @@ struct RandomnessRead {
   Bytes32 randomness{};
 };
 struct SectorsChecked {
+  std::vector<SectorVerdict> verdicts;
+};
+struct FaultsJudged {
+  BatchRef ref;
   std::vector<SectorVerdict> verdicts;
 };
 // Also without having been asked for: whenever the queue announces a change.
@@ -263,6 +285,11 @@ struct Sent {
 struct Republished {
   BatchRef ref;
 };
+struct Replaced {
+  BatchRef ref;
+  Bytes signed_message;  // empty: the fee is not what keeps the message waiting
+  std::string fee_cap;   // for the log
+};
 struct Explained {
   BatchRef ref;
   std::string text;  // the chain's words, may be empty
@@ -276,10 +303,10 @@ struct Failed {
 
 }  // namespace event
 
-using Event =
-    std::variant<event::Tick, event::Reorg, event::InputsRead, event::RandomnessRead,
-                 event::SectorsChecked, event::JobChanged, event::JobMissing, event::JobReset,
-                 event::Surveyed, event::Sent, event::Republished, event::Explained, event::Failed>;
+using Event = std::variant<event::Tick, event::Reorg, event::InputsRead, event::RandomnessRead,
+                           event::SectorsChecked, event::FaultsJudged, event::JobChanged,
+                           event::JobMissing, event::JobReset, event::Surveyed, event::Sent,
+                           event::Republished, event::Replaced, event::Explained, event::Failed>;
 
 // ---------------------------------------------------------------- the machine
 
@@ -290,6 +317,24 @@ struct Flight {
   absl::Time not_before = absl::InfinitePast();     // back-off
   std::optional<filecoin::ChainEpoch> answered_at;  // for questions asked once a head
 };
+// A push of which nobody knows whether it happened.
+struct Unanswered {
+  std::uint32_t attempt = 0;
+  absl::Time since;
+  filecoin::ChainEpoch last_head{};
+  std::uint32_t heads_without_it = 0;
+};
+// Sectors that a prover named, while the manager looks at them itself.
+struct FaultClaim {
+  std::string worker;
+  std::map<filecoin::SectorNumber, std::string> faults;  // with the worker's reason
+};
+// What was named although the manager could read it, and how often the job was given to another
+// prover because of that.
+struct FaultDoubt {
+  std::map<filecoin::SectorNumber, std::set<std::string>> named_by;
+  std::uint32_t times = 0;
+};
 struct Volatile {
   std::map<ActionKey, Flight> flights;
   bool recheck_randomness = true;
@@ -298,6 +343,9 @@ struct Volatile {
   std::map<std::size_t, std::uint32_t> heads_without_message;
   std::map<std::size_t, std::string> exhausted_jobs;  // why the job failed for good
   std::map<std::size_t, std::uint32_t> job_resets;
+  std::map<std::size_t, Unanswered> unanswered;
+  std::map<std::size_t, FaultClaim> fault_claims;
+  std::map<std::size_t, FaultDoubt> fault_doubts;
 };
 
 struct Machine {

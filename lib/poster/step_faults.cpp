@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Sectors that provers call faulty.
+//
+// Skipping a good sector costs its fault fee, and one worker whose mount is empty calls every
+// sector faulty.  So a first word is a claim: the manager looks again, and if it can read a sector
+// that was named the job goes to another prover.  Believed at once is what the manager cannot read
+// either, what two workers say, and everything when the window has little time left.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/step.h"
+
+namespace damocles::poster::internal {
+
+template <typename Visit>
+void Stepper::VisitSectors(std::size_t i, const Visit& visit) const {
+  for (const std::uint64_t index : record_.batches[i].partitions) {
+    const PlannedPartition* partition = FindPartition(record_, index);
+    if (partition == nullptr) continue;
+    for (const PlannedSector& sector : partition->sectors) visit(sector);
+  }
+}
+
+bool Stepper::IsBelieved(std::size_t i, filecoin::SectorNumber sector,
+                         const std::string& worker) const {
+  const auto doubt = state_.fault_doubts.find(i);
+  if (doubt == state_.fault_doubts.end()) return false;
+  if (doubt->second.times >= policy_.fault_doubts_max) return true;
+  const auto named = doubt->second.named_by.find(sector);
+  if (named == doubt->second.named_by.end()) return false;
+  return named->second.size() > 1 || !named->second.contains(worker);
+}
+
+void Stepper::FaultsNamed(std::size_t i, const JobView& job) {
+  if (state_.fault_claims.contains(i)) return;  // heard of again
+  FaultClaim claim;
+  claim.worker = job.worker;
+  const std::map<filecoin::SectorNumber, std::string> named(job.faults.begin(), job.faults.end());
+  bool all_believed = true;
+  VisitSectors(i, [&](const PlannedSector& sector) {
+    const auto found = named.find(sector.number);
+    if (found == named.end() || sector.Skipped()) return;
+    claim.faults.insert(*found);
+    all_believed = all_believed && IsBelieved(i, sector.number, claim.worker);
+  });
+  if (claim.faults.empty()) {
+    record_.batches[i].note = "the prover named faulty sectors that the job does not have";
+    state_.exhausted_jobs[i] = record_.batches[i].note;
+    return;
+  }
+  if (all_believed || LittleTimeLeft()) {
+    MarkFaults(i, claim.faults);
+  } else {
+    state_.fault_claims[i] = std::move(claim);
+  }
+}
+
+void Stepper::PlanClaim(std::size_t i) {
+  const FaultClaim& claim = state_.fault_claims[i];
+  if (LittleTimeLeft()) {
+    const std::map<filecoin::SectorNumber, std::string> faults = claim.faults;
+    state_.fault_claims.erase(i);
+    MarkFaults(i, faults);
+    PlanProving(i);
+    return;
+  }
+  action::JudgeFaults judge{RefOf(i), record_.proof_type, {}, CheckBudget()};
+  VisitSectors(i, [&](const PlannedSector& sector) {
+    if (claim.faults.contains(sector.number) && !IsBelieved(i, sector.number, claim.worker)) {
+      judge.sectors.push_back(sector);
+    }
+  });
+  Ask(std::move(judge));
+}
+
+void Stepper::Handle(const event::FaultsJudged& judged) {
+  const std::size_t i = judged.ref.batch;
+  Landed(ActionKind::kJudgeFaults, i);
+  if (!IsCurrent(judged.ref)) return;
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kProving) return;
+  if (NothingReadable(i)) {
+    ReadableAgain(i, judged.verdicts);
+    return;
+  }
+  const auto found = state_.fault_claims.find(i);
+  if (found == state_.fault_claims.end()) return;
+  const FaultClaim claim = std::move(found->second);
+  state_.fault_claims.erase(found);
+  std::set<filecoin::SectorNumber> unreadable;
+  for (const SectorVerdict& verdict : judged.verdicts) {
+    if (!verdict.reason.empty()) unreadable.insert(verdict.number);
+  }
+  std::size_t doubted = 0;
+  for (const auto& [number, reason] : claim.faults) {
+    if (!unreadable.contains(number) && !IsBelieved(i, number, claim.worker)) ++doubted;
+  }
+  if (doubted == 0 || LittleTimeLeft()) {
+    MarkFaults(i, claim.faults);
+    return;
+  }
+  FaultDoubt& doubt = state_.fault_doubts[i];
+  ++doubt.times;
+  for (const auto& [number, reason] : claim.faults) doubt.named_by[number].insert(claim.worker);
+  batch.note =
+      absl::StrFormat("worker %s could not read %d sectors (%d: %s), the manager can", claim.worker,
+                      doubted, claim.faults.begin()->first, claim.faults.begin()->second);
+  batch.reset_job = true;
+  LogBatch(Severity::kWarning, "faults_doubted", i, batch.note);
+}
+
+void Stepper::MarkFaults(std::size_t i,
+                         const std::map<filecoin::SectorNumber, std::string>& faults) {
+  PartitionBatch& batch = record_.batches[i];
+  std::size_t marked = 0;
+  std::vector<std::uint64_t> left;
+  std::vector<PlannedPartition*> emptied;
+  for (PlannedPartition& partition : MutablePlan().partitions) {
+    if (std::find(batch.partitions.begin(), batch.partitions.end(), partition.index) ==
+        batch.partitions.end()) {
+      continue;
+    }
+    for (PlannedSector& sector : partition.sectors) {
+      const auto fault = faults.find(sector.number);
+      if (fault == faults.end() || sector.Skipped()) continue;
+      sector.skip_reason = fault->second.empty() ? "the prover cannot read it" : fault->second;
+      sector.prover_fault = true;
+      ++marked;
+      Log(Severity::kWarning, "sector_skipped",
+          {{"partition", std::to_string(partition.index)},
+           {"sector", std::to_string(sector.number)},
+           {"reason", sector.skip_reason}});
+    }
+    if (AnyReadable(partition)) {
+      left.push_back(partition.index);
+    } else {
+      emptied.push_back(&partition);
+    }
+  }
+  batch.note = absl::StrFormat("%d sectors could not be proven", marked);
+  if (left.empty()) {
+    batch.note = FirstReason(*emptied.front());
+    LogBatch(Severity::kError, "batch_unreadable", i, batch.note);
+    DelayFor(ActionKind::kJudgeFaults, i, policy_.unreadable_recheck_delay);
+  } else {
+    // Never posted with everything skipped.
+    for (PlannedPartition* partition : emptied) partition->status = PartitionStatus::kUnreadable;
+    batch.partitions = std::move(left);
+  }
+  batch.job_id.clear();  // operators want to see that job with its faults: it is not dropped
+  ProveAnew(i);
+}
+
+bool Stepper::NothingReadable(std::size_t i) const {
+  bool any = false;
+  VisitSectors(i, [&](const PlannedSector& sector) { any = any || !sector.Skipped(); });
+  return !any;
+}
+
+void Stepper::PlanUnreadable(std::size_t i) {
+  if (!CanStillSend()) return;
+  action::JudgeFaults judge{RefOf(i), record_.proof_type, {}, CheckBudget()};
+  VisitSectors(i, [&](const PlannedSector& sector) { judge.sectors.push_back(sector); });
+  Ask(std::move(judge));
+}
+
+void Stepper::ReadableAgain(std::size_t i, const std::vector<SectorVerdict>& verdicts) {
+  DelayFor(ActionKind::kJudgeFaults, i, policy_.unreadable_recheck_delay);
+  std::map<filecoin::SectorNumber, const SectorVerdict*> good;
+  for (const SectorVerdict& verdict : verdicts) {
+    if (verdict.reason.empty()) good[verdict.number] = &verdict;
+  }
+  if (good.empty()) return;
+  PartitionBatch& batch = record_.batches[i];
+  std::vector<std::uint64_t> left;
+  for (PlannedPartition& partition : MutablePlan().partitions) {
+    if (std::find(batch.partitions.begin(), batch.partitions.end(), partition.index) ==
+        batch.partitions.end()) {
+      continue;
+    }
+    for (PlannedSector& sector : partition.sectors) {
+      const auto found = good.find(sector.number);
+      if (found == good.end()) continue;
+      sector.sealed_store = found->second->sealed_store;
+      sector.cache_store = found->second->cache_store;
+      sector.skip_reason.clear();
+      sector.prover_fault = false;
+    }
+    if (AnyReadable(partition)) {
+      left.push_back(partition.index);
+    } else {
+      partition.status = PartitionStatus::kUnreadable;
+    }
+  }
+  if (left.empty()) return;
+  batch.partitions = std::move(left);
+  batch.note = "sectors of it can be read again";
+  ProveAnew(i);
+  LogBatch(Severity::kInfo, "batch_readable_again", i, batch.note);
+}
+
+}  // namespace damocles::poster::internal
