@@ -27,6 +27,7 @@
 #include "damocles/async/offload.h"
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
+#include "damocles/base/limits.h"
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
@@ -133,11 +134,17 @@ sector::StrictCheck MakeStrictCheck(ThreadPool& pool, const config::ManagerConfi
                                      .sealed_path = files.sealed_path,
                                      .cache_dir = files.cache_dir};
     const std::atomic<bool> never{false};
-    DAMOCLES_ASSIGN_OR_RETURN(
-        const prover::VanillaOutcome outcome,
-        prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), pool, never));
-    if (outcome.faults.empty()) return absl::OkStatus();
-    return absl::DataLossError(outcome.faults.front().reason);
+    const auto outcome =
+        prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), pool, never);
+    if (absl::IsResourceExhausted(outcome.status())) {
+      // This machine's trouble, not the sector's: the prover will see.
+      LogWarning("manager", "sector_not_checked",
+                 {{"miner", id.miner}, {"sector", id.number}, {"error", outcome.status()}});
+      return absl::OkStatus();
+    }
+    DAMOCLES_RETURN_IF_ERROR(outcome.status());
+    if (outcome->faults.empty()) return absl::OkStatus();
+    return absl::DataLossError(outcome->faults.front().reason);
   };
 }
 
@@ -295,6 +302,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   // KJ keeps one signal for itself, and SIGUSR1 is the operators'.
   kj::UnixEventPort::setReservedSignal(SIGUSR2);
   cli::LeaveToTheLoop({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
+  RaiseDescriptorLimit();
 
   const Home& home = options.home;
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path));
