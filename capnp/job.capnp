@@ -59,17 +59,24 @@ struct VerifyingKey {
   digest @1 :Text;            # SHA-256 of the .vk file, hex
 }
 
+struct JobFilter {
+  # The jobs that one thread of a worker takes.
+  miners @0 :List(UInt64);          # empty: all
+  proofTypes @1 :List(UInt32);      # empty: all
+}
+
 struct Offer {
   # What a worker can do.
   name @0 :Text;
-  miners @1 :List(UInt64);          # empty: all
-  proofTypes @2 :List(UInt32);      # empty: all
+  miners @1 :List(UInt64);          # DEPRECATED: see threads
+  proofTypes @2 :List(UInt32);      # DEPRECATED: see threads
   stores @3 :List(Text);            # names of the attached stores
   slots @4 :UInt32;                 # proofs at one time
-  verifyingKeys @5 :List(VerifyingKey);
+  verifyingKeys @5 :List(VerifyingKey);  # of the types that it has parameters for: it gets no others
   software @6 :Text;
   practiceTypes @8 :List(UInt32);   # keys made from secrets that somebody knows: devnets only
   instance @7 :Text;                # one process of the worker: random, new at every start
+  threads @9 :List(JobFilter);      # a job must pass one of them; none: every job
 }
 
 enum Verdict {
@@ -94,8 +101,12 @@ interface WorkerSession {
   # The most urgent job that this worker can do; waits up to `waitMs` for one.  No assignment (null)
   # if none came.
 
-  heartbeat @1 (beats :List(Heartbeat)) -> (status :Common.Status, verdicts :List(Verdict));
-  # One verdict a beat, in order.
+  heartbeat @1 (beats :List(Heartbeat), leaving :Bool)
+      -> (status :Common.Status, verdicts :List(Verdict), intervalMs :UInt32);
+  # `beats`: everything that arrived and is not done with, results that wait included.  What was
+  # given out and is missing in two heartbeats in a row never arrived and goes to somebody else; in
+  # one if `leaving`: then the worker takes no more work and reads no answer to `allocate` any more.
+  # One verdict a beat, in order.  `intervalMs`: when the next heartbeat is wanted.
 
   finish @2 (id :Text, attempt :UInt64, proof :Data) -> (status :Common.Status, accepted :Bool);
   # The manager verifies first.  Not accepted: the proof is wrong or nobody needs it any more; the
@@ -107,6 +118,8 @@ interface WorkerSession {
 
 interface WorkerHub {
   # What the worker role may do.
-  register @0 (offer :Offer) -> (status :Common.Status, session :WorkerSession);
-  # FAILED_PRECONDITION if a verifying key differs from the manager's: the message names both.
+  register @0 (offer :Offer)
+      -> (status :Common.Status, session :WorkerSession, intervalMs :UInt32);
+  # FAILED_PRECONDITION if a verifying key differs from the manager's, or if another process has the
+  # name and is alive: the message names both.  `intervalMs`: how often heartbeats are wanted.
 }

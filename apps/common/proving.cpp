@@ -18,7 +18,7 @@ Proving::Proving(const std::string& params_dir, std::size_t threads)
       prover_(prover::MakeLocalWindowProver(post_prover_, pool_)),
       verifier_(prover::MakeLocalWindowVerifier(parameters_, pool_, SystemRandom())) {}
 
-Proving::Keys Proving::VerifyingKeys() {
+Proving::Keys Proving::KeysWhere(bool params) {
   Keys keys;
   for (const auto type :
        {filecoin::PoStProofType::kWindow2KiBV1_1, filecoin::PoStProofType::kWindow8MiBV1_1,
@@ -27,10 +27,8 @@ Proving::Keys Proving::VerifyingKeys() {
     const auto claim = prover::ClaimOf(type, Bytes32{});
     if (!claim.ok()) continue;
     // Absent ones are no news: most machines prove one size only.
-    if (!PathExists(parameters_.VkPath(claim->circuit)) &&
-        !PathExists(parameters_.ParamsPath(claim->circuit))) {
-      continue;
-    }
+    const bool has_params = PathExists(parameters_.ParamsPath(claim->circuit));
+    if (!has_params && (params || !PathExists(parameters_.VkPath(claim->circuit)))) continue;
     auto digest = verifier_->VkDigest(type);
     if (!digest.ok()) {
       LogError("params", "verifying_key_unusable",

@@ -36,9 +36,13 @@ class Proving {
     std::map<filecoin::PoStProofType, std::string> practice;
   };
   // The window proof types whose .vk is here.  A damaged file is logged and left out.
-  Keys VerifyingKeys();
+  Keys VerifyingKeys() { return KeysWhere(/*params=*/false); }
+  // Of these, the ones whose .params is here too.
+  Keys ProvableKeys() { return KeysWhere(/*params=*/true); }
 
  private:
+  Keys KeysWhere(bool params);
+
   ThreadPool pool_;
   prover::ParameterStore parameters_;
   std::unique_ptr<groth16::Engine> engine_;

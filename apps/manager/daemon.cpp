@@ -30,6 +30,7 @@
 #include "damocles/async/offload.h"
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
+#include "damocles/base/limits.h"
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
@@ -196,6 +197,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   // KJ keeps one signal for itself, and SIGUSR1 is the operators'.
   kj::UnixEventPort::setReservedSignal(SIGUSR2);
   cli::LeaveToTheLoop({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
+  RaiseDescriptorLimit();
 
   const Home& home = options.home;
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));

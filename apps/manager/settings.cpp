@@ -52,12 +52,17 @@ sector::StrictCheck MakeStrictCheck(const config::ManagerConfig& config,
                                      .sealed_path = files.sealed_path,
                                      .cache_dir = files.cache_dir};
     const std::atomic<bool> never{false};
-    DAMOCLES_ASSIGN_OR_RETURN(
-        const prover::VanillaOutcome outcome,
-        prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), *pool,
-                             never));
-    if (outcome.faults.empty()) return absl::OkStatus();
-    return absl::DataLossError(outcome.faults.front().reason);
+    const auto outcome =
+        prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), *pool, never);
+    if (absl::IsResourceExhausted(outcome.status())) {
+      // This machine's trouble, not the sector's: the prover will see.
+      LogWarning("manager", "sector_not_checked",
+                 {{"miner", id.miner}, {"sector", id.number}, {"error", outcome.status()}});
+      return absl::OkStatus();
+    }
+    DAMOCLES_RETURN_IF_ERROR(outcome.status());
+    if (outcome->faults.empty()) return absl::OkStatus();
+    return absl::DataLossError(outcome->faults.front().reason);
   };
 }
 

@@ -5,7 +5,10 @@
 #include "apps/common/cli.h"
 #include "apps/prover/commands/commands.h"
 
+#include "damocles/base/limits.h"
+
 int main(int argc, char** argv) {
+  damocles::RaiseDescriptorLimit();
   damocles::cli::Program program(
       "damocles-prover",
       "Makes and verifies proofs of spacetime, and what they need, step by step");

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
-#include <set>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "damocles/async/offload.h"
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
+#include "damocles/base/limits.h"
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
@@ -77,32 +79,31 @@ absl::StatusOr<std::map<std::string, std::string>> AttachedStores(
   return stores;
 }
 
-worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config,
-                                    const std::map<std::string, std::string>& stores,
-                                    const cli::Proving::Keys& keys) {
+job::JobFilter FilterOf(const config::WorkerThread& thread) {
+  job::JobFilter filter{.miners = thread.allowed_miners};
+  for (const filecoin::SectorSize size : thread.allowed_sizes) {
+    if (const auto type = filecoin::WindowProofOf(size)) filter.proof_types.push_back(*type);
+  }
+  return filter;
+}
+
+// Whether a store's folder can be seen and is no bare mount point.
+bool ShowsSomething(const std::string& folder) {
+  std::error_code error;
+  const std::filesystem::directory_iterator entries(folder, error);
+  return !error && entries != std::filesystem::directory_iterator();
+}
+
+// What never changes while this process lives.
+worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config) {
   worker::Capabilities capabilities;
   capabilities.name = config.name.empty() ? HostName() : config.name;
-  std::set<filecoin::ActorId> miners;
-  std::set<filecoin::PoStProofType> types;
-  bool all_miners = config.threads.empty();
-  bool all_types = config.threads.empty();
   for (const config::WorkerThread& thread : config.threads) {
-    all_miners |= thread.allowed_miners.empty();
-    all_types |= thread.allowed_sizes.empty();
-    miners.insert(thread.allowed_miners.begin(), thread.allowed_miners.end());
-    for (const filecoin::SectorSize size : thread.allowed_sizes) {
-      if (const auto type = filecoin::WindowProofOf(size)) types.insert(*type);
-    }
+    capabilities.threads.push_back(FilterOf(thread));
   }
-  if (!all_miners) capabilities.miners.assign(miners.begin(), miners.end());
-  if (!all_types) capabilities.proof_types.assign(types.begin(), types.end());
-  for (const auto& [name, path] : stores) capabilities.stores.push_back(name);
-  const auto threads = static_cast<std::uint32_t>(std::max<std::size_t>(1, config.threads.size()));
-  capabilities.slots =
-      std::max(1U, config.window_post_concurrent ? std::min(threads, *config.window_post_concurrent)
-                                                 : threads);
-  capabilities.verifying_keys = keys.digests;
-  for (const auto& [type, why] : keys.practice) capabilities.practice_types.push_back(type);
+  // A proof takes all processors: a second job would only wait behind the first while another
+  // worker could begin it.
+  capabilities.slots = 1;
   capabilities.software = std::string(kSoftware);
   std::uint8_t instance[8];
   SystemRandom().Fill(instance);
@@ -110,10 +111,25 @@ worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config,
   return capabilities;
 }
 
+// And what may: parameters that were copied here, disks that were mounted.
+worker::Capabilities LookAround(worker::Capabilities capabilities,
+                                const std::map<std::string, std::string>& stores,
+                                cli::Proving& proving) {
+  cli::Proving::Keys keys = proving.ProvableKeys();
+  capabilities.verifying_keys = std::move(keys.digests);
+  for (const auto& [type, why] : keys.practice) capabilities.practice_types.push_back(type);
+  capabilities.stores.clear();
+  for (const auto& [name, path] : stores) {
+    if (ShowsSomething(path)) capabilities.stores.push_back(name);
+  }
+  return capabilities;
+}
+
 }  // namespace
 
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   cli::LeaveToTheLoop({SIGTERM, SIGINT});
+  RaiseDescriptorLimit();
 
   config::LoadOptions load;
   load.unknown =
@@ -137,22 +153,32 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                             worker::ResultStore::Open(state_dir + "/results"));
 
   cli::Proving proving(cli::ParamsDir(config.params_dir), 0);
-  const cli::Proving::Keys keys = proving.VerifyingKeys();
-  if (keys.digests.empty()) {
-    LogWarning("params", "no_parameters",
-               {{"folder", proving.Parameters().Folder()}, {"effect", "every job will fail here"}});
-  }
   worker::AgentOptions agent_options;
-  agent_options.capabilities = CapabilitiesOf(config, stores, keys);
+  agent_options.allocate_wait = absl::Hours(24);  // the shortest recover_interval
+  const worker::Capabilities fixed = CapabilitiesOf(config);
+  agent_options.refresh = [fixed, stores, &proving] { return LookAround(fixed, stores, proving); };
+  agent_options.capabilities = agent_options.refresh();
   agent_options.stores = stores;
-  // The waiting call tells of new work at once; this only bounds it.
+  if (agent_options.capabilities.verifying_keys.empty()) {
+    LogWarning("params", "no_parameters",
+               {{"folder", proving.Parameters().Folder()},
+                {"effect", "no job comes here until they are there"}});
+  }
+  for (const auto& [name, path] : stores) {
+    if (std::ranges::find(agent_options.capabilities.stores, name) ==
+        agent_options.capabilities.stores.end()) {
+      LogWarning("worker", "store_empty",
+                 {{"store", name}, {"folder", path}, {"effect", "no job of it comes here"}});
+    }
+  }
   for (const config::WorkerThread& thread : config.threads) {
     agent_options.allocate_wait = std::min(agent_options.allocate_wait, thread.recover_interval);
   }
-  agent_options.allocate_wait = std::max(agent_options.allocate_wait, absl::Seconds(1));
+  agent_options.staggered = config.window_post_staggered;
 
   // After what its jobs use: joined first.
-  ThreadPool proving_pool(agent_options.capabilities.slots + 1);
+  // One thread proves, another looks around meanwhile.
+  ThreadPool proving_pool(agent_options.capabilities.slots + 2);
   async::PoolExecutor executor(proving_pool);
   kj::AsyncIoContext io = kj::setupAsyncIo();
   std::vector<std::unique_ptr<worker::Manager>> managers;
@@ -166,7 +192,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   }
   LogInfo("worker", "running",
           {{"name", agent_options.capabilities.name},
-           {"slots", agent_options.capabilities.slots},
+           {"threads", agent_options.capabilities.threads.size()},
            {"stores", stores.size()},
            {"managers", managers.size()}});
   std::shared_ptr<prover::WindowProver> prover = proving.Prover();

@@ -88,7 +88,7 @@ void ReadProving(TableReader proving, ProvingConfig& config) {
   TableReader worker = proving.Table("WorkerProver");
   worker.Read("JobMaxTry", config.worker_prover.job_max_try, {0, 1000});
   worker.Read("HeartbeatTimeout", config.worker_prover.heartbeat_timeout,
-              {absl::Milliseconds(100), absl::Hours(1)});
+              {absl::Seconds(2), absl::Hours(1)});
   worker.Read("JobLifetime", config.worker_prover.job_lifetime,
               {absl::Minutes(1), absl::Hours(24 * 365)});
   worker.Read("AutoResetBeforeClose", config.worker_prover.auto_reset_before_close);

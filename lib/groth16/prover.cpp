@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/groth16/sum_in_parts.h"
 
 #include "damocles/base/check.h"
 #include "damocles/base/hex.h"
@@ -25,9 +26,9 @@ std::string DigestOf(std::span<const Fr> values) {
   return ToHex(sha.Finish());
 }
 
-absl::Status CheckGoOn(const std::atomic<bool>& cancelled) {
-  return cancelled ? absl::CancelledError("proving was cancelled") : absl::OkStatus();
-}
+// A proof that nobody needs any more must end soon: so many scalars at a time.  The arithmetic
+// works in parts of this size anyway.
+constexpr std::size_t kCancelPart = std::size_t{1} << 21;
 
 // Appends the values of one density: sector after sector, the dense ones in order.
 void AppendDense(std::span<const Fr> aux, const std::vector<bool>& density, std::vector<Fr>& out) {
@@ -126,26 +127,33 @@ absl::StatusOr<Prover::QuerySums> Prover::Sums(std::span<const circuit::SectorPa
   }
   DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
 
+  const auto sum_g1 = [&](const PointSet& points, std::span<const Fr> scalars) {
+    return SumInParts<G1>(scalars, kCancelPart, cancelled,
+                          [&](std::uint64_t first, std::span<const Fr> part) {
+                            return engine_.MultiExpG1(points, first, part);
+                          });
+  };
+  const auto sum_g2 = [&](const PointSet& points, std::span<const Fr> scalars) {
+    return SumInParts<G2>(scalars, kCancelPart, cancelled,
+                          [&](std::uint64_t first, std::span<const Fr> part) {
+                            return engine_.MultiExpG2(points, first, part);
+                          });
+  };
   QuerySums sums;
-  DAMOCLES_ASSIGN_OR_RETURN(sums.h, engine_.MultiExpG1(*h_, 0, std::span(a).first(size - 1)));
-  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
-  DAMOCLES_ASSIGN_OR_RETURN(sums.l, engine_.MultiExpG1(*l_, 0, aux));
-  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+  DAMOCLES_ASSIGN_OR_RETURN(sums.h, sum_g1(*h_, std::span(a).first(size - 1)));
+  DAMOCLES_ASSIGN_OR_RETURN(sums.l, sum_g1(*l_, aux));
 
   // The rows are done with: their memory serves for the dense scalars.
   std::vector<Fr>& scalars = b;
   scalars.assign(inputs.begin(), inputs.end());
   AppendDense(aux, densities_.a, scalars);
-  DAMOCLES_ASSIGN_OR_RETURN(sums.a, engine_.MultiExpG1(*a_, 0, scalars));
-  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+  DAMOCLES_ASSIGN_OR_RETURN(sums.a, sum_g1(*a_, scalars));
 
   scalars.assign(1, Fr::One());
   AppendDense(aux, densities_.b, scalars);
-  DAMOCLES_ASSIGN_OR_RETURN(sums.b_g2, engine_.MultiExpG2(*b_g2_, 0, scalars));
-  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+  DAMOCLES_ASSIGN_OR_RETURN(sums.b_g2, sum_g2(*b_g2_, scalars));
   if (!blinding.r.IsZero()) {  // B in G1 serves only to be multiplied by r
-    DAMOCLES_ASSIGN_OR_RETURN(sums.b_g1, engine_.MultiExpG1(*b_g1_, 0, scalars));
-    DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+    DAMOCLES_ASSIGN_OR_RETURN(sums.b_g1, sum_g1(*b_g1_, scalars));
   }
   return sums;
 }

@@ -20,11 +20,6 @@ bool Contains(const std::vector<T>& list, const U& what) {
   return std::find(list.begin(), list.end(), what) != list.end();
 }
 
-bool IsExcluded(const JobRecord& record, std::string_view worker) {
-  return std::any_of(record.excluded.begin(), record.excluded.end(),
-                     [&](const Exclusion& x) { return x.worker == worker; });
-}
-
 }  // namespace
 
 std::optional<WorkerSpeed> Queue::Measure(const JobRecord& record, std::uint64_t attempt,
@@ -75,9 +70,16 @@ std::optional<absl::Duration> Queue::Expected(std::string_view worker, const Job
 
 bool Queue::CanDo(const WorkerOffer& offer, const Job& job) const {
   const JobSpec& spec = *job.record.spec;
-  if (!offer.miners.empty() && !Contains(offer.miners, spec.miner)) return false;
-  if (!offer.proof_types.empty() && !Contains(offer.proof_types, spec.proof_type)) return false;
-  if (IsExcluded(job.record, offer.name)) return false;
+  const auto passes = [&](const JobFilter& filter) {
+    return (filter.miners.empty() || Contains(filter.miners, spec.miner)) &&
+           (filter.proof_types.empty() || Contains(filter.proof_types, spec.proof_type));
+  };
+  if (!offer.filters.empty() && std::ranges::none_of(offer.filters, passes)) return false;
+  if (offer.provable.has_value() &&
+      !Contains(*offer.provable, filecoin::SectorSizeOf(spec.proof_type))) {
+    return false;
+  }
+  if (IsExcluded(job.record, offer.name, clock_.Now())) return false;
   return offer.all_stores ||
          std::all_of(job.stores.begin(), job.stores.end(),
                      [&](const std::string& name) { return Contains(offer.stores, name); });

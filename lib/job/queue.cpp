@@ -241,8 +241,8 @@ std::vector<JobRecord> Queue::List() const {
   return records;
 }
 
-absl::StatusOr<JobRecord> Queue::Reset(const JobId& id) {
-  DAMOCLES_RETURN_IF_ERROR(Apply(id, event::Reset{}).status());
+absl::StatusOr<JobRecord> Queue::Reset(const JobId& id, bool automatic) {
+  DAMOCLES_RETURN_IF_ERROR(Apply(id, event::Reset{automatic}).status());
   return Get(id);
 }
 
@@ -266,7 +266,7 @@ absl::StatusOr<std::optional<Assignment>> Queue::Allocate(const WorkerOffer& off
   batch.Put(kLastAttemptKey, absl::StrFormat("%d", attempt));
   DAMOCLES_ASSIGN_OR_RETURN(
       const Verdict verdict,
-      Apply(assignment.id, event::Allocate{offer.name, attempt}, std::move(batch)));
+      Apply(assignment.id, event::Allocate{offer.name, attempt, offer.instance}, std::move(batch)));
   if (verdict != Verdict::kAccepted) {
     return absl::InternalError(
         absl::StrFormat("job %s was chosen but refused its worker", assignment.id.ToString()));
@@ -343,14 +343,33 @@ absl::StatusOr<Verdict> Queue::Fail(const JobId& id, std::uint64_t attempt, std:
   return Apply(id, event::AttemptFailed{std::string(worker), attempt, kind, std::string(reason)});
 }
 
-absl::Status Queue::WorkerStarted(std::string_view worker) {
+absl::Status Queue::WorkerStarted(std::string_view worker, std::string_view instance) {
   std::vector<JobId> ids;
   for (const auto& [id, job] : jobs_) ids.push_back(id);
   for (const JobId& id : ids) {
     if (!jobs_.contains(id)) continue;  // a callback may have removed it
-    DAMOCLES_RETURN_IF_ERROR(Apply(id, event::WorkerStarted{std::string(worker)}).status());
+    DAMOCLES_RETURN_IF_ERROR(
+        Apply(id, event::WorkerStarted{std::string(worker), std::string(instance)}).status());
   }
   return absl::OkStatus();
+}
+
+absl::Status Queue::NeverReceived(const JobId& id, std::uint64_t attempt, std::string_view worker) {
+  if (!jobs_.contains(id)) return absl::OkStatus();
+  return Apply(id, event::NeverReceived{std::string(worker), attempt}).status();
+}
+
+std::vector<std::pair<JobId, std::uint64_t>> Queue::LiveAttempts(std::string_view worker,
+                                                                 std::string_view instance) const {
+  std::vector<std::pair<JobId, std::uint64_t>> attempts;
+  for (const auto& [id, job] : jobs_) {
+    for (const Attempt& attempt : job.record.live) {
+      if (attempt.worker == worker && attempt.instance == instance) {
+        attempts.emplace_back(id, attempt.number);
+      }
+    }
+  }
+  return attempts;
 }
 
 void Queue::WorkerLeft(std::string_view worker) {

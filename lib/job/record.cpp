@@ -15,7 +15,9 @@ namespace {
 
 // First byte of a row.  A newer program reads older ones; an older one refuses newer ones.
 constexpr std::uint8_t kSpecFormat = 1;
-constexpr std::uint8_t kRecordFormat = 1;
+constexpr std::uint8_t kRecordFormat = 2;
+// The first whose attempts name the worker's process and whose exclusions have a time.
+constexpr std::uint8_t kFormatWithInstances = 2;
 
 constexpr std::size_t kTextBytesMax = 1 << 20;
 constexpr std::size_t kProofBytesMax = kPartitionsMax * 192;
@@ -35,10 +37,11 @@ void EncodeAttempts(Encoder& out, const std::vector<Attempt>& attempts) {
     out.U32(attempt.try_number);
     out.Time(attempt.started_at);
     out.Time(attempt.heartbeat_at);
+    out.String(attempt.instance);
   }
 }
 
-std::vector<Attempt> DecodeAttempts(Decoder& in, std::size_t max) {
+std::vector<Attempt> DecodeAttempts(Decoder& in, std::size_t max, std::uint8_t format) {
   std::vector<Attempt> attempts(in.Count(32, max));
   for (Attempt& attempt : attempts) {
     attempt.number = in.U64();
@@ -46,6 +49,7 @@ std::vector<Attempt> DecodeAttempts(Decoder& in, std::size_t max) {
     attempt.try_number = in.U32();
     attempt.started_at = in.Time();
     attempt.heartbeat_at = in.Time();
+    if (format >= kFormatWithInstances) attempt.instance = in.String(kTextBytesMax);
   }
   return attempts;
 }
@@ -183,6 +187,7 @@ Bytes EncodeRecord(const JobRecord& record) {
   for (const Exclusion& exclusion : record.excluded) {
     out.String(exclusion.worker);
     out.String(exclusion.reason);
+    out.Time(exclusion.at);
   }
   out.Count(record.avoid.size());
   for (const std::string& worker : record.avoid) out.String(worker);
@@ -206,7 +211,7 @@ absl::StatusOr<JobRecord> DecodeRecord(const JobId& id, std::shared_ptr<const Jo
   const std::uint8_t format = in.U8();
   if (in.Ok() && format > kRecordFormat)
     return NewerFormat("a job's record", format, kRecordFormat);
-  if (in.Ok() && format != kRecordFormat) in.Fail("not a format number");
+  if (in.Ok() && format == 0) in.Fail("not a format number");
   JobRecord record;
   record.id = id;
   record.spec = std::move(spec);
@@ -219,13 +224,14 @@ absl::StatusOr<JobRecord> DecodeRecord(const JobId& id, std::shared_ptr<const Jo
   record.attempt = in.U64();
   record.tries = in.U32();
   record.spares = in.U32();
-  record.live = DecodeAttempts(in, kLiveAttemptsMax);
-  record.lost = DecodeAttempts(in, kLostMax);
+  record.live = DecodeAttempts(in, kLiveAttemptsMax, format);
+  record.lost = DecodeAttempts(in, kLostMax, format);
   record.worker = in.String(kTextBytesMax);
   record.excluded.resize(in.Count(8, kWorkersMax));
   for (Exclusion& exclusion : record.excluded) {
     exclusion.worker = in.String(kTextBytesMax);
     exclusion.reason = in.String(kTextBytesMax);
+    if (format >= kFormatWithInstances) exclusion.at = in.Time();
   }
   record.avoid.resize(in.Count(4, kWorkersMax));
   for (std::string& worker : record.avoid) worker = in.String(kTextBytesMax);

@@ -60,7 +60,9 @@ class Stepper {
   StepResult Take() { return std::move(result_); }
 
   void operator()(const event::Allocate& e) {
-    if (IsClosed(job_, now_) || e.attempt <= job_.attempt || IsExcluded(e.worker)) return Stale();
+    if (IsClosed(job_, now_) || e.attempt <= job_.attempt || IsExcluded(job_, e.worker, now_)) {
+      return Stale();
+    }
     if (job_.state == JobState::kReadyToRun) {
       ++job_.tries;
       job_.spares = 0;
@@ -83,7 +85,8 @@ class Stepper {
                          .worker = e.worker,
                          .try_number = job_.tries,
                          .started_at = now_,
-                         .heartbeat_at = now_});
+                         .heartbeat_at = now_,
+                         .instance = e.instance});
     Changed();
   }
 
@@ -103,12 +106,14 @@ class Stepper {
     job_.lost.erase(at);
     std::erase(job_.avoid, attempt.worker);
     attempt.heartbeat_at = now_;
+    attempt.instance.clear();  // a new process may hold the finished proof of an old one
     if (job_.state != JobState::kRunning) {
       Enter(JobState::kRunning);
       job_.started_at = attempt.started_at;
       job_.finished_at = absl::InfinitePast();
       job_.failure = FailureKind::kNone;
-    } else if (job_.tries > attempt.try_number) {
+      job_.tries = std::max(job_.tries, 1u);  // a reset may have come in between
+    } else if (attempt.try_number > 0 && job_.tries > attempt.try_number) {
       // Whoever got the job in between is its spare now, not another try.
       --job_.tries;
     }
@@ -160,6 +165,26 @@ class Stepper {
     if (job_.live.empty()) EndRound();
   }
 
+  void operator()(const event::NeverReceived& e) {
+    if (HasAnswer()) return Stale();
+    if (Find(job_.live, e.attempt, e.worker) != job_.live.end()) {
+      Drop(job_.live, e.attempt);
+      if (!job_.live.empty() && job_.spares > 0) --job_.spares;
+      Changed();
+      if (job_.live.empty()) EndRound();
+      return;
+    }
+    const auto at = Find(job_.lost, e.attempt, e.worker);
+    if (at == job_.lost.end()) return Stale();
+    // Its lease ran out first: what that cost is given back.
+    const bool counted = at->try_number > 0;
+    job_.lost.erase(at);
+    std::erase(job_.avoid, e.worker);
+    if (counted && job_.tries > (job_.state == JobState::kRunning ? 1u : 0u)) --job_.tries;
+    Changed();
+    if (job_.state == JobState::kFailed && job_.failure == FailureKind::kHeartbeat) Reconsider();
+  }
+
   void operator()(const event::WorkerStarted& e) {
     if (std::erase_if(job_.excluded, [&](const Exclusion& x) { return x.worker == e.worker; }) >
         0) {
@@ -169,18 +194,25 @@ class Stepper {
     if (job_.state != JobState::kRunning) return;
     bool lost_any = false;
     for (std::size_t i = job_.live.size(); i-- > 0;) {
-      if (job_.live[i].worker != e.worker) continue;
+      const Attempt& attempt = job_.live[i];
+      if (attempt.worker != e.worker) continue;
+      const bool may_be_its = attempt.instance.empty() || attempt.instance == e.instance;
+      if (!e.instance.empty() && may_be_its) continue;
       Lose(i, absl::StrFormat("%s: was started anew in the middle of the work", e.worker));
       lost_any = true;
     }
     if (lost_any && job_.live.empty()) EndRound();
   }
 
-  void operator()(const event::Reset&) {
+  void operator()(const event::Reset& e) {
     CancelLive(0);
     job_.tries = 0;
     job_.spares = 0;
-    job_.lost.clear();
+    if (e.automatic && job_.failure == FailureKind::kHeartbeat) {
+      for (Attempt& attempt : job_.lost) attempt.try_number = 0;
+    } else {
+      job_.lost.clear();
+    }
     job_.worker.clear();
     job_.excluded.clear();
     job_.proof.clear();
@@ -244,10 +276,6 @@ class Stepper {
   bool HasAnswer() const {
     return job_.state == JobState::kSucceeded || job_.state == JobState::kFaults;
   }
-  bool IsExcluded(std::string_view worker) const {
-    return std::any_of(job_.excluded.begin(), job_.excluded.end(),
-                       [&](const Exclusion& x) { return x.worker == worker; });
-  }
   bool HoldsOrLost(std::uint64_t attempt, std::string_view worker) {
     return Find(job_.live, attempt, worker) != job_.live.end() ||
            Find(job_.lost, attempt, worker) != job_.lost.end();
@@ -263,9 +291,9 @@ class Stepper {
     job_.live.clear();
   }
   void Exclude(const std::string& worker, std::string_view reason) {
-    if (IsExcluded(worker)) return;
+    std::erase_if(job_.excluded, [&](const Exclusion& x) { return x.worker == worker; });
     if (job_.excluded.size() >= kRememberedWorkersMax) job_.excluded.erase(job_.excluded.begin());
-    job_.excluded.push_back({worker, Shorten(reason)});
+    job_.excluded.push_back({.worker = worker, .reason = Shorten(reason), .at = now_});
   }
   void Avoid(const std::string& worker) {
     std::erase(job_.avoid, worker);
@@ -300,7 +328,7 @@ class Stepper {
 
   // Nobody works on it any more, and there is no answer.
   void EndRound() {
-    const bool burns = job_.failure != FailureKind::kMapping;
+    const bool burns = Gravity(job_.failure) > Gravity(FailureKind::kMapping);
     if (!burns && job_.tries > 0) --job_.tries;
     if (!burns || job_.tries < policy_.job_max_try) {
       Enter(JobState::kReadyToRun);
@@ -316,7 +344,7 @@ class Stepper {
     if (job_.state != JobState::kFailed || IsClosed(job_, now_)) return;
     if (job_.failure == FailureKind::kClosed) {
       job_.tries = std::min(job_.tries, std::max(policy_.job_max_try, 1u) - 1);
-    } else if (job_.tries >= policy_.job_max_try) {
+    } else if (job_.tries >= std::max(policy_.job_max_try, 1u)) {
       return;
     }
     job_.finished_at = absl::InfinitePast();
@@ -347,6 +375,12 @@ StepResult Step(const JobRecord& record, const Event& event, absl::Time now, con
   Stepper stepper(record, now, policy);
   std::visit(stepper, event);
   return stepper.Take();
+}
+
+bool IsExcluded(const JobRecord& record, std::string_view worker, absl::Time now) {
+  return std::any_of(record.excluded.begin(), record.excluded.end(), [&](const Exclusion& x) {
+    return x.worker == worker && now - x.at < kExcludedFor;
+  });
 }
 
 bool IsReady(const JobRecord& record, absl::Time now) {

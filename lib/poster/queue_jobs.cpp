@@ -35,7 +35,7 @@ class QueueJobs final : public ProofJobs {
 
   absl::Status Reset(const std::string& id) override {
     DAMOCLES_ASSIGN_OR_RETURN(const job::JobId job, job::JobId::Parse(id));
-    return queue_.Reset(job).status();
+    return queue_.Reset(job, /*automatic=*/true).status();
   }
 
   void Drop(const std::string& id) override {

@@ -3,6 +3,10 @@
 #include "damocles/prover/post_prover.h"
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <set>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -18,6 +22,29 @@ namespace {
 
 absl::Status CheckGoOn(const std::atomic<bool>& cancelled) {
   return cancelled ? absl::CancelledError("proving was cancelled") : absl::OkStatus();
+}
+
+// Whether the sector is to blame.  Lack of descriptors, of memory or of rights is this machine's.
+bool IsFault(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsDataLoss(status);
+}
+
+std::string ParentOf(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
+}
+
+using SectorResult = absl::StatusOr<post::FallbackSectorProof>;
+
+SectorResult ProveSector(const PostClaim& claim, const post::ChallengedSector& sector,
+                         const SectorToProve& files) {
+  SectorResult proof =
+      post::GenerateVanillaProof(claim.circuit.tree, sector.sector, sector.comm_r,
+                                 {files.sealed_path, files.cache_dir}, sector.challenges);
+  if (!proof.ok()) return proof;
+  const absl::Status check =
+      post::VerifySectorProof(proof->proof, claim.circuit.tree, sector.comm_r, sector.challenges);
+  if (!check.ok()) return absl::DataLossError(std::string(check.message()));
+  return proof;
 }
 
 std::vector<std::vector<bls12_381::Fr>> InputsOfPartitions(
@@ -47,25 +74,43 @@ absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
       post::ChallengeSectors(claim.circuit, claim.version, claim.randomness, commitments));
 
   const std::size_t count = outcome.challenged.size();
-  std::vector<absl::StatusOr<post::FallbackSectorProof>> proofs(
-      count, absl::CancelledError("proving was cancelled"));
-  pool.ParallelFor(count, [&](std::size_t i) {
-    if (cancelled) return;
+  std::vector<SectorResult> proofs(count, absl::CancelledError("proving was cancelled"));
+  const auto prove = [&](std::size_t i) {
     const post::ChallengedSector& sector = outcome.challenged[i];
-    const SectorToProve& files = *by_number.at(sector.sector);
-    proofs[i] = post::GenerateVanillaProof(claim.circuit.tree, sector.sector, sector.comm_r,
-                                           {files.sealed_path, files.cache_dir}, sector.challenges);
-    if (!proofs[i].ok()) return;
-    const absl::Status check = post::VerifySectorProof(proofs[i]->proof, claim.circuit.tree,
-                                                       sector.comm_r, sector.challenges);
-    if (!check.ok()) proofs[i] = check;
+    proofs[i] = ProveSector(claim, sector, *by_number.at(sector.sector));
+  };
+  pool.ParallelFor(count, [&](std::size_t i) {
+    if (!cancelled) prove(i);
   });
   DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+
+  std::set<std::string> readable;  // folders of sealed files
+  const auto folder_of = [&](std::size_t i) {
+    return ParentOf(by_number.at(outcome.challenged[i].sector)->sealed_path);
+  };
   for (std::size_t i = 0; i < count; ++i) {
-    if (!proofs[i].ok()) {
-      outcome.faults.push_back(
-          {outcome.challenged[i].sector, std::string(proofs[i].status().message())});
+    if (proofs[i].ok()) readable.insert(folder_of(i));
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (proofs[i].ok()) continue;
+    if (!IsFault(proofs[i].status())) {
+      // Perhaps the trouble is this machine's: once more, with nobody beside it that takes
+      // descriptors or memory.
+      DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+      prove(i);
+      if (proofs[i].ok()) continue;
     }
+    const absl::Status& status = proofs[i].status();
+    // A device that fails twice in one sector while its neighbours can be read has lost that
+    // sector: it must not cost all the others their proof.
+    const bool bad_blocks = absl::IsUnavailable(status) && readable.contains(folder_of(i));
+    if (!IsFault(status) && !bad_blocks) {
+      return Annotate(status, absl::StrFormat("sector %d cannot be read on this machine",
+                                              outcome.challenged[i].sector));
+    }
+    outcome.faults.push_back({.number = outcome.challenged[i].sector,
+                              .reason = std::string(status.message()),
+                              .missing = absl::IsNotFound(status)});
   }
   if (!outcome.faults.empty()) return outcome;
   for (auto& proof : proofs) outcome.proofs.push_back(*std::move(proof));
@@ -109,6 +154,29 @@ absl::StatusOr<bool> VerifyPost(const PostClaim& claim,
   return verifier.VerifyAll(proofs, InputsOfPartitions(claim.circuit, challenged), random, pool);
 }
 
+// One proof at a time; gives the turn back at the end of its life.
+class PostProver::Turn {
+ public:
+  static absl::StatusOr<std::unique_ptr<Turn>> Take(PostProver& prover,
+                                                    const std::atomic<bool>& cancelled) {
+    while (prover.proving_.exchange(true)) {
+      DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+      std::this_thread::sleep_for(kPoll);
+    }
+    return std::make_unique<Turn>(prover);
+  }
+  explicit Turn(PostProver& prover) : prover_(prover) {}
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() { prover_.proving_ = false; }
+
+ private:
+  // Nobody wakes us when `cancelled` changes; beside the seconds of a proof this is nothing.
+  static constexpr std::chrono::milliseconds kPoll{20};
+  PostProver& prover_;
+};
+
+// Only whoever has the turn calls this.
 absl::StatusOr<const groth16::Prover*> PostProver::ProverOf(const post::CircuitShape& circuit) {
   auto& slot = provers_[parameters_.ParamsPath(circuit)];
   if (slot == nullptr) {
@@ -131,7 +199,7 @@ absl::StatusOr<std::vector<PartitionProof>> PostProver::Prove(
   }
   // The self-check needs the key: better to miss it before the work than after.
   DAMOCLES_RETURN_IF_ERROR(parameters_.Vk(claim.circuit).status());
-  const MutexLock lock(mutex_);
+  DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<Turn> turn, Turn::Take(*this, cancelled));
   DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
   DAMOCLES_ASSIGN_OR_RETURN(const groth16::Prover* const prover, ProverOf(claim.circuit));
   std::vector<PartitionProof> partitions;
@@ -161,16 +229,21 @@ absl::Status PostProver::SelfCheck(const PostClaim& claim,
                                    std::span<const post::ChallengedSector> challenged,
                                    std::span<const PartitionProof> partitions) {
   DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters_.Vk(claim.circuit));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<groth16::Proof> proofs,
-                            groth16::ProofsFromBytes(Join(partitions), partitions.size()));
-  DAMOCLES_ASSIGN_OR_RETURN(
-      const bool valid, vk->verifier.VerifyAll(
-                            proofs, InputsOfPartitions(claim.circuit, challenged), random_, pool_));
-  if (valid) return absl::OkStatus();
+  const auto verify = [&]() -> absl::StatusOr<bool> {
+    DAMOCLES_ASSIGN_OR_RETURN(const std::vector<groth16::Proof> proofs,
+                              groth16::ProofsFromBytes(Join(partitions), partitions.size()));
+    return vk->verifier.VerifyAll(proofs, InputsOfPartitions(claim.circuit, challenged), random_,
+                                  pool_);
+  };
+  const absl::StatusOr<bool> valid = verify();
+  if (valid.ok() && *valid) return absl::OkStatus();
+  // Whatever is wrong with it, we made it: never the fault of whoever asked.
+  const std::string why =
+      valid.ok() ? "" : absl::StrFormat(" (%s)", std::string(valid.status().message()));
   return absl::InternalError(absl::StrFormat(
-      "the proof made with %s does not verify and was thrown away; check the parameters with "
+      "the proof made with %s does not verify%s and was thrown away; check the parameters with "
       "damocles-prover params check, then memory and processor",
-      parameters_.ParamsPath(claim.circuit)));
+      parameters_.ParamsPath(claim.circuit), why));
 }
 
 Bytes Join(std::span<const PartitionProof> partitions) {

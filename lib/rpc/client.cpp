@@ -4,6 +4,7 @@
 
 #include <capnp/rpc-twoparty.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -112,14 +113,20 @@ async::Task<absl::StatusOr<std::shared_ptr<Line>>> Dial(kj::Network& network, kj
   co_return line;
 }
 
+// Whatever the manager wants: neither a flood nor a silence.
+constexpr absl::Duration kHeartbeatMin = absl::Milliseconds(20);
+constexpr absl::Duration kHeartbeatMax = absl::Seconds(60);
+
 class RemoteSession final : public worker::Session {
  public:
-  RemoteSession(std::shared_ptr<Line> line, schema::WorkerSession::Client session, kj::Timer& timer,
-                absl::Duration call_timeout)
+  RemoteSession(std::shared_ptr<Line> line, schema::WorkerSession::Client session,
+                std::uint32_t interval_ms, kj::Timer& timer, absl::Duration call_timeout)
       : line_(std::move(line)),
         session_(kj::mv(session)),
         timer_(timer),
-        call_timeout_(call_timeout) {}
+        call_timeout_(call_timeout) {
+    NoteInterval(interval_ms);
+  }
   ~RemoteSession() noexcept override {}  // NOLINT(modernize-use-equals-default)
 
   async::Task<absl::StatusOr<std::optional<job::Assignment>>> Allocate(
@@ -134,9 +141,10 @@ class RemoteSession final : public worker::Session {
     co_return std::optional<job::Assignment>(std::move(assignment));
   }
 
-  async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(
-      std::vector<worker::AttemptId> attempts) override {
+  async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(std::vector<worker::AttemptId> attempts,
+                                                           bool leaving) override {
     auto request = session_.heartbeatRequest();
+    request.setLeaving(leaving);
     auto beats = request.initBeats(static_cast<unsigned>(attempts.size()));
     for (unsigned i = 0; i < attempts.size(); ++i) {
       beats[i].setId(attempts[i].job.ToString().c_str());
@@ -149,8 +157,11 @@ class RemoteSession final : public worker::Session {
     for (const auto verdict : response->getVerdicts()) {
       verdicts.push_back(verdict == schema::Verdict::CONTINUE);
     }
+    NoteInterval(response->getIntervalMs());
     co_return verdicts;
   }
+
+  absl::Duration HeartbeatInterval() const override { return interval_; }
 
   async::Task<absl::StatusOr<bool>> Finish(worker::AttemptId attempt, Bytes proof) override {
     auto request = session_.finishRequest();
@@ -188,10 +199,15 @@ class RemoteSession final : public worker::Session {
   }
 
  private:
+  void NoteInterval(std::uint32_t ms) {
+    interval_ = std::clamp(absl::Milliseconds(ms), kHeartbeatMin, kHeartbeatMax);
+  }
+
   const std::shared_ptr<Line> line_;
   schema::WorkerSession::Client session_;
   kj::Timer& timer_;
   const absl::Duration call_timeout_;
+  absl::Duration interval_;
 };
 
 class ProgressServer final : public schema::Progress::Server {
@@ -433,8 +449,8 @@ async::Task<absl::StatusOr<std::shared_ptr<worker::Session>>> RemoteManager::Con
   if (!response.ok()) co_return response.status();
   DAMOCLES_CO_RETURN_IF_ERROR(Annotate(
       Read(response->getStatus()), absl::StrFormat("the manager at %s refused", line->address)));
-  co_return std::shared_ptr<worker::Session>(
-      new RemoteSession(line, response->getSession(), timer, call_timeout));
+  co_return std::shared_ptr<worker::Session>(new RemoteSession(
+      line, response->getSession(), response->getIntervalMs(), timer, call_timeout));
 }
 
 }  // namespace damocles::rpc

@@ -135,10 +135,14 @@ absl::StatusOr<job::Assignment> Read(schema::Assignment::Reader in) {
 
 void Write(const worker::Capabilities& capabilities, schema::Offer::Builder out) {
   out.setName(capabilities.name.c_str());
-  WriteNumbers(capabilities.miners, out.initMiners(Size(capabilities.miners.size())));
-  auto types = out.initProofTypes(Size(capabilities.proof_types.size()));
-  for (unsigned i = 0; i < capabilities.proof_types.size(); ++i) {
-    types.set(i, Number(capabilities.proof_types[i]));
+  auto threads = out.initThreads(Size(capabilities.threads.size()));
+  for (unsigned i = 0; i < capabilities.threads.size(); ++i) {
+    const job::JobFilter& from = capabilities.threads[i];
+    WriteNumbers(from.miners, threads[i].initMiners(Size(from.miners.size())));
+    auto types = threads[i].initProofTypes(Size(from.proof_types.size()));
+    for (unsigned k = 0; k < from.proof_types.size(); ++k) {
+      types.set(k, Number(from.proof_types[k]));
+    }
   }
   auto stores = out.initStores(Size(capabilities.stores.size()));
   for (unsigned i = 0; i < capabilities.stores.size(); ++i) {
@@ -163,10 +167,13 @@ void Write(const worker::Capabilities& capabilities, schema::Offer::Builder out)
 absl::StatusOr<worker::Capabilities> Read(schema::Offer::Reader in) {
   worker::Capabilities capabilities;
   capabilities.name = ToString(in.getName());
-  capabilities.miners = ReadNumbers(in.getMiners());
-  for (const std::uint32_t number : in.getProofTypes()) {
-    DAMOCLES_ASSIGN_OR_RETURN(const auto type, ReadProofType(number));
-    capabilities.proof_types.push_back(type);
+  for (const auto from : in.getThreads()) {
+    job::JobFilter filter{.miners = ReadNumbers(from.getMiners())};
+    for (const std::uint32_t number : from.getProofTypes()) {
+      DAMOCLES_ASSIGN_OR_RETURN(const auto type, ReadProofType(number));
+      filter.proof_types.push_back(type);
+    }
+    capabilities.threads.push_back(std::move(filter));
   }
   for (const auto store : in.getStores()) capabilities.stores.push_back(ToString(store));
   capabilities.slots = in.getSlots();

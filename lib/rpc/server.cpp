@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -20,6 +21,9 @@
 
 namespace damocles::rpc {
 namespace {
+
+// After an accept that failed.
+constexpr kj::Duration kAcceptPause = 1 * kj::SECONDS;
 
 struct Peer {
   std::string text = "unknown";
@@ -189,21 +193,47 @@ std::size_t Server::Connections() const {
   return state_->connections;
 }
 
+void Server::Take(kj::Own<kj::AsyncIoStream> stream) {
+  if (state_->connections >= state_->limits.connections_max) {
+    LogWarning("rpc", "refused",
+               {{"reason", "too many connections"}, {"limit", state_->limits.connections_max}});
+    return;
+  }
+  ++state_->connections;
+  state_->tasks.add(Talk(kj::mv(stream), state_->services, state_->authorize, state_->timer,
+                         state_->limits.open_within)
+                        .attach(kj::defer([state = state_.get()] { --state->connections; })));
+}
+
 kj::Promise<void> Server::Serve(kj::Own<kj::ConnectionReceiver> receiver) {
-  auto& listening = *receiver;
-  return listening.accept().then([this, receiver = kj::mv(receiver)](
-                                     kj::Own<kj::AsyncIoStream> stream) mutable {
-    if (state_->connections >= state_->limits.connections_max) {
-      LogWarning("rpc", "refused",
-                 {{"reason", "too many connections"}, {"limit", state_->limits.connections_max}});
+  return ServeOn(kj::mv(receiver)).ToPromise();
+}
+
+async::Task<void> Server::ServeOn(kj::Own<kj::ConnectionReceiver> receiver) {
+  while (true) {
+    using Accepted = kj::Maybe<kj::Own<kj::AsyncIoStream>>;
+    auto accepting = receiver->accept().then(
+        [](kj::Own<kj::AsyncIoStream>&& stream) -> Accepted { return kj::mv(stream); },
+        [](kj::Exception&& exception) -> Accepted {
+          // No descriptor is left, say: those who are connected will go, and the rest must find us
+          // listening.
+          LogError(
+              "rpc", "accept_failed",
+              {{"error", std::string(exception.getDescription().cStr())}, {"now", "trying again"}});
+          return nullptr;
+        });
+    Accepted accepted = co_await kj::mv(accepting);
+    KJ_IF_MAYBE (stream, accepted) {
+      Take(kj::mv(*stream));
     } else {
-      ++state_->connections;
-      state_->tasks.add(Talk(kj::mv(stream), state_->services, state_->authorize, state_->timer,
-                             state_->limits.open_within)
-                            .attach(kj::defer([state = state_.get()] { --state->connections; })));
+      co_await state_->timer.afterDelay(kAcceptPause);
     }
-    return Serve(kj::mv(receiver));
-  });
+  }
+}
+
+std::size_t ServerLimits::ConnectionsFor(std::uint64_t descriptors) {
+  constexpr std::uint64_t kMost = 1024;
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(descriptors / 2, 1, kMost));
 }
 
 }  // namespace damocles::rpc

@@ -18,6 +18,10 @@ namespace {
 // connection keeps a call.
 constexpr absl::Duration kAllocateWaitMax = absl::Minutes(1);
 
+std::uint32_t IntervalMs(const worker::Session& session) {
+  return static_cast<std::uint32_t>(absl::ToInt64Milliseconds(session.HeartbeatInterval()));
+}
+
 class SessionServer final : public schema::WorkerSession::Server {
  public:
   explicit SessionServer(std::shared_ptr<worker::Session> session) : session_(std::move(session)) {}
@@ -69,9 +73,11 @@ class SessionServer final : public schema::WorkerSession::Server {
       }
       attempts.push_back(*std::move(attempt));
     }
-    auto verdicts = co_await session->Heartbeat(std::move(attempts));
+    auto verdicts =
+        co_await session->Heartbeat(std::move(attempts), context.getParams().getLeaving());
     Write(verdicts.status(), context.getResults().initStatus());
     if (!verdicts.ok()) co_return;
+    context.getResults().setIntervalMs(IntervalMs(*session));
     auto out = context.getResults().initVerdicts(static_cast<unsigned>(verdicts->size()));
     for (unsigned i = 0; i < verdicts->size(); ++i) {
       out.set(i, (*verdicts)[i] ? schema::Verdict::CONTINUE : schema::Verdict::CANCEL);
@@ -128,6 +134,7 @@ class HubServer final : public schema::WorkerHub::Server {
                           : absl::StatusOr<std::shared_ptr<worker::Session>>(capabilities.status());
     Write(session.status(), context.getResults().initStatus());
     if (session.ok()) {
+      context.getResults().setIntervalMs(IntervalMs(**session));
       context.getResults().setSession(kj::heap<SessionServer>(*std::move(session)));
     }
     return kj::READY_NOW;

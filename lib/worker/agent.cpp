@@ -7,10 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/worker/job_files.h"
 
 #include "damocles/base/log.h"
-#include "damocles/base/status.h"
-#include "damocles/storage/sector_paths.h"
 
 namespace damocles::worker {
 namespace {
@@ -21,42 +20,13 @@ constexpr absl::Duration kPause = absl::Milliseconds(100);
 constexpr absl::Duration kAllocateWaitShared = absl::Seconds(1);
 constexpr absl::Duration kReportRetry = absl::Seconds(1);
 
-std::string Describe(const std::map<std::string, std::string>& stores) {
-  std::string names;
-  for (const auto& [name, path] : stores) {
-    if (!names.empty()) names += ", ";
-    names += name;
-  }
-  return names.empty() ? "none" : names;
-}
+// Intervals between reconnections stay below the time-out, of which the heartbeat is a fifth.
+constexpr int kIntervalsBetweenConnections = 2;
 
-// The files of a job on this machine, or NOT_FOUND naming the store that is not attached.
-absl::StatusOr<prover::WindowPostTask> MapTask(const job::JobSpec& spec,
-                                               const AgentOptions& options) {
-  prover::WindowPostTask task{.proof_type = spec.proof_type,
-                              .miner = spec.miner,
-                              .randomness = spec.randomness,
-                              .sectors = {}};
-  const auto folder_of = [&](const std::string& store) -> absl::StatusOr<std::string> {
-    const auto found = options.stores.find(store);
-    if (found != options.stores.end()) return found->second;
-    return absl::NotFoundError(
-        absl::StrFormat("store \"%s\" is not attached at worker \"%s\" (attached: %s)", store,
-                        options.capabilities.name, Describe(options.stores)));
-  };
-  for (const job::JobSector& sector : spec.sectors) {
-    DAMOCLES_ASSIGN_OR_RETURN(const std::string sealed_folder, folder_of(sector.sealed_store));
-    DAMOCLES_ASSIGN_OR_RETURN(const std::string cache_folder, folder_of(sector.cache_store));
-    const storage::Variant variant =
-        sector.upgraded ? storage::Variant::kUpgraded : storage::Variant::kSealed;
-    const filecoin::SectorId id{.miner = spec.miner, .number = sector.number};
-    task.sectors.push_back({.number = sector.number,
-                            .comm_r = sector.comm_r,
-                            .sealed_path = storage::ReplicaPath(sealed_folder, id, variant),
-                            .cache_dir = storage::CachePath(cache_folder, id, variant)});
-  }
-  return task;
-}
+struct ProofOutcome {
+  absl::StatusOr<prover::WindowPostOutcome> proof;
+  std::string absent_store;  // why it says nothing about the sectors; empty: it does
+};
 
 }  // namespace
 
@@ -69,9 +39,18 @@ struct Agent::Link {
   std::unique_ptr<Manager> manager;
   std::shared_ptr<Session> session;  // null while not connected
   std::vector<std::shared_ptr<Work>> works;
-  bool undelivered = true;  // there may be results on disk for this manager
-  bool allocating = false;  // an Allocate call is under way
-  std::string last_error;   // so that the log tells news only
+  std::vector<AttemptId> stored;  // results on disk that this manager may not have yet
+  bool listed = false;            // `stored` was read from the disk
+  bool allocating = false;        // an Allocate call is under way
+  absl::Duration reconnect_max;
+  std::string last_error;  // so that the log tells news only
+};
+
+// What came of a job, if not a proof.
+struct Agent::Finding {
+  std::optional<job::FailureKind> failure = {};
+  std::string reason = {};
+  std::vector<job::SectorFault> faults = {};
 };
 
 Agent::Agent(AgentOptions options, std::shared_ptr<prover::WindowProver> prover,
@@ -85,6 +64,7 @@ Agent::Agent(AgentOptions options, std::shared_ptr<prover::WindowProver> prover,
       clock_(clock),
       drain_requested_(nullptr),
       slot_freed_(nullptr),
+      changed_(nullptr),
       jobs_(*this) {
   auto drain = kj::newPromiseAndFulfiller<void>();
   drain_requested_ = drain.promise.fork();
@@ -92,9 +72,11 @@ Agent::Agent(AgentOptions options, std::shared_ptr<prover::WindowProver> prover,
   auto slot = kj::newPromiseAndFulfiller<void>();
   slot_freed_ = slot.promise.fork();
   slot_fulfiller_ = kj::mv(slot.fulfiller);
+  CapabilitiesChanged();
   for (auto& manager : managers) {
     links_.push_back(std::make_unique<Link>());
     links_.back()->manager = std::move(manager);
+    links_.back()->reconnect_max = options_.reconnect_max;
   }
 }
 
@@ -107,7 +89,9 @@ Agent::~Agent() noexcept {
 kj::Promise<void> Agent::Run() {
   auto promises = kj::heapArrayBuilder<kj::Promise<void>>(links_.size());
   for (const auto& link : links_) promises.add(Serve(*link).ToPromise());
-  return kj::joinPromises(promises.finish());
+  kj::Promise<void> serving = kj::joinPromises(promises.finish());
+  if (!options_.refresh) return serving;
+  return serving.exclusiveJoin(Refreshing().ToPromise());
 }
 
 void Agent::Drain() {
@@ -142,12 +126,39 @@ void Agent::SlotFreed() {
   slot_fulfiller_ = kj::mv(slot.fulfiller);
 }
 
+// Ends every session: the next one tells the manager.
+void Agent::CapabilitiesChanged() {
+  if (changed_fulfiller_.get() != nullptr) changed_fulfiller_->fulfill();
+  auto changed = kj::newPromiseAndFulfiller<void>();
+  changed_ = changed.promise.fork();
+  changed_fulfiller_ = kj::mv(changed.fulfiller);
+}
+
+async::Task<void> Agent::Refreshing() {
+  while (true) {
+    co_await Sleep(options_.refresh_interval);
+    auto looking =
+        async::Offload<Capabilities>(executor_, [look = options_.refresh] { return look(); });
+    Capabilities capabilities = co_await kj::mv(looking);
+    if (capabilities == options_.capabilities) continue;
+    LogInfo("worker", "capabilities_changed",
+            {{"proof_types", capabilities.verifying_keys.size()},
+             {"stores", capabilities.stores.size()}});
+    options_.capabilities = std::move(capabilities);
+    CapabilitiesChanged();
+  }
+}
+
 void Agent::taskFailed(kj::Exception&& exception) {
   LogError("worker", "job_task_failed",
            {{"error", std::string(exception.getDescription().cStr())}});
 }
 
 async::Task<void> Agent::Serve(Link& link) {
+  if (const auto results = results_.List(link.manager->Name()); results.ok()) {
+    for (const StoredResult& result : *results) link.stored.push_back(result.attempt);
+    link.listed = true;
+  }
   absl::Duration delay = options_.reconnect_min;
   while (!draining_ || !link.works.empty()) {
     auto session = co_await link.manager->Connect(options_.capabilities);
@@ -163,55 +174,74 @@ async::Task<void> Agent::Serve(Link& link) {
       } else {
         co_await Sleep(delay).exclusiveJoin(drain_requested_.addBranch());
       }
-      delay = std::min(2 * delay, options_.reconnect_max);
+      delay = std::min(2 * delay, link.reconnect_max);
       continue;
     }
     LogInfo("worker", "connected", {{"manager", link.manager->Name()}});
-    delay = options_.reconnect_min;
     link.last_error.clear();
     link.session = *std::move(session);
-    link.undelivered = true;
+    link.reconnect_max = std::min(options_.reconnect_max,
+                                  kIntervalsBetweenConnections * link.session->HeartbeatInterval());
+    delay = std::min(options_.reconnect_min, link.reconnect_max);
     co_await ServeSession(link);
     link.session = nullptr;
     link.allocating = false;
-    if (!draining_) co_await Sleep(options_.reconnect_min);
+    if (!draining_) co_await Sleep(delay);
   }
 }
 
 async::Task<void> Agent::ServeSession(Link& link) {
-  // Whichever sees the session fail first ends both.
-  co_await Beating(link).ToPromise().exclusiveJoin(Allocating(link).ToPromise());
+  // What goes on here comes first: the manager may have been restarted, and leases run.
+  if (!co_await Beat(link)) co_return;
+  // Whichever sees the session fail first ends all.
+  kj::Promise<void> serving = Beating(link).ToPromise();
+  serving = serving.exclusiveJoin(Allocating(link).ToPromise());
+  serving = serving.exclusiveJoin(Delivering(link).ToPromise());
+  co_await serving.exclusiveJoin(changed_.addBranch());
+}
+
+// False: the session is of no use any more.
+async::Task<bool> Agent::Beat(Link& link) {
+  const std::shared_ptr<Session> session = link.session;
+  // Nothing that was asked for may arrive behind a heartbeat that says "leaving".
+  while (draining_ && link.allocating) {
+    auto taken_back = kj::evalLater([] {});
+    co_await kj::mv(taken_back);
+  }
+  const std::vector<std::shared_ptr<Work>> works = link.works;
+  std::vector<AttemptId> attempts;
+  for (const auto& work : works) attempts.push_back(work->info.attempt);
+  for (const AttemptId& stored : link.stored) {
+    if (std::ranges::find(attempts, stored) == attempts.end()) attempts.push_back(stored);
+  }
+  const std::size_t count = attempts.size();
+  // Also with none: it shows both ends that the connection lives.
+  auto verdicts = co_await session->Heartbeat(std::move(attempts), draining_);
+  if (!verdicts.ok() || verdicts->size() != count) {
+    LogWarning("worker", "connection_lost",
+               {{"manager", link.manager->Name()}, {"error", verdicts.status()}});
+    co_return false;
+  }
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    if ((*verdicts)[i] || works[i]->cancelled->load()) continue;
+    LogInfo("worker", "job_cancelled_by_manager", {{"job", works[i]->info.attempt.job.ToString()}});
+    works[i]->cancelled->store(true);
+  }
+  co_return true;
 }
 
 async::Task<void> Agent::Beating(Link& link) {
   const std::shared_ptr<Session> session = link.session;
-  co_await DeliverStored(link);
   while (true) {
-    // A drain that finds nothing to wait for ends at once.
-    if (draining_ && link.works.empty()) co_return;
-    if (draining_) {
-      co_await Sleep(options_.heartbeat_interval).exclusiveJoin(slot_freed_.addBranch());
-    } else {
-      co_await Sleep(options_.heartbeat_interval).exclusiveJoin(drain_requested_.addBranch());
+    if (!draining_) {
+      co_await Sleep(session->HeartbeatInterval()).exclusiveJoin(drain_requested_.addBranch());
+    } else if (!link.works.empty()) {
+      co_await Sleep(session->HeartbeatInterval()).exclusiveJoin(slot_freed_.addBranch());
     }
-    const std::vector<std::shared_ptr<Work>> works = link.works;
-    std::vector<AttemptId> attempts;
-    attempts.reserve(works.size());
-    for (const auto& work : works) attempts.push_back(work->info.attempt);
-    // Also with none: it shows both ends that the connection lives.
-    auto verdicts = co_await session->Heartbeat(std::move(attempts));
-    if (!verdicts.ok() || verdicts->size() != works.size()) {
-      LogWarning("worker", "connection_lost",
-                 {{"manager", link.manager->Name()}, {"error", verdicts.status()}});
-      co_return;
-    }
-    for (std::size_t i = 0; i < works.size(); ++i) {
-      if ((*verdicts)[i] || works[i]->cancelled->load()) continue;
-      LogInfo("worker", "job_cancelled_by_manager",
-              {{"job", works[i]->info.attempt.job.ToString()}});
-      works[i]->cancelled->store(true);
-    }
-    if (link.undelivered) co_await DeliverStored(link);
+    // A drain that finds nothing to wait for ends here, after its good-bye.
+    const bool last = draining_ && link.works.empty();
+    const bool alive = co_await Beat(link);
+    if (last || !alive) co_return;
   }
 }
 
@@ -233,6 +263,11 @@ async::Task<void> Agent::Allocating(Link& link) {
       co_await Sleep(kPause);
       continue;
     }
+    if (const absl::Duration early = last_start_ + options_.staggered - clock_.Now();
+        early > absl::ZeroDuration()) {
+      co_await Sleep(early).exclusiveJoin(drain_requested_.addBranch());
+      continue;
+    }
     const absl::Time asked = clock_.Now();
     link.allocating = true;
     // A drain takes the question back: an answer that came after it would be one more job.
@@ -247,40 +282,48 @@ async::Task<void> Agent::Allocating(Link& link) {
       co_return;
     }
     if (assignment->has_value()) {
+      last_start_ = clock_.Now();
       jobs_.add(RunJob(link, *std::move(*assignment)).ToPromise());
     } else if (shared || clock_.Now() - asked < kPause) {
       // Also lets the other managers have their turn.
-      co_await Sleep(kPause);
+      co_await Sleep(std::min(kPause, wait));
     }
   }
 }
 
-async::Task<absl::Status> Agent::Deliver(Link& link, const StoredResult& result_at_call) {
-  const StoredResult result = result_at_call;  // the caller's may go while we wait
+async::Task<absl::Status> Agent::Deliver(Link& link, StoredResult result) {
   const std::shared_ptr<Session> session = link.session;
-  if (session == nullptr) {
-    link.undelivered = true;
-    co_return absl::UnavailableError("not connected");
-  }
+  if (session == nullptr) co_return absl::UnavailableError("not connected");
   auto accepted = co_await session->Finish(result.attempt, result.proof);
-  if (!accepted.ok()) {
-    link.undelivered = true;
-    co_return accepted.status();
-  }
+  if (!accepted.ok()) co_return accepted.status();
   LogInfo("worker", *accepted ? "proof_delivered" : "proof_not_needed",
           {{"job", result.attempt.job.ToString()}, {"manager", result.manager}});
   co_return results_.Remove(result.manager, result.attempt);
 }
 
+// In a task of its own: a manager that takes long over a proof must still hear the heartbeats.
+async::Task<void> Agent::Delivering(Link& link) {
+  const std::shared_ptr<Session> session = link.session;
+  while (true) {
+    if (!link.stored.empty() || !link.listed) co_await DeliverStored(link);
+    co_await Sleep(session->HeartbeatInterval());
+  }
+}
+
 async::Task<void> Agent::DeliverStored(Link& link) {
-  link.undelivered = false;
   auto results = results_.List(link.manager->Name());
   if (!results.ok()) {
     LogError("worker", "stored_results_unreadable", {{"error", results.status()}});
-    link.undelivered = true;
     co_return;
   }
+  std::vector<AttemptId> there;
+  for (const StoredResult& result : *results) there.push_back(result.attempt);
+  link.stored = std::move(there);
+  link.listed = true;
   for (const StoredResult& result : *results) {
+    const bool in_hand = std::ranges::any_of(
+        link.works, [&](const auto& work) { return work->info.attempt == result.attempt; });
+    if (in_hand) continue;  // its job delivers it
     absl::Status status;
     if (result.close_time < clock_.Now()) {
       LogWarning("worker", "stored_result_too_late", {{"job", result.attempt.job.ToString()}});
@@ -288,11 +331,12 @@ async::Task<void> Agent::DeliverStored(Link& link) {
     } else {
       status = co_await Deliver(link, result);
     }
-    if (!status.ok()) {
+    if (status.ok()) {
+      std::erase(link.stored, result.attempt);
+    } else {
       LogWarning(
           "worker", "stored_result_kept",
           {{"job", result.attempt.job.ToString()}, {"manager", result.manager}, {"error", status}});
-      link.undelivered = true;
     }
   }
 }
@@ -315,79 +359,97 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
            {"deadline", assignment.spec->deadline_index},
            {"sectors", assignment.spec->sectors.size()}});
 
-  // Tells the manager, through whatever session there is by then, until it has heard.
-  std::optional<job::FailureKind> failure;
-  std::string reason;
-  std::vector<job::SectorFault> faults;
-  const auto task = MapTask(*assignment.spec, options_);
+  Finding finding;
+  auto task = MapTask(*assignment.spec, options_.stores, options_.capabilities.name);
   if (!task.ok()) {
-    failure = job::FailureKind::kMapping;
-    reason = std::string(task.status().message());
+    finding.failure = job::FailureKind::kMapping;
+    finding.reason = std::string(task.status().message());
+    co_await Report(link, work, assignment.close_time, std::move(finding));
+    co_return;
+  }
+  // No lambda inside co_await: g++ 12 destroys its captures twice.
+  auto proving = async::Offload<ProofOutcome>(
+      executor_, [prover = prover_, task = *std::move(task), spec = assignment.spec,
+                  stores = options_.stores, cancelled = work->cancelled] {
+        ProofOutcome made{.proof = prover->Prove(task, *cancelled), .absent_store = ""};
+        if (made.proof.ok()) made.absent_store = AbsentStore(*spec, stores, made.proof->faults);
+        return made;
+      });
+  ProofOutcome made = co_await kj::mv(proving);
+  if (work->cancelled->load()) {
+    LogInfo("worker", "job_stopped", {{"job", attempt.job.ToString()}});
+    co_return;
+  }
+  if (made.proof.ok() && made.proof->faults.empty()) {
+    LogInfo("worker", "job_proven",
+            {{"job", attempt.job.ToString()},
+             {"seconds",
+              absl::StrFormat("%.3f", absl::ToDoubleSeconds(clock_.Now() - work->info.started))}});
+    // Named: g++ 12 destroys temporaries inside co_await twice.
+    StoredResult result{.manager = link.manager->Name(),
+                        .attempt = attempt,
+                        .close_time = assignment.close_time,
+                        .proof = std::move(made.proof->proof)};
+    co_await Hand(link, work, std::move(result));
+    co_return;
+  }
+  if (!made.proof.ok()) {
+    finding.failure = job::FailureKind::kAttempt;
+    finding.reason = made.proof.status().ToString();
+  } else if (!made.absent_store.empty()) {
+    finding.failure = job::FailureKind::kMapping;
+    finding.reason = std::move(made.absent_store);
   } else {
-    // No lambda inside co_await: g++ 12 destroys its captures twice.
-    auto proving = async::Offload<absl::StatusOr<prover::WindowPostOutcome>>(
-        executor_, [prover = prover_, task = *task, cancelled = work->cancelled] {
-          return prover->Prove(task, *cancelled);
-        });
-    auto outcome = co_await kj::mv(proving);
-    if (work->cancelled->load()) {
-      LogInfo("worker", "job_stopped", {{"job", attempt.job.ToString()}});
-      co_return;
-    }
-    if (!outcome.ok()) {
-      failure = job::FailureKind::kAttempt;
-      reason = outcome.status().ToString();
-    } else if (!outcome->faults.empty()) {
-      for (const prover::SectorFault& fault : outcome->faults) {
-        faults.push_back({.number = fault.number, .reason = fault.reason});
-      }
-    } else {
-      const StoredResult result{.manager = link.manager->Name(),
-                                .attempt = attempt,
-                                .close_time = assignment.close_time,
-                                .proof = outcome->proof};
-      LogInfo("worker", "job_proven",
-              {{"job", attempt.job.ToString()},
-               {"seconds", absl::StrFormat(
-                               "%.3f", absl::ToDoubleSeconds(clock_.Now() - work->info.started))}});
-      // A disk that refuses must not cost the proof: deliver it all the same.
-      if (const absl::Status saved = results_.Save(result); !saved.ok()) {
-        LogError("worker", "result_not_on_disk",
-                 {{"job", attempt.job.ToString()}, {"error", saved}});
-      }
-      while (clock_.Now() < result.close_time && !work->cancelled->load()) {
-        const absl::Status delivered = co_await Deliver(link, result);
-        if (delivered.ok()) co_return;
-        LogWarning("worker", "proof_not_delivered",
-                   {{"job", attempt.job.ToString()}, {"error", delivered}});
-        // On disk it waits for the next session, without holding the slot.
-        if (const auto kept = results_.List(link.manager->Name());
-            kept.ok() && std::any_of(kept->begin(), kept->end(), [&](const StoredResult& stored) {
-              return stored.attempt == attempt;
-            })) {
-          co_return;
-        }
-        co_await Sleep(kReportRetry);
-      }
-      co_return;
+    for (const prover::SectorFault& fault : made.proof->faults) {
+      finding.faults.push_back({.number = fault.number, .reason = fault.reason});
     }
   }
+  co_await Report(link, work, assignment.close_time, std::move(finding));
+}
 
-  while (clock_.Now() < assignment.close_time && !work->cancelled->load()) {
-    absl::Status told = absl::UnavailableError("not connected");
-    if (const std::shared_ptr<Session> session = link.session; session != nullptr) {
-      if (failure) {
-        told = co_await session->Fail(attempt, *failure, reason);
-      } else {
-        told = co_await session->ReportFaults(attempt, faults);
-      }
+// A proof goes to the disk, then to the manager; if that is away, the disk keeps it without holding
+// the slot.
+async::Task<void> Agent::Hand(Link& link, std::shared_ptr<Work> work, StoredResult result) {
+  const absl::Status saved = results_.Save(result);
+  // A disk that refuses must not cost the proof: deliver it all the same.
+  if (!saved.ok()) {
+    LogError("worker", "result_not_on_disk",
+             {{"job", result.attempt.job.ToString()}, {"error", saved}});
+  }
+  while (clock_.Now() < result.close_time && !work->cancelled->load()) {
+    const absl::Status delivered = co_await Deliver(link, result);
+    if (delivered.ok()) co_return;
+    LogWarning("worker", "proof_not_delivered",
+               {{"job", result.attempt.job.ToString()}, {"error", delivered}});
+    if (saved.ok()) {
+      link.stored.push_back(result.attempt);
+      co_return;
     }
-    if (told.ok()) break;
     co_await Sleep(kReportRetry);
   }
-  LogWarning("worker", failure ? "job_failed" : "job_faulty",
-             {{"job", attempt.job.ToString()},
-              {"reason", failure ? reason : absl::StrFormat("%d faulty sectors", faults.size())}});
+}
+
+// Tells the manager, through whatever session there is by then, until it has heard.
+async::Task<void> Agent::Report(Link& link, std::shared_ptr<Work> work, absl::Time until,
+                                Finding finding) {
+  const AttemptId attempt = work->info.attempt;
+  LogWarning(
+      "worker", finding.failure ? "job_failed" : "job_faulty",
+      {{"job", attempt.job.ToString()},
+       {"reason", finding.failure ? finding.reason
+                                  : absl::StrFormat("%d faulty sectors", finding.faults.size())}});
+  while (clock_.Now() < until && !work->cancelled->load()) {
+    absl::Status told = absl::UnavailableError("not connected");
+    if (const std::shared_ptr<Session> session = link.session; session != nullptr) {
+      if (finding.failure) {
+        told = co_await session->Fail(attempt, *finding.failure, finding.reason);
+      } else {
+        told = co_await session->ReportFaults(attempt, finding.faults);
+      }
+    }
+    if (told.ok()) co_return;
+    co_await Sleep(kReportRetry);
+  }
 }
 
 }  // namespace damocles::worker

@@ -12,15 +12,39 @@
 
 namespace damocles::worker {
 
+namespace {
+
+// A heartbeat may be lost or late: so many fit into the time-out.
+constexpr int kHeartbeatsInTimeout = 5;
+// Also with a long time-out a dead connection should be seen soon.
+constexpr absl::Duration kHeartbeatIntervalMax = absl::Seconds(3);
+// A heartbeat may have left before the answer to Allocate arrived, and worker and manager talk one
+// heartbeat after the other: what the second one does not name never arrived.
+constexpr int kMissesMax = 2;
+
+// Given out, and not confirmed yet by a heartbeat or a report.
+struct Pending {
+  job::JobId job;
+  int misses = 0;
+};
+
+}  // namespace
+
 struct Hub::State {
+  struct Worker {
+    WorkerInfo info;
+    int sessions = 0;                          // open ones
+    std::map<std::uint64_t, Pending> pending;  // by attempt number; of the present process
+    bool leaving = false;
+  };
+
   job::Queue& queue;
   std::shared_ptr<prover::WindowVerifier> verifier;
   async::Executor& executor;
   kj::Timer& timer;
   const Clock& clock;
   std::map<filecoin::PoStProofType, std::string> own_keys;
-  std::map<std::string, WorkerInfo> workers;
-  std::map<std::string, int> sessions;  // open ones, by worker name
+  std::map<std::string, Worker> workers;
   bool practice_allowed = false;
   kj::ForkedPromise<void> available = nullptr;
   kj::Own<kj::PromiseFulfiller<void>> available_fulfiller;
@@ -36,61 +60,100 @@ struct Hub::State {
     Rearm();
     fulfiller->fulfill();
   }
+
+  // Gives back what the worker never got.
+  absl::Status Reconcile(Worker& worker, const std::vector<AttemptId>& listed) {
+    for (const AttemptId& attempt : listed) worker.pending.erase(attempt.attempt);
+    for (auto at = worker.pending.begin(); at != worker.pending.end();) {
+      if (!worker.leaving && ++at->second.misses < kMissesMax) {
+        ++at;
+        continue;
+      }
+      const std::string& name = worker.info.capabilities.name;
+      LogWarning("worker", "assignment_lost",
+                 {{"worker", name}, {"job", at->second.job.ToString()}, {"now", "given back"}});
+      DAMOCLES_RETURN_IF_ERROR(queue.NeverReceived(at->second.job, at->first, name));
+      at = worker.pending.erase(at);
+    }
+    return absl::OkStatus();
+  }
+
   // kj::Own's destructor may throw, a shared_ptr's deleter may not.
   ~State() noexcept {}  // NOLINT(modernize-use-equals-default)
 };
 
 class Hub::HubSession final : public Session {
  public:
-  HubSession(std::shared_ptr<State> state, Capabilities capabilities, bool all_stores)
+  HubSession(std::shared_ptr<State> state, const Capabilities& capabilities, bool local)
       : state_(std::move(state)),
         name_(capabilities.name),
         offer_{.name = capabilities.name,
-               .miners = std::move(capabilities.miners),
-               .proof_types = std::move(capabilities.proof_types),
-               .stores = std::move(capabilities.stores),
-               .all_stores = all_stores} {
-    ++state_->sessions[name_];
+               .filters = capabilities.threads,
+               .stores = capabilities.stores,
+               .all_stores = local,
+               .instance = capabilities.instance} {
+    if (!local) {
+      offer_.provable.emplace();
+      for (const auto& [type, digest] : capabilities.verifying_keys) {
+        offer_.provable->push_back(filecoin::SectorSizeOf(type));
+      }
+    }
+    ++Self().sessions;
   }
 
   ~HubSession() override {
-    WorkerInfo& info = state_->workers[name_];
-    if (--state_->sessions[name_] > 0) return;
-    info.connected = false;
+    State::Worker& worker = Self();
+    if (--worker.sessions > 0) return;
+    worker.info.connected = false;
     LogInfo("worker", "worker_disconnected", {{"worker", name_}});
   }
 
   async::Task<absl::StatusOr<std::optional<job::Assignment>>> Allocate(
       absl::Duration wait) override {
-    Seen();
+    DAMOCLES_CO_RETURN_IF_ERROR(Seen());
     const absl::Time until = state_->clock.Now() + wait;
     while (true) {
       // Taken before the look at the queue, so that nothing falls between look and wait.
       kj::Promise<void> news = state_->available.addBranch();
       auto assignment = state_->queue.Allocate(offer_);
-      if (!assignment.ok() || assignment->has_value()) co_return assignment;
+      if (!assignment.ok()) co_return assignment;
+      if (assignment->has_value()) {
+        Self().pending[(*assignment)->attempt] = {.job = (*assignment)->id};
+        co_return assignment;
+      }
       const absl::Duration left = until - state_->clock.Now();
       if (left <= absl::ZeroDuration()) co_return std::nullopt;
       co_await news.exclusiveJoin(
           state_->timer.afterDelay(absl::ToInt64Microseconds(left) * kj::MICROSECONDS));
+      DAMOCLES_CO_RETURN_IF_ERROR(CheckPresent());
     }
   }
 
-  async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(
-      std::vector<AttemptId> attempts) override {
-    Seen();
-    state_->workers[name_].running = attempts;
+  async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(std::vector<AttemptId> attempts,
+                                                           bool leaving) override {
+    DAMOCLES_CO_RETURN_IF_ERROR(Seen());
+    State::Worker& worker = Self();
+    worker.info.running = attempts;
     std::vector<bool> go_on;
     for (const AttemptId& attempt : attempts) {
       DAMOCLES_CO_ASSIGN_OR_RETURN(const job::HeartbeatReply reply,
                                    state_->queue.Heartbeat(attempt.job, attempt.attempt, name_));
       go_on.push_back(reply == job::HeartbeatReply::kContinue);
     }
+    if (leaving && !worker.leaving) state_->queue.WorkerLeft(name_);
+    worker.leaving = leaving;
+    DAMOCLES_CO_RETURN_IF_ERROR(state_->Reconcile(worker, attempts));
     co_return go_on;
   }
 
+  absl::Duration HeartbeatInterval() const override {
+    return std::min(state_->queue.GetPolicy().heartbeat_timeout / kHeartbeatsInTimeout,
+                    kHeartbeatIntervalMax);
+  }
+
+  // A proof is welcome from whoever brings it, also from a process that was replaced.
   async::Task<absl::StatusOr<bool>> Finish(AttemptId attempt, Bytes proof) override {
-    Seen();
+    Reported(attempt);
     const std::shared_ptr<State> state = state_;  // this session may end while we verify
     const std::string name = name_;
     auto record = state->queue.Get(attempt.job);
@@ -137,7 +200,7 @@ class Hub::HubSession final : public Session {
 
   async::Task<absl::Status> ReportFaults(AttemptId attempt,
                                          std::vector<job::SectorFault> faults) override {
-    Seen();
+    Reported(attempt);
     co_return ForgetUnknown(
         state_->queue.FinishFaults(attempt.job, attempt.attempt, name_, std::move(faults))
             .status());
@@ -145,13 +208,29 @@ class Hub::HubSession final : public Session {
 
   async::Task<absl::Status> Fail(AttemptId attempt, job::FailureKind kind,
                                  std::string reason) override {
-    Seen();
+    Reported(attempt);
     co_return ForgetUnknown(
         state_->queue.Fail(attempt.job, attempt.attempt, name_, reason, kind).status());
   }
 
  private:
-  void Seen() { state_->workers[name_].last_seen = state_->clock.Now(); }
+  State::Worker& Self() { return state_->workers[name_]; }
+
+  // Whether the worker's name still belongs to the process behind this session.
+  absl::Status CheckPresent() {
+    if (Self().info.capabilities.instance == offer_.instance) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "another process registered as worker \"%s\", from %s", name_, Self().info.address));
+  }
+  absl::Status Seen() {
+    DAMOCLES_RETURN_IF_ERROR(CheckPresent());
+    Self().info.last_seen = state_->clock.Now();
+    return absl::OkStatus();
+  }
+  void Reported(const AttemptId& attempt) {
+    // A report of an older process says nothing about the present one.
+    if (Seen().ok()) Self().pending.erase(attempt.attempt);
+  }
 
   // Of a job that was removed nobody needs to hear.
   static absl::Status ForgetUnknown(const absl::Status& status) {
@@ -160,7 +239,7 @@ class Hub::HubSession final : public Session {
 
   const std::shared_ptr<State> state_;
   const std::string name_;
-  const job::WorkerOffer offer_;
+  job::WorkerOffer offer_;
 };
 
 Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
@@ -173,7 +252,6 @@ Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
                        .clock = clock,
                        .own_keys = std::move(own_keys),
                        .workers = {},
-                       .sessions = {},
                        .practice_allowed = false,
                        .available = nullptr,
                        .available_fulfiller = {}}) {
@@ -190,7 +268,7 @@ void Hub::AllowPracticeKeys(bool allowed) {
 }
 
 absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities,
-                                                       std::string address, bool all_stores) {
+                                                       std::string address, bool local) {
   if (capabilities.name.empty()) {
     return absl::InvalidArgumentError("a worker needs a name: set [worker] name");
   }
@@ -210,30 +288,60 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
         "and the chain is not known to be one; run damocles-prover params check on the worker",
         capabilities.name, static_cast<int>(capabilities.practice_types.front())));
   }
-  WorkerInfo& info = state_->workers[capabilities.name];
-  if (info.capabilities.instance != capabilities.instance) {
-    // A new process has nothing in work; a new connection of the old one goes on where it was.
-    DAMOCLES_RETURN_IF_ERROR(state_->queue.WorkerStarted(capabilities.name));
+  const absl::Time now = state_->clock.Now();
+  const auto known = state_->workers.find(capabilities.name);
+  const bool is_new = known == state_->workers.end() ||
+                      known->second.info.capabilities.instance != capabilities.instance;
+  if (is_new && known != state_->workers.end() && known->second.sessions > 0) {
+    const WorkerInfo& other = known->second.info;
+    const absl::Duration silent = now - other.last_seen;
+    if (silent <= state_->queue.GetPolicy().heartbeat_timeout) {
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "the name \"%s\" is taken: another worker of that name is connected from %s, this one "
+          "comes from %s; give each its own [worker] name",
+          capabilities.name, other.address, address));
+    }
+    LogWarning("worker", "worker_replaced",
+               {{"worker", capabilities.name},
+                {"silent", other.address},
+                {"now", address},
+                {"if_both_live", "give each its own [worker] name"}});
   }
-  info.capabilities = capabilities;
-  info.address = std::move(address);
-  info.connected = true;
-  info.last_seen = state_->clock.Now();
-  LogInfo(
-      "worker", "worker_registered",
-      {{"worker", capabilities.name}, {"address", info.address}, {"slots", capabilities.slots}});
-  return std::make_shared<HubSession>(state_, std::move(capabilities), all_stores);
+  if (is_new || known->second.info.capabilities != capabilities) {
+    // What other processes had in work is gone; this one may reach what it could not.
+    DAMOCLES_RETURN_IF_ERROR(state_->queue.WorkerStarted(capabilities.name, capabilities.instance));
+  }
+  State::Worker& worker = state_->workers[capabilities.name];
+  if (is_new) {
+    // Given out before this manager was started: perhaps never received.
+    worker.pending.clear();
+    worker.leaving = false;
+    for (auto& [job, attempt] :
+         state_->queue.LiveAttempts(capabilities.name, capabilities.instance)) {
+      worker.pending[attempt] = {.job = job};
+    }
+  }
+  worker.info.capabilities = capabilities;
+  worker.info.address = std::move(address);
+  worker.info.connected = true;
+  worker.info.last_seen = now;
+  LogInfo("worker", "worker_registered",
+          {{"worker", capabilities.name},
+           {"address", worker.info.address},
+           {"slots", capabilities.slots},
+           {"proof_types", capabilities.verifying_keys.size()}});
+  return std::make_shared<HubSession>(state_, capabilities, local);
 }
 
 std::vector<Hub::WorkerInfo> Hub::Workers() const {
   std::vector<WorkerInfo> workers;
-  for (const auto& [name, info] : state_->workers) workers.push_back(info);
+  for (const auto& [name, worker] : state_->workers) workers.push_back(worker.info);
   return workers;
 }
 
 async::Task<absl::StatusOr<std::shared_ptr<Session>>> LocalManager::Connect(
     Capabilities capabilities) {
-  co_return hub_.Register(std::move(capabilities), "in this process", /*all_stores=*/true);
+  co_return hub_.Register(std::move(capabilities), "in this process", /*local=*/true);
 }
 
 }  // namespace damocles::worker

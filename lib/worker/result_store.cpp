@@ -139,6 +139,10 @@ absl::StatusOr<std::vector<StoredResult>> ResultStore::List(std::string_view man
     if (name.starts_with(prefix) && name.ends_with(".result")) {
       const std::string path = entries->path().string();
       auto content = ReadFile(path, kFileBytesMax);
+      if (absl::IsResourceExhausted(content.status()) &&
+          entries->file_size(error) <= kFileBytesMax) {
+        return content.status();  // no descriptor left: says nothing about the file
+      }
       auto result = content.ok() ? DecodeResult(*content) : content.status();
       if (result.ok()) {
         results.push_back(*std::move(result));

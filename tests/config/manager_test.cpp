@@ -198,8 +198,7 @@ Posts.Enabled = true
         "(sector-manager.cfg:5:1)",
         "Common.PersistStores.Path: is missing",
         "sector-manager.cfg:12:1: Common.Proving.WorkerProver.HeartbeatTimeout: is 15ns, want "
-        "100ms "
-        "to 1h0m0s (an integer counts nanoseconds)",
+        "2s to 1h0m0s (an integer counts nanoseconds)",
         "Miners.PoSt.GasOverEstimation: is 0.5, want 1 to 100",
         "Miners.PoSt.Senders: \"f0zz\" is not an address",
         "sector-manager.cfg:18:1: Miners.Actor: miner 1000 is there already",

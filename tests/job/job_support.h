@@ -42,8 +42,7 @@ inline Bytes MakeProof(std::uint8_t content) {
 }
 
 inline WorkerOffer MakeOffer(std::string name) {
-  return {
-      .name = std::move(name), .miners = {}, .proof_types = {}, .stores = {"store-a", "store-b"}};
+  return {.name = std::move(name), .stores = {"store-a", "store-b"}};
 }
 
 }  // namespace damocles::job

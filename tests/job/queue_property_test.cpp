@@ -3,12 +3,14 @@
 // Random lives of a few jobs, workers and a manager that is restarted now and then, from a seed.
 // After each event the promises of the queue are checked against a simple model.
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
 #include "tests/job/job_support.h"
 #include "tests/support/status_matchers.h"
@@ -90,7 +92,7 @@ class Life {
         if (random_.Below(3) == 0) {
           ASSERT_OK(queue_->Remove(id));
         } else {
-          ASSERT_OK(queue_->Reset(id));
+          ASSERT_OK(queue_->Reset(id, /*automatic=*/random_.Below(2) == 0));
           proofs_.erase(id);
         }
         ++resets_[id];
@@ -98,8 +100,8 @@ class Life {
       }
       case 13:
         if (random_.Below(3) == 0) return Restart();
-        ASSERT_OK(queue_->WorkerStarted(Worker()));
-        return;
+        if (random_.Below(2) == 0) return NeverReceived();
+        return StartWorker();
       default:
         ASSERT_OK(queue_->Tick());
         return;
@@ -109,7 +111,9 @@ class Life {
   void Allocate() {
     const std::string worker = Worker();
     const auto before = Snapshot();
-    const auto assignment = queue_->Allocate(MakeOffer(worker));
+    WorkerOffer offer = MakeOffer(worker);
+    offer.instance = InstanceOf(worker);
+    const auto assignment = queue_->Allocate(offer);
     ASSERT_OK(assignment);
     if (!assignment->has_value()) return;
     const Assignment& got = **assignment;
@@ -118,7 +122,7 @@ class Life {
     const JobRecord& was = before.at(got.id);
     EXPECT_TRUE(was.state == JobState::kReadyToRun || was.state == JobState::kRunning);
     for (const Attempt& live : was.live) EXPECT_NE(live.worker, worker);
-    for (const Exclusion& x : was.excluded) EXPECT_NE(x.worker, worker);
+    EXPECT_FALSE(IsExcluded(was, worker, clock_.Now()));
     if (was.state == JobState::kRunning) {
       EXPECT_TRUE(policy_.redundancy);
     }
@@ -149,6 +153,40 @@ class Life {
     ASSERT_OK(verdict);
     EXPECT_EQ(*verdict, had ? Verdict::kStale : Verdict::kAccepted);
     if (!had) proofs_[held->id] = proof;
+  }
+
+  std::string InstanceOf(const std::string& worker) {
+    return absl::StrFormat("%s-%d", worker, instances_[worker]);
+  }
+
+  // Half of the time the same process only connects anew, and loses nothing.
+  void StartWorker() {
+    const std::string worker = Worker();
+    const auto before = Snapshot();
+    const bool anew = random_.Below(2) == 0;
+    if (anew) ++instances_[worker];
+    ASSERT_OK(queue_->WorkerStarted(worker, InstanceOf(worker)));
+    for (const auto& [id, record] : before) {
+      const auto after = queue_->Get(id)->live;
+      for (const Attempt& a : record.live) {
+        const bool may_live =
+            a.worker != worker || a.instance.empty() || a.instance == InstanceOf(worker);
+        EXPECT_EQ(std::ranges::find(after, a) != after.end(), may_live);
+      }
+    }
+  }
+
+  void NeverReceived() {
+    const Held* held = Pick();
+    if (held == nullptr) return;
+    const auto before = Snapshot();
+    const bool fenced = IsFencedOff(*held);
+    ASSERT_OK(queue_->NeverReceived(held->id, held->attempt, held->worker));
+    if (fenced) return ExpectUnchanged(before);
+    const auto job = queue_->Get(held->id);
+    ASSERT_OK(job);
+    EXPECT_TRUE(IsFencedOff(*held)) << "given back, and still held";
+    EXPECT_LE(job->tries, before.at(held->id).tries) << "it burnt a try";
   }
 
   bool IsFencedOff(const Held& held) {
@@ -242,6 +280,7 @@ class Life {
   std::map<JobId, Bytes> proofs_;
   std::map<JobId, int> resets_;
   std::set<std::uint64_t> given_;
+  std::map<std::string, int> instances_;
 };
 
 TEST(QueuePropertyTest, PromisesHoldInRandomLives) {

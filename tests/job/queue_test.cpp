@@ -154,10 +154,9 @@ TEST_F(QueueTest, ClosedJobsAreNotHandedOut) {
 TEST_F(QueueTest, OffersLimitWhatIsHandedOut) {
   const JobId id = Add(1);
   WorkerOffer offer = MakeOffer("a");
-  offer.miners = {4242};
+  offer.filters = {{.miners = {4242}}};
   EXPECT_FALSE(Ask(offer).has_value());
-  offer = MakeOffer("a");
-  offer.proof_types = {filecoin::PoStProofType::kWindow2KiBV1_1};
+  offer.filters = {{.proof_types = {filecoin::PoStProofType::kWindow2KiBV1_1}}};
   EXPECT_FALSE(Ask(offer).has_value());
   offer = MakeOffer("a");
   offer.stores = {"store-a"};
@@ -165,8 +164,33 @@ TEST_F(QueueTest, OffersLimitWhatIsHandedOut) {
   offer.stores = {};
   EXPECT_FALSE(Ask(offer).has_value());
   offer.all_stores = true;
-  offer.miners = {MakeSpec(1).miner};
-  offer.proof_types = {MakeSpec(1).proof_type};
+  offer.filters = {{.miners = {MakeSpec(1).miner}, .proof_types = {MakeSpec(1).proof_type}}};
+  EXPECT_EQ(Ask(offer)->id, id);
+}
+
+TEST_F(QueueTest, TheThreadsOfAWorkerDoNotMixTheirFilters) {
+  const JobId id = Add(1);
+  const filecoin::ActorId miner = MakeSpec(1).miner;
+  const filecoin::PoStProofType type = MakeSpec(1).proof_type;
+  WorkerOffer offer = MakeOffer("a");
+  offer.filters = {{.miners = {miner}, .proof_types = {filecoin::PoStProofType::kWindow64GiBV1_1}},
+                   {.miners = {4242}, .proof_types = {type}}};
+  EXPECT_FALSE(Ask(offer).has_value()) << "no thread takes this miner in this size";
+  offer.filters = {{.proof_types = {filecoin::PoStProofType::kWindow64GiBV1_1}},
+                   {.miners = {4242}}};
+  EXPECT_FALSE(Ask(offer).has_value()) << "two limits are not none";
+  offer.filters.push_back({.miners = {miner}});
+  EXPECT_EQ(Ask(offer)->id, id);
+}
+
+TEST_F(QueueTest, AWorkerWithoutTheParametersGetsNothing) {
+  const JobId id = Add(1);
+  WorkerOffer offer = MakeOffer("a");
+  offer.provable.emplace();
+  EXPECT_FALSE(Ask(offer).has_value());
+  offer.provable = {filecoin::SectorSize::k2KiB};
+  EXPECT_FALSE(Ask(offer).has_value());
+  offer.provable->push_back(filecoin::SectorSizeOf(MakeSpec(1).proof_type));
   EXPECT_EQ(Ask(offer)->id, id);
 }
 

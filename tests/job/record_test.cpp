@@ -29,11 +29,11 @@ JobRecord FullRecord() {
   record.attempt = 9;
   record.tries = 2;
   record.spares = 1;
-  record.live = {{8, "worker-1", 2, kStart + absl::Seconds(1), kStart + absl::Seconds(4)},
-                 {9, "worker-2", 2, kStart + absl::Seconds(2), absl::InfinitePast()}};
-  record.lost = {{7, "worker-3", 1, kStart, kStart}};
+  record.live = {{8, "worker-1", 2, kStart + absl::Seconds(1), kStart + absl::Seconds(4), "i-1"},
+                 {9, "worker-2", 2, kStart + absl::Seconds(2), absl::InfinitePast(), ""}};
+  record.lost = {{7, "worker-3", 1, kStart, kStart, "i-3"}};
   record.worker = "worker-2";
-  record.excluded = {{"worker-4", "store-b is not attached"}};
+  record.excluded = {{"worker-4", "store-b is not attached", kStart}};
   record.avoid = {"worker-3"};
   record.failure = FailureKind::kHeartbeat;
   record.error = "worker-3: heartbeat timeout";
@@ -82,16 +82,20 @@ TEST(JobRecordTest, EveryStateSurvivesItsBytes) {
   EXPECT_EQ(DescribeState(back), "Faults(2)");
 }
 
-// The bytes that version 0.1.0 wrote are read for ever.  DAMOCLES_WRITE_TEST_DATA=1 makes them
-// anew, which only a new format, kept beside the old one, may need.
+// The bytes that older versions wrote are read for ever.  DAMOCLES_WRITE_TEST_DATA=1 makes those of
+// the present formats anew, which only a new format, kept beside the old ones, may need.
 TEST(JobRecordTest, BytesOfFormat1AreRead) {
   const std::string folder = DAMOCLES_TEST_DATA_DIR "/job/";
-  const JobRecord record = FullRecord();
+  JobRecord record = FullRecord();
   if (std::getenv("DAMOCLES_WRITE_TEST_DATA") != nullptr) {  // NOLINT(concurrency-mt-unsafe)
     ASSERT_OK(MakeFolders(folder));
     ASSERT_OK(WriteFileAtomically(folder + "spec-1.bin", AsText(EncodeSpec(*record.spec))));
-    ASSERT_OK(WriteFileAtomically(folder + "record-1.bin", AsText(EncodeRecord(record))));
+    ASSERT_OK(WriteFileAtomically(folder + "record-2.bin", AsText(EncodeRecord(record))));
   }
+  for (auto* attempts : {&record.live, &record.lost}) {
+    for (Attempt& attempt : *attempts) attempt.instance.clear();  // format 1 knew none
+  }
+  record.excluded[0].at = absl::InfinitePast();
   ASSERT_OK_AND_ASSIGN(const std::string spec_bytes, ReadFile(folder + "spec-1.bin"));
   ASSERT_OK_AND_ASSIGN(const JobSpec spec, DecodeSpec(AsBytes(spec_bytes)));
   EXPECT_EQ(spec.sectors, record.spec->sectors);
@@ -102,6 +106,15 @@ TEST(JobRecordTest, BytesOfFormat1AreRead) {
   ASSERT_OK_AND_ASSIGN(const JobRecord back,
                        DecodeRecord(record.id, record.spec, AsBytes(record_bytes)));
   ExpectSame(back, record);
+}
+
+TEST(JobRecordTest, BytesOfFormat2AreRead) {
+  const JobRecord record = FullRecord();
+  ASSERT_OK_AND_ASSIGN(const std::string bytes,
+                       ReadFile(DAMOCLES_TEST_DATA_DIR "/job/record-2.bin"));
+  ASSERT_OK_AND_ASSIGN(const JobRecord back, DecodeRecord(record.id, record.spec, AsBytes(bytes)));
+  ExpectSame(back, record);
+  EXPECT_EQ(back.live[0].instance, "i-1");
 }
 
 TEST(JobRecordTest, EveryCutAndEveryTailIsRefused) {
@@ -129,7 +142,7 @@ TEST(JobRecordTest, ChangedBytesAreRefusedOrMeanWhatTheySay) {
     Bytes bytes = good;
     bytes[random.Below(bytes.size())] = static_cast<std::uint8_t>(random.Below(256));
     const auto back = DecodeRecord(record.id, record.spec, bytes);
-    if (back.ok()) {
+    if (back.ok() && bytes[0] == good[0]) {
       ASSERT_EQ(ToHex(EncodeRecord(*back)), ToHex(bytes));
     }
     Bytes spec_bytes = good_spec;
@@ -144,9 +157,12 @@ TEST(JobRecordTest, ChangedBytesAreRefusedOrMeanWhatTheySay) {
 TEST(JobRecordTest, NewerFormatsAreRefusedByName) {
   const JobRecord record = FullRecord();
   Bytes bytes = EncodeRecord(record);
-  bytes[0] = 2;
+  bytes[0] = 3;
   EXPECT_THAT(DecodeRecord(record.id, record.spec, bytes),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "format 2"));
+              StatusIs(absl::StatusCode::kFailedPrecondition, "format 3"));
+  bytes[0] = 0;
+  EXPECT_THAT(DecodeRecord(record.id, record.spec, bytes),
+              StatusIs(absl::StatusCode::kDataLoss, "format"));
   bytes = EncodeSpec(*record.spec);
   bytes[0] = 200;
   EXPECT_THAT(DecodeSpec(bytes), StatusIs(absl::StatusCode::kFailedPrecondition, "format 200"));

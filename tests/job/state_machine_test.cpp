@@ -170,10 +170,19 @@ TEST_F(StateMachineTest, MappingErrorBurnsNoTryAndExcludesTheWorker) {
   Fail("a", 1, FailureKind::kMapping);
   EXPECT_EQ(job_.state, JobState::kReadyToRun);
   EXPECT_EQ(job_.tries, 0u);
-  EXPECT_EQ(job_.excluded, (std::vector<Exclusion>{{"a", "it broke"}}));
+  EXPECT_EQ(job_.excluded, (std::vector<Exclusion>{{"a", "it broke", now_}}));
   EXPECT_EQ(Allocate("a", 2), Verdict::kStale);
   EXPECT_EQ(Allocate("b", 3), Verdict::kAccepted);
   EXPECT_EQ(job_.tries, 1u);
+}
+
+TEST_F(StateMachineTest, AnExclusionDoesNotOutliveTheTroubleForLong) {
+  Allocate("a", 1);
+  Fail("a", 1, FailureKind::kMapping);
+  now_ += kExcludedFor - absl::Seconds(1);
+  EXPECT_EQ(Allocate("a", 2), Verdict::kStale);
+  now_ += absl::Seconds(1);
+  EXPECT_EQ(Allocate("a", 3), Verdict::kAccepted) << "its disk may be mounted by now";
 }
 
 TEST_F(StateMachineTest, RestartOfTheWorkerLiftsItsExclusion) {
@@ -330,6 +339,85 @@ TEST_F(StateMachineTest, RestartedWorkerHasLostItsWork) {
   Do(event::WorkerStarted{"a"});
   EXPECT_EQ(job_.state, JobState::kReadyToRun);
   EXPECT_EQ(job_.error, "a: was started anew in the middle of the work");
+}
+
+TEST_F(StateMachineTest, TheSameProcessOfTheWorkerHasLostNothing) {
+  Do(event::Allocate{"a", 1, "first"});
+  Do(event::WorkerStarted{"a", "first"});  // as after a restart of the manager
+  EXPECT_EQ(job_.state, JobState::kRunning);
+  EXPECT_FALSE(changed_);
+  Do(event::WorkerStarted{"a", "second"});
+  EXPECT_EQ(job_.state, JobState::kReadyToRun);
+}
+
+TEST_F(StateMachineTest, AnAttemptOfAnUnknownProcessIsLeftToItsHeartbeats) {
+  Allocate("a", 1);  // as a row of format 1 has it
+  Do(event::WorkerStarted{"a", "first"});
+  EXPECT_EQ(job_.state, JobState::kRunning);
+  EXPECT_EQ(Beat("a", 1), Verdict::kAccepted);
+  TickAfter(absl::Seconds(20));
+  EXPECT_EQ(job_.state, JobState::kReadyToRun);
+}
+
+TEST_F(StateMachineTest, WhatWasNeverReceivedBurnsNoTryAndIsFreeForTheSameWorker) {
+  policy_.job_max_try = 1;
+  Allocate("a", 1);
+  EXPECT_EQ(Do(event::NeverReceived{"b", 1}), Verdict::kStale) << "another's";
+  EXPECT_EQ(Do(event::NeverReceived{"a", 1}), Verdict::kAccepted);
+  EXPECT_EQ(job_.state, JobState::kReadyToRun);
+  EXPECT_TRUE(Did<action::Available>());
+  EXPECT_EQ(job_.tries, 0u);
+  EXPECT_TRUE(job_.avoid.empty());
+  EXPECT_EQ(Do(event::NeverReceived{"a", 1}), Verdict::kStale) << "once is enough";
+  EXPECT_EQ(Allocate("a", 2), Verdict::kAccepted);
+  EXPECT_EQ(job_.tries, 1u);
+}
+
+TEST_F(StateMachineTest, ASpareThatWasNeverReceivedLeavesTheMainAttemptAlone) {
+  Allocate("a", 1);
+  Allocate("b", 2);
+  EXPECT_EQ(Do(event::NeverReceived{"b", 2}), Verdict::kAccepted);
+  EXPECT_EQ(job_.state, JobState::kRunning);
+  EXPECT_EQ(job_.spares, 0u);
+  EXPECT_EQ(job_.tries, 1u);
+  Allocate("c", 3);
+  Fail("a", 1);
+  EXPECT_EQ(Do(event::NeverReceived{"c", 3}), Verdict::kAccepted);
+  EXPECT_EQ(job_.state, JobState::kReadyToRun);
+  EXPECT_EQ(job_.tries, 1u) << "the main attempt did fail";
+}
+
+TEST_F(StateMachineTest, AnAttemptFoundUnreceivedAfterItsLeaseGivesTheTryBack) {
+  policy_.job_max_try = 1;
+  Allocate("a", 1);
+  TickAfter(absl::Seconds(20));
+  ASSERT_EQ(job_.state, JobState::kFailed);
+  EXPECT_EQ(Do(event::NeverReceived{"a", 1}), Verdict::kAccepted);
+  EXPECT_EQ(job_.state, JobState::kReadyToRun);
+  EXPECT_EQ(job_.tries, 0u);
+  EXPECT_TRUE(job_.avoid.empty());
+}
+
+TEST_F(StateMachineTest, AnAutomaticResetLetsASilentWorkerComeBack) {
+  policy_.job_max_try = 1;
+  Allocate("a", 1);
+  TickAfter(absl::Seconds(20));
+  ASSERT_EQ(job_.state, JobState::kFailed);
+  Do(event::Reset{.automatic = true});
+  EXPECT_EQ(job_.state, JobState::kReadyToRun);
+  EXPECT_EQ(job_.tries, 0u);
+  EXPECT_EQ(Beat("a", 1), Verdict::kAccepted) << "its proof is not thrown away";
+  EXPECT_EQ(job_.state, JobState::kRunning);
+  EXPECT_EQ(job_.tries, 1u);
+}
+
+TEST_F(StateMachineTest, AnAutomaticResetAfterAFailureLeavesNobody) {
+  policy_.job_max_try = 1;
+  Allocate("a", 1);
+  Fail("a", 1);
+  Do(event::Reset{.automatic = true});
+  EXPECT_TRUE(job_.lost.empty());
+  EXPECT_EQ(Beat("a", 1), Verdict::kStale);
 }
 
 TEST_F(StateMachineTest, ClosedJobIsNotHandedOutAndARunningOneIsCancelled) {

@@ -2,7 +2,13 @@
 
 #include "damocles/prover/local_prover.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -152,6 +158,137 @@ TEST_F(LocalProverTest, BadSectorsAreNamedAndNothingIsProven) {
   const auto rest = prover_->Prove(task_, never_);
   ASSERT_OK(rest);
   EXPECT_TRUE(verifier_->Verify(Statement(), rest->proof).value());
+}
+
+TEST_F(LocalProverTest, AMissingFileIsToldFromADamagedOne) {
+  std::filesystem::remove(task_.sectors[0].sealed_path);
+  std::filesystem::resize_file(task_.sectors[1].sealed_path, 2047);
+  const auto outcome = prover_->Prove(task_, never_);
+  ASSERT_OK(outcome);
+  ASSERT_EQ(outcome->faults.size(), 2u);
+  EXPECT_TRUE(outcome->faults[0].missing);
+  EXPECT_FALSE(outcome->faults[1].missing);
+}
+
+// Leaves this process so many descriptors, until it goes.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t free) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const int next = dup(STDERR_FILENO);  // the lowest number that is free
+    close(next);
+    rlimit few = before_;
+    few.rlim_cur = static_cast<rlim_t>(next) + free;
+    setrlimit(RLIMIT_NOFILE, &few);
+  }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+  ~FewDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(LocalProverTest, LackOfDescriptorsIsNoFaultOfTheSectors) {
+  const PostClaim claim = ClaimOf(task_.proof_type, {}).value();
+  {
+    const FewDescriptors none(0);
+    EXPECT_THAT(ProveVanilla(claim, task_.sectors, pool_, never_),
+                StatusIs(absl::StatusCode::kResourceExhausted, "open"));
+  }
+  {
+    // Enough for one sector, not for two at a time: those that failed get another turn, alone.
+    const FewDescriptors few(3);
+    ThreadPool many(5);
+    const auto outcome = ProveVanilla(claim, task_.sectors, many, never_);
+    ASSERT_OK(outcome);
+    EXPECT_TRUE(outcome->faults.empty());
+    EXPECT_EQ(outcome->proofs.size(), 5u);
+  }
+}
+
+// Hands everything on.
+class PassingEngine : public groth16::Engine {
+ public:
+  explicit PassingEngine(groth16::Engine& engine) : engine_(engine) {}
+  std::string Name() const override { return "passing"; }
+  absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG1(ByteSpan encoded) override {
+    return engine_.LoadG1(encoded);
+  }
+  absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG2(ByteSpan encoded) override {
+    return engine_.LoadG2(encoded);
+  }
+  absl::StatusOr<bls12_381::G1> MultiExpG1(const groth16::PointSet& points, std::uint64_t first,
+                                           std::span<const bls12_381::Fr> scalars) override {
+    return engine_.MultiExpG1(points, first, scalars);
+  }
+  absl::StatusOr<bls12_381::G2> MultiExpG2(const groth16::PointSet& points, std::uint64_t first,
+                                           std::span<const bls12_381::Fr> scalars) override {
+    return engine_.MultiExpG2(points, first, scalars);
+  }
+  absl::Status Quotient(unsigned log2_size, std::span<bls12_381::Fr> a, std::span<bls12_381::Fr> b,
+                        std::span<bls12_381::Fr> c) override {
+    return engine_.Quotient(log2_size, a, b, c);
+  }
+
+ private:
+  groth16::Engine& engine_;
+};
+
+// Adds a point of the curve that is not of order r to each sum: memory that flips a bit.
+class BrokenEngine final : public PassingEngine {
+ public:
+  using PassingEngine::PassingEngine;
+  absl::StatusOr<bls12_381::G1> MultiExpG1(const groth16::PointSet& points, std::uint64_t first,
+                                           std::span<const bls12_381::Fr> scalars) override {
+    auto sum = PassingEngine::MultiExpG1(points, first, scalars);
+    const bls12_381::G1Affine stray{.x = bls12_381::Fp::Zero(), .y = bls12_381::Fp::FromU64(2)};
+    if (sum.ok()) *sum += bls12_381::G1::From(stray);
+    return sum;
+  }
+};
+
+TEST_F(LocalProverTest, AProofOfOursThatIsNoneIsInternalAndNamesTheParameters) {
+  BrokenEngine broken(*engine_);
+  PostProver post_prover(parameters_, broken, pool_, SystemRandom());
+  const auto prover = MakeLocalWindowProver(post_prover, pool_);
+  EXPECT_THAT(prover->Prove(task_, never_),
+              StatusIs(absl::StatusCode::kInternal, parameters_.ParamsPath(circuit_).c_str()));
+}
+
+// Holds proofs in their quotient until they are let go.
+class SlowEngine final : public PassingEngine {
+ public:
+  using PassingEngine::PassingEngine;
+  absl::Status Quotient(unsigned log2_size, std::span<bls12_381::Fr> a, std::span<bls12_381::Fr> b,
+                        std::span<bls12_381::Fr> c) override {
+    reached = true;
+    while (!go_on) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return PassingEngine::Quotient(log2_size, a, b, c);
+  }
+
+  std::atomic<bool> reached{false};
+  std::atomic<bool> go_on{false};
+};
+
+TEST_F(LocalProverTest, WhoWaitsForItsTurnCanBeCancelled) {
+  SlowEngine slow(*engine_);
+  PostProver post_prover(parameters_, slow, pool_, SystemRandom());
+  const auto prover = MakeLocalWindowProver(post_prover, pool_);
+  std::thread first([&] { EXPECT_OK(prover->Prove(task_, never_)); });
+  while (!slow.reached) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::atomic<bool> cancelled{false};
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    cancelled = true;
+  });
+  ThreadPool own(1);
+  const auto second = MakeLocalWindowProver(post_prover, own);
+  EXPECT_THAT(second->Prove(task_, cancelled), StatusIs(absl::StatusCode::kCancelled, ""));
+  EXPECT_FALSE(slow.go_on) << "it did not wait for the first";
+  slow.go_on = true;
+  canceller.join();
+  first.join();
 }
 
 TEST_F(LocalProverTest, WrongTasksAndCancellation) {

@@ -361,6 +361,77 @@ TEST_F(GateTest, TooManyConnectionsAreTurnedAway) {
   EXPECT_OK(Connect("reads"));
 }
 
+// Says at once that there is no descriptor left, then accepts.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"  // KJ deletes through kj::Own only
+class StarvedReceiver final : public kj::ConnectionReceiver {
+ public:
+  StarvedReceiver(kj::Own<kj::ConnectionReceiver> receiver, int failures)
+      : receiver_(kj::mv(receiver)), failures_(failures) {}
+  kj::Promise<kj::Own<kj::AsyncIoStream>> accept() override {
+    if (failures_-- > 0) return KJ_EXCEPTION(FAILED, "accept: Too many open files");
+    return receiver_->accept();
+  }
+  kj::uint getPort() override { return receiver_->getPort(); }
+
+ private:
+  kj::Own<kj::ConnectionReceiver> receiver_;
+  int failures_;
+};
+#pragma GCC diagnostic pop
+
+TEST_F(GateTest, TheListenerOutlivesALackOfDescriptors) {
+  server_ = std::make_unique<Server>(*queue_, hub_.get(), backend_, Judge, server_timer_);
+  auto address = Await(Network().parseAddress("127.0.0.1", 0));
+  auto receiver = address->listen();
+  port_ = receiver->getPort();
+  serving_ = server_->Serve(kj::heap<StarvedReceiver>(kj::mv(receiver), 3))
+                 .eagerlyEvaluate([](kj::Exception&& exception) {
+                   ADD_FAILURE() << exception.getDescription().cStr();
+                 });
+  for (int i = 0; i < 4; ++i) {
+    io_.waitScope.poll();
+    server_timer_.advanceTo(server_timer_.now() + 2 * kj::SECONDS);
+  }
+  ASSERT_OK_AND_ASSIGN(auto client, Connect("reads"));
+  EXPECT_OK(Await(client->Jobs(true)));
+}
+
+TEST_F(GateTest, ConnectionsLeaveDescriptorsForTheRest) {
+  EXPECT_EQ(ServerLimits::ConnectionsFor(1 << 20), 1024U);
+  EXPECT_EQ(ServerLimits::ConnectionsFor(256), 128U);
+  EXPECT_EQ(ServerLimits::ConnectionsFor(0), 1U);
+}
+
+TEST_F(GateTest, TheManagerSaysHowOftenItWantsToHear) {
+  Serve();
+  queue_->SetPolicy({.heartbeat_timeout = absl::Seconds(10)});
+  RemoteManager manager(Network(), Timer(), Options("works"));
+  ASSERT_OK_AND_ASSIGN(auto session, Await(manager.Connect(MakeCapabilities())));
+  EXPECT_EQ(session->HeartbeatInterval(), absl::Seconds(2));
+  queue_->SetPolicy({.heartbeat_timeout = absl::Seconds(5)});
+  ASSERT_OK(Await(session->Heartbeat({}, false)));
+  EXPECT_EQ(session->HeartbeatInterval(), absl::Seconds(1));
+}
+
+TEST_F(GateTest, WhatAWorkerCanDoArrivesWhole) {
+  Serve();
+  worker::Capabilities capabilities = MakeCapabilities();
+  capabilities.threads = {{.miners = {1000}, .proof_types = {kType}}, {.miners = {2000, 3000}}};
+  RemoteManager manager(Network(), Timer(), Options("works"));
+  ASSERT_OK_AND_ASSIGN(auto session, Await(manager.Connect(capabilities)));
+  EXPECT_EQ(hub_->Workers().at(0).capabilities, capabilities);
+  const job::JobId id = queue_->Ensure(MakeSpec(1)).value().id;
+  ASSERT_OK_AND_ASSIGN(const auto nothing, Await(session->Allocate(absl::ZeroDuration())));
+  EXPECT_FALSE(nothing.has_value()) << "it is of another miner";
+  // A worker that leaves gives back what it has not read.
+  ASSERT_OK_AND_ASSIGN(auto other, Await(manager.Connect(MakeCapabilities())));
+  ASSERT_OK_AND_ASSIGN(const auto assignment, Await(other->Allocate(absl::ZeroDuration())));
+  ASSERT_TRUE(assignment.has_value());
+  ASSERT_OK(Await(other->Heartbeat({}, /*leaving=*/true)));
+  EXPECT_EQ(queue_->Get(id)->state, JobState::kReadyToRun);
+}
+
 TEST_F(GateTest, GarbageDoesNotStopTheServer) {
   Serve();
   SeededRandom random(7);
@@ -393,7 +464,7 @@ TEST_F(GateTest, AServerThatIsGoneIsUnavailable) {
   server_ = nullptr;
   EXPECT_THAT(Await(kj::mv(waiting)), StatusIs(absl::StatusCode::kUnavailable, ""));
   EXPECT_THAT(Await(client->Jobs(true)), StatusIs(absl::StatusCode::kUnavailable, "127.0.0.1"));
-  EXPECT_THAT(Await(session->Heartbeat({})), StatusIs(absl::StatusCode::kUnavailable, ""));
+  EXPECT_THAT(Await(session->Heartbeat({}, false)), StatusIs(absl::StatusCode::kUnavailable, ""));
   EXPECT_THAT(Connect("rules"), StatusIs(absl::StatusCode::kUnavailable, "127.0.0.1"));
   EXPECT_TRUE(Happens([&] { return !hub_->Workers().at(0).connected; }));
 }

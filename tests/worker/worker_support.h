@@ -146,11 +146,12 @@ class BreakableManager final : public Manager {
       if (!*up_) co_return Down();
       co_return co_await session_->Allocate(wait);
     }
-    async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(
-        std::vector<AttemptId> attempts) override {
+    async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(std::vector<AttemptId> attempts,
+                                                             bool leaving) override {
       if (!*up_) co_return Down();
-      co_return co_await session_->Heartbeat(std::move(attempts));
+      co_return co_await session_->Heartbeat(std::move(attempts), leaving);
     }
+    absl::Duration HeartbeatInterval() const override { return session_->HeartbeatInterval(); }
     async::Task<absl::StatusOr<bool>> Finish(AttemptId attempt, Bytes proof) override {
       if (!*up_) co_return Down();
       co_return co_await session_->Finish(std::move(attempt), std::move(proof));

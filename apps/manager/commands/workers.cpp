@@ -19,6 +19,12 @@ std::vector<std::string> RunningIds(const worker::Hub::WorkerInfo& info) {
   return ids;
 }
 
+nlohmann::json Json(const job::JobFilter& filter) {
+  nlohmann::json types = nlohmann::json::array();
+  for (const auto type : filter.proof_types) types.push_back(filecoin::ToNumber(type));
+  return {{"miners", filter.miners}, {"proof_types", types}};
+}
+
 async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto workers, co_await manager.Workers());
   const absl::Time now = absl::Now();
@@ -26,14 +32,19 @@ async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool json) {
     nlohmann::json out = nlohmann::json::array();
     for (const auto& info : workers) {
       nlohmann::json types = nlohmann::json::array();
-      for (const auto type : info.capabilities.proof_types) types.push_back(static_cast<int>(type));
+      for (const auto& [type, digest] : info.capabilities.verifying_keys) {
+        types.push_back(filecoin::ToNumber(type));
+      }
+      nlohmann::json threads = nlohmann::json::array();
+      for (const job::JobFilter& filter : info.capabilities.threads)
+        threads.push_back(Json(filter));
       out.push_back({{"name", info.capabilities.name},
                      {"address", info.address},
                      {"connected", info.connected},
                      {"last_seen", JsonTime(info.last_seen)},
                      {"slots", info.capabilities.slots},
-                     {"miners", info.capabilities.miners},
                      {"proof_types", types},
+                     {"threads", threads},
                      {"stores", info.capabilities.stores},
                      {"software", info.capabilities.software},
                      {"running", RunningIds(info)}});

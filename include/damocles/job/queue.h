@@ -26,15 +26,25 @@
 
 namespace damocles::job {
 
-// What a worker that asks for work can do.  An empty list means no limit.
-struct WorkerOffer {
-  std::string name;
+// Which jobs one thread of a worker takes.  An empty list means no limit.
+struct JobFilter {
   std::vector<filecoin::ActorId> miners = {};
   std::vector<filecoin::PoStProofType> proof_types = {};
+  friend bool operator==(const JobFilter&, const JobFilter&) = default;
+};
+
+// What a worker that asks for work can do.
+struct WorkerOffer {
+  std::string name;
+  // A job must pass one of them whole; none: no limit.
+  std::vector<JobFilter> filters = {};
+  // What it has parameters for, whatever the filters say; nullopt: everything.
+  std::optional<std::vector<filecoin::SectorSize>> provable = {};
   // Names of its attached stores; here empty means none.
   std::vector<std::string> stores = {};
   // Reaches every store (the in-process worker of local mode): `stores` is not looked at.
   bool all_stores = false;
+  std::string instance = {};  // its process: see Attempt
 };
 
 struct Assignment {
@@ -82,8 +92,9 @@ class Queue {
   std::vector<JobRecord> List() const;
 
   // ReadyToRun with tries 0, from any state; a proof that was there is dropped.  What worked on it
-  // is cancelled; who failed at it is still avoided, nobody is excluded any more.
-  absl::StatusOr<JobRecord> Reset(const JobId& id);
+  // is cancelled; who failed at it is still avoided, nobody is excluded any more.  `automatic`: not
+  // by a person; a worker that only fell silent may then come back with its work.
+  absl::StatusOr<JobRecord> Reset(const JobId& id, bool automatic = false);
   absl::Status Remove(const JobId& id);
 
   // The most urgent job that this worker can do; nullopt if there is none.
@@ -104,8 +115,14 @@ class Queue {
   absl::StatusOr<Verdict> Fail(const JobId& id, std::uint64_t attempt, std::string_view worker,
                                std::string_view reason, FailureKind kind);
 
-  // A worker's process has started (registered anew).
-  absl::Status WorkerStarted(std::string_view worker);
+  // The worker is now the process `instance` (registered anew): what other processes of that name
+  // had in work is gone.
+  absl::Status WorkerStarted(std::string_view worker, std::string_view instance = {});
+  // An attempt was given out but its worker never got it.  NOT_FOUND is no error here.
+  absl::Status NeverReceived(const JobId& id, std::uint64_t attempt, std::string_view worker);
+  // What that process of the worker should be at work on.
+  std::vector<std::pair<JobId, std::uint64_t>> LiveAttempts(std::string_view worker,
+                                                            std::string_view instance) const;
   // A worker said good-bye: nobody waits for it any more.  Its attempts run on until time-out.
   void WorkerLeft(std::string_view worker);
 

@@ -45,15 +45,19 @@ enum class FailureKind : std::uint8_t {
 struct Attempt {
   std::uint64_t number = 0;
   std::string worker;
-  std::uint32_t try_number = 0;  // the job's `tries` when it was given
+  // The job's `tries` when it was given; 0: no try counts for it any more (a reset came after it).
+  std::uint32_t try_number = 0;
   absl::Time started_at = absl::InfinitePast();
   absl::Time heartbeat_at = absl::InfinitePast();
+  // The process of the worker that got it; empty in rows of format 1: unknown.
+  std::string instance = {};
   friend bool operator==(const Attempt&, const Attempt&) = default;
 };
 
 struct Exclusion {
   std::string worker;
   std::string reason;
+  absl::Time at = absl::InfinitePast();
   friend bool operator==(const Exclusion&, const Exclusion&) = default;
 };
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -47,6 +48,7 @@ namespace event {
 struct Allocate {
   std::string worker;
   std::uint64_t attempt = 0;
+  std::string instance = {};  // the worker's process
 };
 struct Heartbeat {
   std::string worker;
@@ -69,12 +71,23 @@ struct AttemptFailed {
   FailureKind kind = FailureKind::kAttempt;  // kAttempt, kMapping or kWrongProof
   std::string reason;
 };
-// The worker's process was started anew: what it had in work is gone, and what it could not reach
-// it may reach now.
+// The worker never got the attempt: the answer that carried it was lost.  Burns no try.
+struct NeverReceived {
+  std::string worker;
+  std::uint64_t attempt = 0;
+};
+// The worker runs as the process `instance`: what another process of it had in work is gone, and
+// what it could not reach it may reach now.  Attempts of an unknown process are left to their
+// heartbeats; an empty `instance` is a process that certainly has none.
 struct WorkerStarted {
   std::string worker;
+  std::string instance = {};
 };
-struct Reset {};
+// `automatic`: nobody asked for it.  Then a worker that fell silent may still come back with the
+// work.
+struct Reset {
+  bool automatic = false;
+};
 // The chain's close epoch is now expected at another time.
 struct CloseTimeChanged {
   absl::Time close_time;
@@ -87,8 +100,8 @@ struct Tick {
 }  // namespace event
 
 using Event = std::variant<event::Allocate, event::Heartbeat, event::Proven, event::FaultsFound,
-                           event::AttemptFailed, event::WorkerStarted, event::Reset,
-                           event::CloseTimeChanged, event::Tick>;
+                           event::AttemptFailed, event::NeverReceived, event::WorkerStarted,
+                           event::Reset, event::CloseTimeChanged, event::Tick>;
 
 namespace action {
 // The worker should stop: it hears so with its next heartbeat at the latest.
@@ -124,6 +137,11 @@ JobRecord NewRecord(JobId id, std::shared_ptr<const JobSpec> spec, absl::Time no
 // A heartbeat alone moves heartbeat_at but is not `changed`: after a restart silence is counted
 // from the restart anyway.
 StepResult Step(const JobRecord& record, const Event& event, absl::Time now, const Policy& policy);
+
+// Whether the worker was excluded from the job a short time ago.  What it could not reach then may
+// be mounted by now, and asking again burns no try.
+inline constexpr absl::Duration kExcludedFor = absl::Minutes(5);
+bool IsExcluded(const JobRecord& record, std::string_view worker, absl::Time now);
 
 // Whether the main attempt may be given to anybody now: waiting, and not closed.
 bool IsReady(const JobRecord& record, absl::Time now);

@@ -38,8 +38,9 @@ struct FallbackSectorProof {
 // comm_r from its 32 bytes; INVALID_ARGUMENT if not canonical or all zeros (nobody's commitment).
 absl::StatusOr<Fr> CommRFromBytes(const Bytes32& bytes);
 
-// Reads the sector's files and proves the challenged leaves.  Any status but OK is a fault of the
-// sector: a file that is missing, short or corrupt (named), or p_aux that does not make `comm_r`.
+// Reads the sector's files and proves the challenged leaves.  NOT_FOUND and DATA_LOSS are faults of
+// the sector: a file that is missing, short or corrupt (named), or p_aux that does not make
+// `comm_r`.  Other statuses are this machine's: no descriptor left, no right, a device that fails.
 // From any thread; creates no files.
 absl::StatusOr<FallbackSectorProof> GenerateVanillaProof(const merkle::TreeShape& tree,
                                                          std::uint64_t sector, const Fr& comm_r,

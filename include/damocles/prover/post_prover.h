@@ -14,7 +14,6 @@
 #include "absl/status/statusor.h"
 
 #include "damocles/base/bytes.h"
-#include "damocles/base/mutex.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
 #include "damocles/groth16/engine.h"
@@ -41,8 +40,11 @@ struct VanillaOutcome {
   std::vector<SectorFault> faults;                 // ascending
 };
 
-// Reads the sectors and proves their challenges, several sectors at once.  INVALID_ARGUMENT for a
-// wrong claim (see post::ChallengeSectors), CANCELLED.
+// Reads the sectors and proves their challenges, several sectors at once.  A sector is faulty if a
+// file of it is missing or corrupt, or if the device fails again at a second reading while others
+// of that store can be read.  INVALID_ARGUMENT for a wrong claim (see post::ChallengeSectors),
+// CANCELLED; RESOURCE_EXHAUSTED, PERMISSION_DENIED or UNAVAILABLE if this machine cannot read a
+// sector for a reason of its own: that says nothing about the sector.
 absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
                                             std::span<const SectorToProve> sectors,
                                             ThreadPool& pool, const std::atomic<bool>& cancelled);
@@ -72,23 +74,24 @@ struct PartitionOptions {
 };
 
 // Makes SNARK proofs.  Keeps what it needs of each circuit (decoded points) for the next proof.
-// Safe to call from any thread; proofs are made one at a time.
+// Safe to call from any thread; proofs are made one at a time, and who waits for its turn can be
+// cancelled.
 class PostProver {
  public:
   // All must outlive the prover.  `random` is used for blinding and must be fit for secrets.
   PostProver(ParameterStore& parameters, groth16::Engine& engine, ThreadPool& pool, Random& random)
       : parameters_(parameters), engine_(engine), pool_(pool), random_(random) {}
 
-  // Proves each partition, in order, then verifies them all: INTERNAL if that fails.  The vanilla
-  // proofs must have passed their checks.
+  // Proves each partition, in order, then verifies them all: INTERNAL, with the file of parameters,
+  // if that fails.  The vanilla proofs must have passed their checks.
   absl::StatusOr<std::vector<PartitionProof>> Prove(
       const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
       std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
       const std::atomic<bool>& cancelled);
 
  private:
-  absl::StatusOr<const groth16::Prover*> ProverOf(const post::CircuitShape& circuit)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  class Turn;
+  absl::StatusOr<const groth16::Prover*> ProverOf(const post::CircuitShape& circuit);
   absl::Status SelfCheck(const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
                          std::span<const PartitionProof> partitions);
 
@@ -96,8 +99,8 @@ class PostProver {
   groth16::Engine& engine_;
   ThreadPool& pool_;
   Random& random_;
-  Mutex mutex_;
-  std::map<std::string, std::unique_ptr<groth16::Prover>> provers_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> proving_{false};  // somebody has the turn, and with it provers_
+  std::map<std::string, std::unique_ptr<groth16::Prover>> provers_;
 };
 
 // The partitions' proofs one after the other.

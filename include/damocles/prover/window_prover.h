@@ -33,6 +33,7 @@ struct WindowPostTask {
 struct SectorFault {
   filecoin::SectorNumber number;
   std::string reason;
+  bool missing = false;  // a file of it is not there
 };
 
 struct WindowPostOutcome {
@@ -49,7 +50,8 @@ class WindowProver {
   // nothing is proven and the outcome says which and why).  Statuses: INVALID_ARGUMENT for a wrong
   // task, CANCELLED soon after `cancelled` became true, FAILED_PRECONDITION if parameters are
   // missing (names the file), DATA_LOSS if they are damaged, INTERNAL if the proof made does not
-  // verify.
+  // verify; RESOURCE_EXHAUSTED, PERMISSION_DENIED or UNAVAILABLE if this machine cannot read a
+  // sector that may be sound.
   virtual absl::StatusOr<WindowPostOutcome> Prove(const WindowPostTask& task,
                                                   const std::atomic<bool>& cancelled) = 0;
 };

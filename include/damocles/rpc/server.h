@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 
 #include "damocles/async/task.h"
+#include "damocles/base/limits.h"
 #include "damocles/job/queue.h"
 #include "damocles/rpc/types.h"
 #include "damocles/worker/hub.h"
@@ -43,11 +44,15 @@ class Backend {
 using Authorize = std::function<absl::StatusOr<Role>(std::string_view token, bool loopback)>;
 
 struct ServerLimits {
-  std::size_t connections_max = 1024;
+  // Half of the descriptors of this process at most: the rest is for the database, the chain and
+  // the sectors.
+  std::size_t connections_max = ConnectionsFor(DescriptorLimit());
   // A connection that has not opened the gate by then is closed.
   absl::Duration open_within = absl::Seconds(10);
   // Whether workers may register from outside; not in local mode, where the hub has its own.
   bool takes_workers = true;
+
+  static std::size_t ConnectionsFor(std::uint64_t descriptors);
 };
 
 // Serves the Gate of capnp/manager.capnp.  One event loop; everything handed in outlives it.
@@ -58,14 +63,15 @@ class Server {
          kj::Timer& timer, ServerLimits limits = {});
   ~Server() noexcept;
 
-  // Accepts until the promise is dropped.
+  // Accepts until the promise is dropped, whatever fails.
   kj::Promise<void> Serve(kj::Own<kj::ConnectionReceiver> receiver);
 
   std::size_t Connections() const;
 
  private:
-  class Connection;
   struct State;
+  void Take(kj::Own<kj::AsyncIoStream> stream);
+  async::Task<void> ServeOn(kj::Own<kj::ConnectionReceiver> receiver);
   kj::Own<State> state_;
 };
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,12 +28,18 @@ struct AgentOptions {
   Capabilities capabilities;
   // Attached stores: name → folder.
   std::map<std::string, std::string> stores;
-  absl::Duration heartbeat_interval = absl::Seconds(3);
-  // How long one Allocate call waits at the manager: news of a job come at once, this only bounds
-  // how long a lost connection goes unseen.
+  // How long one Allocate call waits at the manager, and so how often an idle worker asks anew:
+  // news of a job come at once, this is for when they get lost.
   absl::Duration allocate_wait = absl::Seconds(20);
+  // Least time between two starts.
+  absl::Duration staggered = absl::ZeroDuration();
+  // Longer pauses would cost a lease while a manager is restarted.
   absl::Duration reconnect_min = absl::Milliseconds(500);
-  absl::Duration reconnect_max = absl::Seconds(15);
+  absl::Duration reconnect_max = absl::Seconds(5);
+  // What the worker can do by now, on a thread of the executor, every `refresh_interval`; managers
+  // hear of a change.  Empty: it stays as it is.
+  std::function<Capabilities()> refresh = {};
+  absl::Duration refresh_interval = absl::Minutes(1);
 };
 
 // What the agent does right now, for listings and tests.
@@ -66,17 +73,25 @@ class Agent final : private kj::TaskSet::ErrorHandler {
  private:
   struct Work;
   struct Link;
+  struct Finding;
 
   async::Task<void> Serve(Link& link);
   async::Task<void> ServeSession(Link& link);
   async::Task<void> Allocating(Link& link);
   async::Task<void> Beating(Link& link);
+  async::Task<bool> Beat(Link& link);
+  async::Task<void> Delivering(Link& link);
   async::Task<void> DeliverStored(Link& link);
+  async::Task<void> Refreshing();
   async::Task<void> RunJob(Link& link, job::Assignment assignment);
-  async::Task<absl::Status> Deliver(Link& link, const StoredResult& result);
+  async::Task<void> Hand(Link& link, std::shared_ptr<Work> work, StoredResult result);
+  async::Task<void> Report(Link& link, std::shared_ptr<Work> work, absl::Time until,
+                           Finding finding);
+  async::Task<absl::Status> Deliver(Link& link, StoredResult result);
   kj::Promise<void> Sleep(absl::Duration duration);
   std::uint32_t FreeSlots() const;
   void SlotFreed();
+  void CapabilitiesChanged();
   void taskFailed(kj::Exception&& exception) override;
 
   AgentOptions options_;
@@ -91,6 +106,9 @@ class Agent final : private kj::TaskSet::ErrorHandler {
   kj::Own<kj::PromiseFulfiller<void>> drain_fulfiller_;
   kj::ForkedPromise<void> slot_freed_;
   kj::Own<kj::PromiseFulfiller<void>> slot_fulfiller_;
+  kj::ForkedPromise<void> changed_;
+  kj::Own<kj::PromiseFulfiller<void>> changed_fulfiller_;
+  absl::Time last_start_ = absl::InfinitePast();
   kj::TaskSet jobs_;
 };
 

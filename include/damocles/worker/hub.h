@@ -45,11 +45,12 @@ class Hub {
   // until said otherwise.
   void AllowPracticeKeys(bool allowed);
 
-  // FAILED_PRECONDITION if a verifying key differs; the message names both.  `all_stores`: the
-  // worker of local mode, which reaches whatever the manager reaches.  Several sessions of one name
-  // may be open at a time while an old connection is dying.
+  // FAILED_PRECONDITION if a verifying key differs, or if another process has the name and was
+  // heard within HeartbeatTimeout; the message names both.  `local`: the worker of local mode,
+  // which reaches and can prove whatever the manager can.  Several sessions of one process may be
+  // open at a time while an old connection is dying; those of a process that was replaced end.
   absl::StatusOr<std::shared_ptr<Session>> Register(Capabilities capabilities, std::string address,
-                                                    bool all_stores = false);
+                                                    bool local = false);
 
   // Everybody who has registered since the start, by name.
   std::vector<WorkerInfo> Workers() const;

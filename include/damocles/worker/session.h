@@ -27,15 +27,16 @@ namespace damocles::worker {
 // What a worker can do.
 struct Capabilities {
   std::string name;
-  std::vector<filecoin::ActorId> miners;                          // empty: all
-  std::vector<filecoin::PoStProofType> proof_types;               // empty: all
-  std::vector<std::string> stores;                                // names of the attached stores
-  std::uint32_t slots = 1;                                        // proofs at one time
-  std::map<filecoin::PoStProofType, std::string> verifying_keys;  // SHA-256 of each .vk, hex
+  std::vector<job::JobFilter> threads;  // a job must pass one of them; none: every job
+  std::vector<std::string> stores;      // names of the attached stores
+  std::uint32_t slots = 1;              // proofs at one time
+  // SHA-256 of each .vk, hex, of the types that it has parameters for: of others it gets no job.
+  std::map<filecoin::PoStProofType, std::string> verifying_keys;
   // Of those keys, the ones fit for a devnet only: not the published ones, or of known secrets.
   std::vector<filecoin::PoStProofType> practice_types;
   std::string software;
   std::string instance;  // one process of the worker: random, new at every start
+  friend bool operator==(const Capabilities&, const Capabilities&) = default;
 };
 
 // One attempt at one job, as heartbeats and results name it.
@@ -55,9 +56,14 @@ class Session {
   virtual async::Task<absl::StatusOr<std::optional<job::Assignment>>> Allocate(
       absl::Duration wait) = 0;
 
-  // One verdict an attempt, in order: true is "go on", false is "stop, nobody needs it".
-  virtual async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(
-      std::vector<AttemptId> attempts) = 0;
+  // `attempts`: everything that was received here and is not done with, waiting results included;
+  // what was given out and stays unnamed goes to somebody else.  One verdict each, in order: true
+  // is "go on", false is "stop, nobody needs it".  `leaving`: the worker takes no more work, and
+  // whatever answer to Allocate is still on its way will not be read.
+  virtual async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(std::vector<AttemptId> attempts,
+                                                                   bool leaving) = 0;
+  // How often the manager wants to hear; may change.
+  virtual absl::Duration HeartbeatInterval() const = 0;
 
   // Hands a proof over; the manager verifies it first.  False: it is wrong or nobody needs it any
   // more, forget it.  An error: deliver it again later.
@@ -76,8 +82,9 @@ class Manager {
   virtual ~Manager() = default;
   // As the configuration names it; part of the stored results' keys.
   virtual const std::string& Name() const = 0;
-  // FAILED_PRECONDITION if the two do not fit together (parameters, versions): trying again helps
-  // only after somebody has mended it.  PERMISSION_DENIED: the token.  UNAVAILABLE: try again.
+  // FAILED_PRECONDITION if the two do not fit together (parameters, versions, a name that another
+  // worker has): trying again helps only after somebody has mended it.  PERMISSION_DENIED: the
+  // token.  UNAVAILABLE: try again.
   virtual async::Task<absl::StatusOr<std::shared_ptr<Session>>> Connect(
       Capabilities capabilities) = 0;
 };
