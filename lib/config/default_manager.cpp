@@ -59,8 +59,8 @@ std::string DefaultManagerConfig() {
 
 #[Miners.PoSt]
 #Enabled = true
-# Control addresses that may send the messages; the one with the highest balance does.  Left out:
-# the worker address.
+# Addresses that may send the messages (owner, worker, control addresses); the one with the highest
+# balance does.  Left out: all of these.
 #Senders = []
 # Read one challenge of every sector before proving.
 #StrictCheck = true
@@ -69,6 +69,7 @@ std::string DefaultManagerConfig() {
 #GasOverEstimation = 1.2
 # 0: the node's own policy.
 #GasOverPremium = 0.0
+# "0": what the node estimates.
 #GasFeeCap = "5 nanoFIL"
 # Epochs until a message on the chain counts as final.
 #Confidence = 5
@@ -84,14 +85,15 @@ std::string DefaultManagerConfig() {
 #MaxPartitionsPerRecoveryMessage = 0
 
 #[Miners.Proof]
-# Answer winning PoSt requests for this miner (needs daemon run --miner).
+# Answer winning PoSt requests for this miner: no effect in this version.
 #Enabled = false
 )toml";
 }
 
 std::string DefaultExtProverConfig() {
   return R"toml(# Default config:
-# Child processes that prove for the manager (daemon run --ext-prover), one block each.
+# Child processes that prove for the manager (daemon run --ext-prover), one block each: no effect in
+# this version.
 #
 #[[WdPost]]
 # The program; damocles-worker beside the manager if left out.
