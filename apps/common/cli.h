@@ -41,8 +41,8 @@ class Program {
   void SetAction(CLI::App& command, Action action, std::string_view example);
 
   // Reads the command line, runs the chosen command's action, prints an error as one line on
-  // stderr: "program: what was wrong; what to do".  Returns the exit code; --help exits 0, a wrong
-  // command line 2.
+  // stderr: "program: what was wrong; what to do" (one for each line of the status, where a file
+  // has several mistakes).  Returns the exit code; --help exits 0, a wrong command line 2.
   int Run(int argc, char** argv);
 
  private:

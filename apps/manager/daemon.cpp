@@ -57,6 +57,22 @@ config::LoadOptions LoadOptionsOf(const DaemonOptions& options) {
   return load;
 }
 
+// Nothing is started from it in this version, but a mistake in it is told all the same.
+absl::Status CheckExtProverConfig(const DaemonOptions& options) {
+  const std::string file = options.home.ExtProverConfig();
+  if (!PathExists(file)) return absl::OkStatus();
+  DAMOCLES_ASSIGN_OR_RETURN(const config::ExtProverConfig children,
+                            config::LoadExtProverConfig(file, LoadOptionsOf(options)));
+  for (const std::string& warning : children.warnings) {
+    LogWarning("config", "warning", {{"text", warning}});
+  }
+  if (!children.window_post.empty() || !children.winning_post.empty()) {
+    LogWarning("config", "no_effect",
+               {{"file", file}, {"why", "child provers are not part of this version"}});
+  }
+  return absl::OkStatus();
+}
+
 job::Policy JobPolicyOf(const config::ManagerConfig& config) {
   job::Policy policy;
   const config::WorkerProverConfig& from = config.proving.worker_prover;
@@ -304,6 +320,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
     LogWarning("config", "warning", {{"text", warning}});
   }
   LogInfo("manager", "configuration", {{"effective", config::DescribeForLog(config)}});
+  DAMOCLES_RETURN_IF_ERROR(CheckExtProverConfig(options));
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
   if (!listen.loopback && !HasTokens(home) && !options.insecure_no_auth) {
     return absl::FailedPreconditionError(absl::StrFormat(

@@ -2,7 +2,6 @@
 //
 // util storage attach | find | list
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -73,9 +72,9 @@ async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::Sec
   }
   if (!found.sealed && !found.upgraded) {
     co_return absl::NotFoundError(
-        absl::StrFormat("sector %s is not in the index; put its store under "
+        absl::StrFormat("sector f0%d/%d is not in the index; put its store under "
                         "[[Common.PersistStores]] and run util storage attach PATH",
-                        filecoin::ToString(sector)));
+                        sector.miner, sector.number));
   }
   co_return cli::kExitDone;
 }
@@ -148,8 +147,7 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
       *attach,
       [flags, &globals]() -> absl::StatusOr<int> {
         // The manager's working folder is another one.
-        const std::string path =
-            std::filesystem::absolute(ExpandHome(flags->path)).lexically_normal().string();
+        const std::string path = AbsolutePath(flags->path);
         return WithManager(globals, [flags, path](rpc::ManagerClient& manager) {
           return Attach(manager, path, flags->json);
         });
