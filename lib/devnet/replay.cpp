@@ -15,6 +15,9 @@ using internal::Json;
 
 namespace {
 
+// A year of the network.
+constexpr EpochDelta kEpochsAtOnceMax{1'051'200};
+
 // Members of a step that are computed, not read.
 constexpr const char* kComputed[] = {"exit",       "error",  "sends", "placed",
                                      "randomness", "verify", "after"};
@@ -49,6 +52,12 @@ class Replayer {
     DAMOCLES_ASSIGN_OR_RETURN(const std::int64_t value, internal::IntMember(step, "epoch"));
     DAMOCLES_ASSIGN_OR_RETURN(const std::string op, internal::TextMember(step, "op"));
     const ChainEpoch epoch(value);
+    // Each is a step of its own in here.
+    if (value < 0 || (next_cron_ < epoch && epoch - next_cron_ > kEpochsAtOnceMax)) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("trace: epoch %d is more than %d epochs after the step before", value,
+                          kEpochsAtOnceMax.Count()));
+    }
     const MinerState before = state_;
     for (; next_cron_ < epoch; ++next_cron_) RunCron(policy_, next_cron_, state_);
     if (op == "message") return Message(step, epoch, before);
