@@ -72,9 +72,9 @@ async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::Sec
   }
   if (!found.sealed && !found.upgraded) {
     co_return absl::NotFoundError(
-        absl::StrFormat("sector f0%d/%d is not in the index; put its store under "
+        absl::StrFormat("sector %s is not in the index; put its store under "
                         "[[Common.PersistStores]] and run util storage attach PATH",
-                        sector.miner, sector.number));
+                        filecoin::ToString(sector)));
   }
   co_return cli::kExitDone;
 }
