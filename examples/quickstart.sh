@@ -16,10 +16,12 @@ every window has closed. The last line says how it went:
   deadlines=N proven=N missed=N proofs=N skipped=N min_slack=NN%
 
 and the exit code is 0 only if nothing was missed, by the chain's report and by the manager's own
-records. min_slack is the least part of a window that was left when its proof was on chain.
+records, and (without --chaos and --break) if there were at least 14 proofs, three of each worker.
+It is 1 if something was missed, and 3 if a --break mode did not do what it should. min_slack is the
+least part of a window that was left when its proof was on chain.
 
   --home DIR    where everything is put (made if absent); default: a temporary folder
-  --skip-build  take the programs of build/release as they are
+  --skip-build  take the programs of build/release (or of $DAMOCLES_BIN) as they are
   --keep        keep the folder at the end
   --json        print summary.json before the last line
   --chaos       kill a worker and the manager with SIGKILL in mid-run and start them again
@@ -54,28 +56,34 @@ case "$broken" in
 esac
 
 say() { printf '[%3ds] %s\n' "$SECONDS" "$*" >&2; }
-die() { echo "quickstart: $*" >&2; exit 1; }
 
-if [[ $build == yes ]]; then
-  "$root/scripts/install-dependencies.sh" || die "cannot install what the build needs"
-  say "building (preset release)"
-  (cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release -j "$(nproc)" \
-    --target damocles-manager damocles-worker damocles-devnet damocles-prover flip-worker) >&2 ||
-    die "the build failed"
-  SECONDS=0
-fi
+# Three modes are meant to end with 1, so that a mishap in them needs another code.
+mishap=1
+case "$broken" in
+  no-workers|wrong-params|flip-proof) mishap=3 ;;
+esac
+die() {
+  echo "quickstart: $*" >&2
+  [[ $mishap -eq 1 ]] || echo "quickstart: --break $broken did not do what it should" >&2
+  finish "$mishap"
+}
+
+miners=(1000 1001)
+stores=(store-1 store-2)
+deadlines=8  # of the 12 of a period, each miner has sectors in these
+wanted=$((${#miners[@]} * deadlines))
 bin=${DAMOCLES_BIN:-$root/build/release}
-for program in damocles-manager damocles-worker damocles-devnet damocles-prover; do
-  [[ -x $bin/$program ]] || die "$bin/$program is missing: run without --skip-build"
-done
-command -v jq >/dev/null || die "jq is missing: run scripts/install-dependencies.sh"
+chain_port='' books='[]'
 
 if [[ -z $home ]]; then
-  home=$(mktemp -d "${TMPDIR:-/tmp}/damocles-quickstart-XXXXXX")
+  home=$(mktemp -d "${TMPDIR:-/tmp}/damocles-quickstart-XXXXXX") || exit 1
 else
-  mkdir -p "$home" || die "cannot make $home"
+  mkdir -p "$home" || { echo "quickstart: cannot make $home" >&2; exit 1; }
   home=$(cd "$home" && pwd)
-  [[ ! -e $home/devnet ]] || die "$home holds an earlier run: name another folder or remove it"
+  [[ ! -e $home/devnet && ! -e $home/summary.json ]] || {
+    echo "quickstart: $home holds an earlier run: name another folder or remove it" >&2
+    exit 2
+  }
 fi
 
 declare -A pids=()
@@ -91,6 +99,67 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
+
+report() {
+  if [[ -n ${pids[devnet]:-} ]] && kill -0 "${pids[devnet]}" 2>/dev/null; then
+    "$bin/damocles-devnet" report --url "http://127.0.0.1:$chain_port" --json
+  else
+    "$bin/damocles-devnet" report --home "$home/devnet" --json
+  fi
+}
+records() { "$bin/damocles-manager" --home "$home/manager" util sealer proving history --json; }
+
+# One row a window: a window counts as proven when all of it that had to be posted was.
+windows='[.deadlines[] | select(.must_be_posted)] | group_by([.miner, .period, .deadline])
+  | map({miner: .[0].miner, deadline: .[0].deadline, period: .[0].period,
+         missed: (map(.missed) | any), skipped: (map(.skipped | length) | add),
+         partitions: length,
+         slack: (map(if .epoch == null then 0 else (.close - .epoch) * 100 / (.close - .open) end) | min)})'
+
+# summarize: writes summary.json from the chain's report.  What never came about is missed.
+summarize() {
+  local final
+  final=$(report 2>>"$home/report.log") && [[ -n $final ]] || final='{"deadlines":[],"proofs":[]}'
+  summary=$(jq -c --argjson wanted "$wanted" "(${windows}) as \$rows |
+    {counts: {deadlines: (\$rows | length),
+              proven: (\$rows | map(select(.missed | not)) | length),
+              missed: ((\$rows | map(select(.missed)) | length) + ([\$wanted - (\$rows | length), 0] | max)),
+              proofs: ([.proofs[] | (.proof | length) / 384] | add // 0),
+              skipped: (\$rows | map(.skipped) | add // 0),
+              min_slack: ((\$rows | map(.slack) | min // 0) | floor)},
+     report: .}" <<<"$final" 2>>"$home/report.log") && [[ -n $summary ]] ||
+    summary="{\"counts\":{\"deadlines\":0,\"proven\":0,\"missed\":$wanted,\"proofs\":0,\"skipped\":0,\"min_slack\":0},\"report\":{\"deadlines\":[],\"proofs\":[]}}"
+  printf '%s\n' "$summary" >"$home/summary.json"
+}
+
+# finish CODE: in every mode and whatever happened, summary.json and the last line; then the end.
+finish() {
+  [[ -n ${summary:-} ]] || summarize
+  [[ $json == yes ]] && cat "$home/summary.json"
+  jq -r '.counts | "deadlines=\(.deadlines) proven=\(.proven) missed=\(.missed) proofs=\(.proofs) skipped=\(.skipped) min_slack=\(.min_slack)%"' \
+    <<<"$summary" 2>/dev/null ||
+    echo "deadlines=0 proven=0 missed=$wanted proofs=0 skipped=0 min_slack=0%"
+  exit "$1"
+}
+
+if [[ $build == yes ]]; then
+  "$root/scripts/install-dependencies.sh" || die "cannot install what the build needs"
+  say "building (preset release)"
+  (cd "$root" && cmake --preset release >/dev/null && cmake --build --preset release -j "$(nproc)" \
+    --target damocles-manager damocles-worker damocles-devnet damocles-prover flip-worker) >&2 ||
+    die "the build failed"
+  SECONDS=0
+fi
+programs=(damocles-manager damocles-worker damocles-devnet damocles-prover)
+worker_program=damocles-worker
+if [[ $broken == flip-proof ]]; then
+  worker_program=tests/flip-worker
+  programs+=("$worker_program")
+fi
+for program in "${programs[@]}"; do
+  [[ -x $bin/$program ]] || die "$bin/$program is missing: run without --skip-build"
+done
+command -v jq >/dev/null || die "jq is missing: run scripts/install-dependencies.sh"
 
 start() {  # name, command...: in the background, its log in NAME.log
   local name=$1
@@ -110,9 +179,6 @@ wait_for_file() {  # file, name of the process that makes it
   die "$2 does not come up"
 }
 
-miners=(1000 1001)
-stores=(store-1 store-2)
-deadlines=8  # of the 12 of a period, each miner has sectors in these
 params=$home/params
 mkdir -p "$params" "$home"/{devnet,manager,worker-1,worker-2,store-1,store-2}
 
@@ -181,10 +247,8 @@ for store in "${stores[@]}"; do
     >>"$home/attach.log" 2>&1 || { cat "$home/attach.log" >&2; die "cannot attach $store"; }
 done
 
-worker_program=$bin/damocles-worker
-[[ $broken == flip-proof ]] && worker_program=$bin/tests/flip-worker
 start_worker() {  # number
-  start "worker-$1" "$worker_program" daemon -c "$home/worker-$1/worker.toml"
+  start "worker-$1" "$bin/$worker_program" daemon -c "$home/worker-$1/worker.toml"
 }
 for number in 1 2; do
   cat >"$home/worker-$number/worker.toml" <<EOF
@@ -213,16 +277,6 @@ EOF
 done
 [[ $broken == no-workers ]] || say "two workers are running"
 
-report() { "$bin/damocles-devnet" report --url "http://127.0.0.1:$chain_port" --json; }
-records() { "$bin/damocles-manager" --home "$home/manager" util sealer proving history --json; }
-
-# One row a window: a window counts as proven when all of it that had to be posted was.
-windows='[.deadlines[] | select(.must_be_posted)] | group_by([.miner, .period, .deadline])
-  | map({miner: .[0].miner, deadline: .[0].deadline, period: .[0].period,
-         missed: (map(.missed) | any), skipped: (map(.skipped | length) | add),
-         partitions: length,
-         slack: (map(if .epoch == null then 0 else (.close - .epoch) * 100 / (.close - .open) end) | min)})'
-wanted=$((${#miners[@]} * deadlines))
 told='[]'
 chaos_step=0
 limit=$((SECONDS + 150))
@@ -241,6 +295,7 @@ while true; do
       if [[ $chaos_step -eq 0 && $closed -ge 3 ]]; then
         say "chaos: SIGKILL to worker-1"
         kill -KILL "${pids[worker-1]}"
+        unset 'pids[worker-1]'
         chaos_step=1
       elif [[ $chaos_step -eq 1 && $closed -ge 5 ]]; then
         start_worker 1
@@ -255,8 +310,10 @@ while true; do
     fi
     [[ $closed -ge $wanted ]] && break
   fi
-  for name in devnet manager; do
-    kill -0 "${pids[$name]}" 2>/dev/null || { tail -n 20 "$home/$name.log" >&2; say "$name has ended"; break 2; }
+  for name in "${!pids[@]}"; do
+    kill -0 "${pids[$name]}" 2>/dev/null && continue
+    tail -n 20 "$home/$name.log" >&2
+    die "$name has ended"
   done
   [[ $SECONDS -lt $limit ]] || { say "time is up"; break; }
 done
@@ -268,21 +325,10 @@ for ((i = 0; i < 10; i++)); do
   sleep 1
 done
 
-final=$(report 2>>"$home/report.log") || final='{"deadlines":[],"proofs":[]}'
-summary=$(jq -c --argjson wanted "$wanted" "(${windows}) as \$rows |
-  {counts: {deadlines: (\$rows | length),
-            proven: (\$rows | map(select(.missed | not)) | length),
-            missed: ((\$rows | map(select(.missed)) | length) + ([\$wanted - (\$rows | length), 0] | max)),
-            proofs: ([.proofs[] | (.proof | length) / 384] | add // 0),
-            skipped: (\$rows | map(.skipped) | add // 0),
-            min_slack: ((\$rows | map(.slack) | min // 0) | floor)},
-   report: .}" <<<"$final")
-printf '%s\n' "$summary" >"$home/summary.json"
-[[ $json == yes ]] && cat "$home/summary.json"
-
-missed=$(jq '.counts.missed' <<<"$summary")
+summarize
+count() { jq ".counts.$1" <<<"$summary"; }
 code=0
-[[ $missed -eq 0 ]] || code=1
+[[ $(count missed) -eq 0 ]] || code=1
 # The manager's own books must say the same.
 disagree=$(jq -c --argjson books "$books" "(.report | ${windows}) as \$rows
   | [\$rows[] | . as \$row
@@ -290,15 +336,44 @@ disagree=$(jq -c --argjson books "$books" "(.report | ${windows}) as \$rows
                 and .period_start == \$row.period and (.batches | length) > 0)
               | (.state == \"Missed\")] | any(. == \$row.missed) | not)
      | {miner, deadline, missed}]" <<<"$summary")
-if [[ $(jq length <<<"$disagree") -ne 0 ]]; then
-  say "the manager's records differ from the chain's report: $disagree"
-  code=1
+[[ $disagree == '[]' ]] || die "the manager's records differ from the chain's report: $disagree"
+
+# Jobs by the worker that has them or had them last.
+jobs=$("$bin/damocles-manager" --home "$home/manager" util worker wdpost list --all --json \
+  2>>"$home/report.log" | jq -c '[.[].workers[]] | group_by(.) | map({key: .[0], value: length}) | from_entries')
+say "jobs by worker: ${jobs:-unknown}"
+
+# What each mode is for must have happened: a run that fails for another reason proves nothing.
+case "$broken" in
+  '')
+    if [[ $chaos == no && $code -eq 0 ]]; then
+      [[ $(count proofs) -ge 14 ]] || die "only $(count proofs) proofs, want at least 14"
+      for number in 1 2; do
+        made=$(jq --arg worker "worker-$number" '.[$worker] // 0' <<<"$jobs")
+        [[ $made -ge 3 ]] || die "worker-$number made only $made proofs, want at least 3"
+      done
+    fi
+    [[ $chaos == no || $chaos_step -eq 2 ]] || die "the run was over before the kills were"
+    ;;
+  corrupt-sector)
+    jq -e '[.report.deadlines[] | select(.miner == 1000) | .skipped[]] | index(4)' \
+      <<<"$summary" >/dev/null || die "sector f01000/4 is spoiled and was not skipped"
+    ;;
+  no-workers)
+    [[ $jobs == '{}' ]] || die "jobs were taken though no worker was started: $jobs"
+    ;;
+  wrong-params)
+    for number in 1 2; do
+      grep -q 'has other parameters' "$home/worker-$number.log" ||
+        die "worker-$number was not refused for its parameters"
+    done
+    ;;
+  flip-proof)
+    grep -q 'wrong_proof_refused' "$home/manager.log" || die "the manager refused no proof"
+    ;;
+esac
+if [[ $mishap -ne 1 ]]; then
+  [[ $(count missed) -gt 0 ]] || die "nothing was missed"
+  [[ $(count proofs) -eq 0 ]] || die "$(count proofs) proofs were accepted"
 fi
-if [[ -z $broken || $broken == corrupt-sector ]]; then
-  "$bin/damocles-manager" --home "$home/manager" util worker wdpost list --all --json \
-    2>>"$home/report.log" |
-    jq -r '[.[].workers[]] | group_by(.) | map("\(.[0]): \(length) jobs") | join(", ")' |
-    while read -r line; do say "$line"; done
-fi
-jq -r '.counts | "deadlines=\(.deadlines) proven=\(.proven) missed=\(.missed) proofs=\(.proofs) skipped=\(.skipped) min_slack=\(.min_slack)%"' <<<"$summary"
-exit $code
+finish $code

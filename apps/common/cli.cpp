@@ -44,6 +44,29 @@ int ExitCode(const std::string& name, int code) {
   return code == kExitDone ? kExitFailed : code;
 }
 
+// The command that was meant, as far as it was understood: "damocles-manager util worker".
+std::string CommandLine(const CLI::App& app) {
+  std::string words = app.get_name();
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    words += " " + at->get_name();
+  }
+  return words;
+}
+
+// A mistake a line, each with the program's name in front: one as a rule, a configuration may have
+// several.
+void PrintProblems(const std::string& program, std::string_view text) {
+  while (true) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    if (!line.empty()) PrintNote(absl::StrFormat("%s: %s", program, line));
+    if (end == std::string_view::npos) return;
+    text.remove_prefix(end + 1);
+  }
+}
+
 }  // namespace
 
 absl::Status UsageError(std::string_view message) {
@@ -82,17 +105,16 @@ int Program::Run(int argc, char** argv) {
     const std::string what = foreign.empty()
                                  ? OneLine(error.what())
                                  : absl::StrFormat("\"%s\" is not a command here", foreign.front());
-    std::fprintf(stderr, "%s: %s; see %s --help\n", name.c_str(), what.c_str(), name.c_str());
+    PrintNote(absl::StrFormat("%s: %s; see %s --help", name, what, CommandLine(app_)));
     return kExitUsage;
   } catch (const CLI::Error& error) {
-    std::fprintf(stderr, "%s: %s; see %s --help\n", name.c_str(), OneLine(error.what()).c_str(),
-                 name.c_str());
+    PrintNote(
+        absl::StrFormat("%s: %s; see %s --help", name, OneLine(error.what()), CommandLine(app_)));
     return kExitUsage;
   }
   const absl::StatusOr<int> result = chosen_ ? chosen_() : kExitDone;
   if (result.ok()) return ExitCode(name, *result);
-  std::fprintf(stderr, "%s: %s\n", name.c_str(),
-               OneLine(std::string(result.status().message())).c_str());
+  PrintProblems(name, std::string(result.status().message()));
   return IsUsageError(result.status()) ? kExitUsage : kExitFailed;
 }
 

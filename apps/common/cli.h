@@ -43,8 +43,9 @@ class Program {
   static void SetExample(CLI::App& command, std::string_view example);
 
   // Reads the command line, runs the chosen command's action, prints an error as one line on
-  // stderr: "program: what was wrong; what to do".  Returns the exit code; --help exits 0, a wrong
-  // command line 2, and 1 if standard output could not take what was printed.
+  // stderr: "program: what was wrong; what to do" (one for each line of the status, where a file
+  // has several mistakes).  Returns the exit code; --help exits 0, a wrong command line 2, and 1 if
+  // standard output could not take what was printed.
   int Run(int argc, char** argv);
 
  private:

@@ -60,6 +60,22 @@ config::LoadOptions LoadOptionsOf(const DaemonOptions& options) {
   return load;
 }
 
+// Nothing is started from it in this version, but a mistake in it is told all the same.
+absl::Status CheckExtProverConfig(const DaemonOptions& options) {
+  const std::string file = options.home.ExtProverConfig();
+  if (!PathExists(file)) return absl::OkStatus();
+  DAMOCLES_ASSIGN_OR_RETURN(const config::ExtProverConfig children,
+                            config::LoadExtProverConfig(file, LoadOptionsOf(options)));
+  for (const std::string& warning : children.warnings) {
+    LogWarning("config", "warning", {{"text", warning}});
+  }
+  if (!children.window_post.empty() || !children.winning_post.empty()) {
+    LogWarning("config", "no_effect",
+               {{"file", file}, {"why", "child provers are not part of this version"}});
+  }
+  return absl::OkStatus();
+}
+
 async::Task<void> TickForEver(job::Queue& queue, kj::Timer& timer) {
   while (true) {
     co_await timer.afterDelay(absl::ToInt64Milliseconds(job::Queue::kTickPeriod) *
@@ -207,6 +223,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
     LogWarning("config", "warning", {{"text", warning}});
   }
   LogInfo("manager", "configuration", {{"effective", config::DescribeForLog(config)}});
+  DAMOCLES_RETURN_IF_ERROR(CheckExtProverConfig(options));
   if (!listen.loopback && !HasTokens(home) && !options.insecure_no_auth) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "refusing to listen on %s without tokens: run damocles-manager daemon init to make them, "

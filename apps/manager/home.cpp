@@ -12,6 +12,7 @@
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
+#include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 #include "damocles/hash/sha256.h"
@@ -51,6 +52,9 @@ absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, bool insecure_no_aut
     auto content = ReadFile(file, 4096);
     if (absl::IsNotFound(content.status())) continue;
     DAMOCLES_RETURN_IF_ERROR(content.status());
+    if (OthersMayRead(file)) {
+      LogWarning("config", "token_file_readable", {{"file", file}, {"do", "chmod 600 it"}});
+    }
     const absl::string_view token = absl::StripAsciiWhitespace(*content);
     if (token.empty()) {
       return absl::InvalidArgumentError(absl::StrFormat(

@@ -180,4 +180,18 @@ std::string ExpandHome(std::string_view path) {
   return std::string(home) + std::string(path.substr(1));
 }
 
+std::string AbsolutePath(std::string_view path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(ExpandHome(path), error);
+  if (error) return std::string(path);
+  std::string text = absolute.lexically_normal().string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+bool OthersMayRead(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)) != 0;
+}
+
 }  // namespace damocles

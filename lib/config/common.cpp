@@ -7,19 +7,9 @@
 
 #include "absl/strings/str_format.h"
 
-#include "damocles/base/file.h"
-
 namespace damocles::config {
 
 namespace fs = std::filesystem;
-
-std::string AbsolutePath(std::string_view path) {
-  std::error_code error;
-  const fs::path absolute = fs::absolute(ExpandHome(path), error);
-  std::string text = error ? std::string(path) : absolute.lexically_normal().string();
-  while (text.size() > 1 && text.back() == '/') text.pop_back();
-  return text;
-}
 
 void WantFolder(TableReader& table, std::string_view key, const std::string& path) {
   std::error_code error;

@@ -15,9 +15,6 @@ inline constexpr Range<std::uint32_t> kAnyU32{0, ~std::uint32_t{0}};
 // What a time-out may be; zero means none where the key's documentation says so.
 inline constexpr Range<absl::Duration> kAnyDuration{absl::ZeroDuration(), absl::Hours(24 * 365)};
 
-// "~" expanded, absolute, without a trailing slash.
-std::string AbsolutePath(std::string_view path);
-
 // Notes a problem at `key` unless `path` is a folder.
 void WantFolder(TableReader& table, std::string_view key, const std::string& path);
 

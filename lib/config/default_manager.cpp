@@ -59,8 +59,8 @@ std::string DefaultManagerConfig() {
 
 #[Miners.PoSt]
 #Enabled = true
-# Control addresses that may send the messages; the one with the highest balance does.  Left out:
-# the worker address.
+# Addresses that may send the messages (owner, worker, control addresses); the one with the highest
+# balance does.  Left out: all of these.
 #Senders = []
 # Read one challenge of every sector before proving.
 #StrictCheck = true
@@ -88,14 +88,15 @@ std::string DefaultManagerConfig() {
 #MaxPartitionsPerRecoveryMessage = 0
 
 #[Miners.Proof]
-# Answer winning PoSt requests for this miner (needs daemon run --miner).
+# Answer winning PoSt requests for this miner: no effect in this version.
 #Enabled = false
 )toml";
 }
 
 std::string DefaultExtProverConfig() {
   return R"toml(# Default config:
-# Child processes that prove for the manager (daemon run --ext-prover), one block each.
+# Child processes that prove for the manager (daemon run --ext-prover), one block each: no effect in
+# this version.
 #
 #[[WdPost]]
 # The program; damocles-worker beside the manager if left out.

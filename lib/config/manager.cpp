@@ -28,14 +28,18 @@ void ReadApi(TableReader api, ManagerConfig& config) {
   api.Read("ChainEventInterval", config.chain_event_interval, {absl::Seconds(1), absl::Hours(24)});
   IgnoreAll(api, {"Messager", "Market"});
   const bool own = api.Has("Chain");
-  for (const std::string& text : own ? chain : gateway) {
-    auto endpoint = ParseChainEndpoint(text);
+  const std::vector<std::string>& nodes = own ? chain : gateway;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto endpoint = ParseEndpoint(nodes[i]);
     if (!endpoint.ok()) {
-      api.Problem(own ? "Chain" : "Gateway", std::string(endpoint.status().message()));
+      // By number: the text may hold a token.
+      api.Problem(own ? "Chain" : "Gateway",
+                  absl::StrFormat("node %d %s", i + 1, std::string(endpoint.status().message())));
       continue;
     }
-    if (endpoint->token.Empty()) endpoint->token = token;
-    config.chain.push_back(*std::move(endpoint));
+    config.chain.push_back({.url = endpoint->Url(),
+                            .origin = endpoint->Origin(),
+                            .token = endpoint->token.empty() ? token : Secret(endpoint->token)});
   }
 }
 
@@ -138,7 +142,9 @@ void ReadMiners(TableReader& root, ManagerConfig& config) {
     if (!has_actor)
       table.Problem("Actor", "is missing: the number of the miner actor, 1000 for f01000");
     ReadPost(table.Table("PoSt"), miner.post);
-    table.Table("Proof").Read("Enabled", miner.winning_post_enabled);
+    TableReader proof = table.Table("Proof");
+    proof.Read("Enabled", miner.winning_post_enabled);
+    if (miner.winning_post_enabled) proof.NoEffect("Enabled");
     IgnoreAll(table, {"Sector", "SnapUp", "Commitment", "Sealing"});
     if (has_actor) {
       const auto [other, is_new] = place_of.emplace(miner.actor, table.Where("Actor"));
@@ -184,10 +190,10 @@ absl::StatusOr<ManagerConfig> LoadManagerConfig(const std::string& path,
 }
 
 std::string DescribeForLog(const ManagerConfig& config) {
-  std::vector<std::string> urls;
+  std::vector<std::string> nodes;
   bool has_token = false;
   for (const ChainEndpoint& endpoint : config.chain) {
-    urls.push_back(endpoint.url);
+    nodes.push_back(endpoint.origin);
     has_token = has_token || !endpoint.token.Empty();
   }
   const ProvingConfig& proving = config.proving;
@@ -195,7 +201,7 @@ std::string DescribeForLog(const ManagerConfig& config) {
       "Common.API.Chain=%s%s; ParallelCheckLimit=%d; SingleCheckTimeout=%s; "
       "PartitionCheckTimeout=%s; JobMaxTry=%d; HeartbeatTimeout=%s; JobLifetime=%s; "
       "AutoResetBeforeClose=%s",
-      List(urls), has_token ? " Token=***" : "", proving.parallel_check_limit,
+      List(nodes), has_token ? " Token=***" : "", proving.parallel_check_limit,
       FormatGoDuration(proving.single_check_timeout),
       FormatGoDuration(proving.partition_check_timeout), proving.worker_prover.job_max_try,
       FormatGoDuration(proving.worker_prover.heartbeat_timeout),

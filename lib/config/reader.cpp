@@ -352,6 +352,10 @@ void TableReader::Deprecated(std::string_view key, std::string_view instead) {
   state_->Add(node, absl::StrFormat("%s: old spelling, write %s", PathTo(key), instead), true);
 }
 
+void TableReader::NoEffect(std::string_view key) {
+  if (Has(key)) Warn(key, "no effect in this version");
+}
+
 void TableReader::Problem(std::string_view key, std::string_view text) {
   const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
   state_->Add(node == nullptr ? node_ : node, absl::StrFormat("%s: %s", PathTo(key), text), false);

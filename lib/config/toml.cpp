@@ -71,9 +71,15 @@ absl::StatusOr<Node> ParseToml(std::string_view text, std::string_view file) {
   const toml::parse_result result = toml::parse(text, file);
   if (!result) {
     const toml::parse_error& error = result.error();
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s:%d:%d: %s", file, error.source().begin.line,
-                        error.source().begin.column, std::string(error.description())));
+    std::string why(error.description());
+    // "...: '123456' is not representable in 64 bits": a token without its quotes may look so.
+    const std::size_t quote = why.find(": '");
+    if (quote != std::string::npos && why.rfind('\'') > quote + 2) {
+      why.erase(quote + 2, why.rfind('\'') + 2 - (quote + 2));
+      why.insert(quote + 2, "the value ");
+    }
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s:%d:%d: %s", file, error.source().begin.line, error.source().begin.column, why));
   }
   const toml::source_region start{{1, 1}, {1, 1}, nullptr};
   return Convert(result.table(), start);

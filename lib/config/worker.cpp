@@ -2,8 +2,6 @@
 
 #include "damocles/config/worker.h"
 
-#include <sys/stat.h>
-
 #include <map>
 #include <set>
 #include <utility>
@@ -26,8 +24,7 @@ Secret ReadTokenFile(TableReader& client, const std::string& path) {
     client.Problem("token_file", std::string(text.status().message()));
     return {};
   }
-  struct stat info;
-  if (stat(path.c_str(), &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+  if (OthersMayRead(path)) {
     client.Warn("token_file", absl::StrFormat("others may read %s: chmod 600 it", path));
   }
   const std::size_t begin = text->find_first_not_of(" \t\r\n");
@@ -56,10 +53,12 @@ void ReadManager(TableReader manager, const LoadOptions& options, WorkerConfig& 
   if (addresses.empty()) {
     return client.Problem("addr", "is missing: the manager's address, say /ip4/127.0.0.1/tcp/1789");
   }
-  for (const std::string& text : addresses) {
-    auto address = ParseHostPort(text, kDefaultManagerHost);
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    auto address = ParsePeer(addresses[i], kDefaultManagerHost);
     if (!address.ok()) {
-      client.Problem("addr", std::string(address.status().message()));
+      // By number: the text may hold a token, which belongs into rpc_client.token.
+      client.Problem("addr", absl::StrFormat("manager %d %s (rpc_client.token is for a token)",
+                                             i + 1, std::string(address.status().message())));
       continue;
     }
     for (const ManagerEndpoint& other : config.managers) {
@@ -74,11 +73,13 @@ void ReadManager(TableReader manager, const LoadOptions& options, WorkerConfig& 
 void ReadWorkerTable(TableReader worker, WorkerConfig& config) {
   worker.Read("name", config.name);
   TableReader server = worker.Table("rpc_server");
+  worker.NoEffect("rpc_server");
   server.Read("host", config.rpc_listen.host);
   std::uint32_t port = config.rpc_listen.port;
   server.Read("port", port, {0, 65535});
   config.rpc_listen.port = static_cast<std::uint16_t>(port);
   worker.Read("ping_interval", config.ping_interval, {absl::Seconds(1), absl::Hours(24)});
+  worker.NoEffect("ping_interval");
   worker.Read("scan_persist_stores", config.scan_persist_stores);
   if (config.scan_persist_stores.empty()) {
     worker.Read("ScanPersistStores", config.scan_persist_stores);
@@ -158,6 +159,7 @@ void ReadAttached(TableReader& root, const LoadOptions& options, WorkerConfig& c
     table.Read("name", store.name);
     table.Read("location", store.location);
     table.Read("readonly", store.read_only);
+    table.NoEffect("readonly");  // proving only reads
     if (store.location.empty()) {
       table.Problem("location", "is missing: the folder of the store");
       continue;
@@ -216,6 +218,7 @@ void ReadLimits(TableReader& processors, WorkerConfig& config) {
       table.Read(key, count, {1, 10'000});
       if (has) *target = count;
     }
+    table.NoEffect("winning_post");
     IgnoreAll(table, {"add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode", "snap_prove",
                       "transfer", "unseal", "sealing_daemons"});
   }
@@ -224,6 +227,7 @@ void ReadLimits(TableReader& processors, WorkerConfig& config) {
   IgnoreAll(staggered, {"add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode", "snap_prove",
                         "transfer", "unseal", "winning_post"});
   TableReader locks = processors.Table("ext_locks");
+  processors.NoEffect("ext_locks");
   for (const std::string& name : locks.Keys()) {
     locks.Read(name, config.ext_locks[name], {1, 10'000});
   }
@@ -253,6 +257,7 @@ absl::StatusOr<WorkerConfig> ParseWorkerConfig(std::string_view text, std::strin
   TableReader root = document.Root();
   ReadWorkerTable(root.Table("worker"), config);
   ReadMetrics(root.Table("metrics"), config);
+  root.NoEffect("metrics");
   std::vector<TableReader> managers = root.OneOrManyTables("sector_manager");
   if (managers.empty()) {
     root.Problem("sector_manager", "is missing: [sector_manager] rpc_client.addr = \"...\"");
@@ -284,7 +289,7 @@ absl::StatusOr<WorkerConfig> LoadWorkerConfig(const std::string& path, const Loa
 std::string DescribeForLog(const WorkerConfig& config) {
   std::string out =
       absl::StrFormat("name=%s; rpc_server=%s; threads=%d; state_dir=%s",
-                      config.name.empty() ? "(by address)" : Quote(config.name),
+                      config.name.empty() ? "(host name)" : Quote(config.name),
                       config.rpc_listen.ToString(), config.threads.size(), config.state_dir);
   for (const ManagerEndpoint& manager : config.managers) {
     out += absl::StrFormat("; manager %s%s", manager.address.ToString(),

@@ -8,6 +8,7 @@
 #include "lib/devnet/trace_json.h"
 
 #include "damocles/base/hex.h"
+#include "damocles/base/json_depth.h"
 
 namespace damocles::devnet {
 
@@ -17,32 +18,9 @@ using internal::Json;
 
 namespace {
 
-// A trace is foreign text.  Real ones nest to about ten, span 43 periods and have some thousand
-// sectors.
-constexpr std::size_t kDepthMax = 64;
+// A trace is foreign text.  Real ones span 43 periods and have some thousand sectors.
 constexpr EpochDelta kEpochsMax(4'000'000);        // longer than a sector lives
 constexpr std::uint64_t kNewSectorsMax = 200'000;  // of one step
-
-// Brackets open at once, at most, outside texts.
-std::size_t DepthOf(std::string_view json) {
-  std::size_t depth = 0;
-  std::size_t deepest = 0;
-  bool in_text = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (in_text) {
-      if (c == '\\') ++i;
-      if (c == '"') in_text = false;
-    } else if (c == '"') {
-      in_text = true;
-    } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if ((c == ']' || c == '}') && depth > 0) {
-      --depth;
-    }
-  }
-  return deepest;
-}
 
 // Members of a step that are computed, not read.
 constexpr const char* kComputed[] = {"exit",       "error",  "sends", "placed",
@@ -199,10 +177,7 @@ class Replayer {
 }  // namespace
 
 absl::StatusOr<std::string> ReplayTrace(std::string_view trace_json) {
-  if (DepthOf(trace_json) > kDepthMax) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("trace: nested more than %d deep", kDepthMax));
-  }
+  DAMOCLES_RETURN_IF_ERROR(Annotate(CheckJsonDepth(trace_json), "trace"));
   Json trace = Json::parse(trace_json, nullptr, /*allow_exceptions=*/false);
   if (!trace.is_object() || !trace.contains("miner") || !trace.contains("initial") ||
       !trace.contains("steps") || !trace["steps"].is_array()) {

@@ -179,15 +179,6 @@ absl::StatusOr<std::uint64_t> Reader::ReadArray() {
   return count;
 }
 
-absl::StatusOr<std::uint64_t> Reader::ReadMap() {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t pairs, ReadHeadOf(kMajorMap, "a map"));
-  if (pairs > options_.array_items_max) {
-    return Error(
-        absl::StrFormat("map of %d pairs, at most %d are taken", pairs, options_.array_items_max));
-  }
-  return pairs;
-}
-
 absl::StatusOr<std::uint64_t> Reader::ReadTag() {
   return ReadHeadOf(kMajorTag, "a tag");
 }

@@ -95,11 +95,6 @@ DeadlineInfo Next(const DeadlineInfo& deadline) {
   return MakeDeadlineInfo(deadline.shape, deadline.NextPeriodStart(), 0, deadline.current_epoch);
 }
 
-DeadlineInfo SeenFrom(DeadlineInfo deadline, ChainEpoch current_epoch) {
-  deadline.current_epoch = current_epoch;
-  return deadline;
-}
-
 DeadlineInfo RecordedDeadline(const PeriodShape& shape, ChainEpoch recorded_period_start,
                               std::uint64_t recorded_index, ChainEpoch epoch) {
   return NextNotElapsed(MakeDeadlineInfo(shape, recorded_period_start, recorded_index, epoch));

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <optional>
 #include <set>
@@ -222,16 +221,6 @@ absl::StatusOr<std::vector<OneSector>> Prepare(Random& random, const merkle::Tre
   return sectors;
 }
 
-absl::StatusOr<std::uint64_t> ParseNumber(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() ||
-      value > filecoin::kSectorNumberMax) {
-    return absl::InvalidArgumentError(absl::StrFormat("'%s' is not a sector number", text));
-  }
-  return value;
-}
-
 }  // namespace
 
 merkle::Fr PracticeCommC(std::string_view salt, filecoin::SectorNumber number) {
@@ -301,30 +290,6 @@ absl::StatusOr<std::vector<storage::GenesisSector>> GenesisSectorsOf(
     out.push_back(entry);
   }
   return out;
-}
-
-absl::StatusOr<std::vector<filecoin::SectorNumber>> ParseSectorNumbers(std::string_view text) {
-  constexpr std::size_t kNumbersMax = 100000;
-  std::set<filecoin::SectorNumber> numbers;
-  while (true) {
-    const std::size_t comma = text.find(',');
-    const std::string_view part = text.substr(0, comma);
-    const std::size_t dash = part.find('-');
-    DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t first, ParseNumber(part.substr(0, dash)));
-    std::uint64_t last = first;
-    if (dash != std::string_view::npos) {
-      DAMOCLES_ASSIGN_OR_RETURN(last, ParseNumber(part.substr(dash + 1)));
-    }
-    if (last < first || last - first >= kNumbersMax ||
-        numbers.size() + (last - first + 1) > kNumbersMax) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("'%s' is not a range of at most %d sector numbers", part, kNumbersMax));
-    }
-    for (std::uint64_t number = first; number <= last; ++number) numbers.insert(number);
-    if (comma == std::string_view::npos) break;
-    text.remove_prefix(comma + 1);
-  }
-  return std::vector<filecoin::SectorNumber>(numbers.begin(), numbers.end());
 }
 
 }  // namespace damocles::prover

@@ -25,20 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-std::string Absolute(const std::string& path) {
-  std::error_code error;
-  const fs::path absolute = fs::absolute(ExpandHome(path), error);
-  if (error) return path;
-  std::string text = absolute.lexically_normal().string();
-  while (text.size() > 1 && text.back() == '/') text.pop_back();
-  return text;
-}
-
 // What the path leads to, links resolved; the path itself if it leads nowhere.
 std::string Canonical(const std::string& path) {
   std::error_code error;
-  const fs::path canonical = fs::weakly_canonical(Absolute(path), error);
-  return error ? Absolute(path) : canonical.string();
+  const fs::path canonical = fs::weakly_canonical(AbsolutePath(path), error);
+  return error ? AbsolutePath(path) : canonical.string();
 }
 
 // Go reads JSON keys without regard to case, so files with any spelling exist.
@@ -129,14 +120,14 @@ std::string EncodeSectorStoreJson(const PersistStore& store, std::string_view id
 }
 
 absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder) {
-  const std::string file = absl::StrFormat("%s/%s", Absolute(folder), kSectorStoreFile);
+  const std::string file = absl::StrFormat("%s/%s", AbsolutePath(folder), kSectorStoreFile);
   DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, 1 << 20));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: is not a JSON object", file));
   }
   PersistStore store;
-  store.path = Absolute(folder);
+  store.path = AbsolutePath(folder);
   std::string id;
   JsonReader reader(json);
   reader.Read("ID", id);
@@ -170,7 +161,7 @@ absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
     }
     for (const std::string& path : found.Paths()) {
       if (PathExists(absl::StrFormat("%s/%s", path, kSectorStoreFile))) {
-        folders.insert(Absolute(path));
+        folders.insert(AbsolutePath(path));
       }
     }
   }
@@ -185,7 +176,7 @@ absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
 absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stores) {
   StoreRegistry registry;
   for (PersistStore& store : stores) {
-    store.path = Absolute(store.path);
+    store.path = AbsolutePath(store.path);
     if (store.name.empty()) store.name = store.path;
     if (const PersistStore* other = registry.Find(store.name); other != nullptr) {
       return absl::AlreadyExistsError(absl::StrFormat(
@@ -238,7 +229,7 @@ absl::StatusOr<std::string> StoreRegistry::PathOf(std::string_view name) const {
 
 const PersistStore* StoreRegistry::FindByPath(const std::string& path) const {
   // As text first: that needs no file system, which may hang.
-  const std::string absolute = Absolute(path);
+  const std::string absolute = AbsolutePath(path);
   for (const PersistStore& store : stores_) {
     if (store.path == absolute) return &store;
   }

@@ -47,7 +47,7 @@ std::string Join(std::string_view store_path, std::string_view folder, filecoin:
 }  // namespace
 
 std::string SectorFileName(filecoin::SectorId sector) {
-  return filecoin::ToString(sector);
+  return absl::StrFormat("s-t0%d-%d", sector.miner, sector.number);
 }
 
 std::optional<filecoin::SectorId> ParseSectorFileName(std::string_view name) {

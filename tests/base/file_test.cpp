@@ -95,5 +95,21 @@ TEST(FileTest, HomeIsPutInFrontOnly) {
   EXPECT_EQ(ExpandHome(""), "");
 }
 
+TEST(FileTest, AbsolutePathsHaveOneSpelling) {
+  EXPECT_EQ(AbsolutePath("/a/./b/../c//"), "/a/c");
+  EXPECT_EQ(AbsolutePath("/"), "/");
+  EXPECT_EQ(AbsolutePath("~/x/"), ExpandHome("~/x"));
+  EXPECT_TRUE(AbsolutePath("x").ends_with("/x"));
+}
+
+TEST(FileTest, WhoMayReadIsTold) {
+  const TempDir dir;
+  ASSERT_OK(WriteFileAtomically(dir / "own", "x", 0600));
+  ASSERT_OK(WriteFileAtomically(dir / "group", "x", 0640));
+  EXPECT_FALSE(OthersMayRead(dir / "own"));
+  EXPECT_TRUE(OthersMayRead(dir / "group"));
+  EXPECT_FALSE(OthersMayRead(dir / "absent"));
+}
+
 }  // namespace
 }  // namespace damocles

@@ -228,6 +228,39 @@ TEST(ManagerConfigTest, TwoStoresInOneFolderAreAMistake) {
                        "of another store (sector-manager.cfg:3:1)"));
 }
 
+TEST(ManagerConfigTest, NodesAreJudgedHereAndTokensAreInNoText) {
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(R"([Common.API]
+Chain = ["SECRET:/ip4/1.2.3.4/tcp/1234", "https://node.example/SECRET/rpc/v1", "ws://h:9"]
+)"));
+  ASSERT_EQ(config.chain.size(), 3u);
+  EXPECT_EQ(config.chain[0].url, "http://1.2.3.4:1234/rpc/v1");
+  EXPECT_EQ(config.chain[0].token.Reveal(), "SECRET");
+  EXPECT_EQ(config.chain[1].url, "https://node.example:443/SECRET/rpc/v1");
+  const std::string log = DescribeForLog(config);
+  EXPECT_EQ(log.find("SECRET"), std::string::npos) << log;
+  EXPECT_NE(log.find("\"https://node.example:443\""), std::string::npos) << log;
+  for (const char* bad : {"https://h/rpc/v1?token=SECRET", "SECRET:h:0", "/ip4/1.2.3.4/tcp/0",
+                          "https://SECRET@h/", "SECRET", "ws://h:9/#SECRET"}) {
+    const auto status = Parse("[Common.API]\nChain = [\"h:1\", \"" + std::string(bad) + "\"]\n");
+    EXPECT_THAT(status, StatusIs(kInvalid,
+                                 "sector-manager.cfg:2:1: Common.API.Chain: node 2 is "
+                                 "not an address: "))
+        << bad;
+    EXPECT_EQ(status.status().ToString().find("SECRET"), std::string::npos) << status.status();
+  }
+}
+
+TEST(ManagerConfigTest, KeysWithoutEffectSaySo) {
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig on,
+                       Parse("[[Miners]]\nActor = 1\nProof.Enabled = true\n"));
+  ASSERT_EQ(on.warnings.size(), 1u);
+  EXPECT_EQ(on.warnings[0],
+            "sector-manager.cfg:3:7: Miners.Proof.Enabled: no effect in this version");
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig off,
+                       Parse("[[Miners]]\nActor = 1\nProof.Enabled = false\n"));
+  EXPECT_TRUE(off.warnings.empty()) << "off is what it is";
+}
+
 TEST(ManagerConfigTest, FoldersOfStoresMustBeThere) {
   TempDir dir;
   const std::string text = "[[Common.PersistStores]]\nPath = \"" + (dir / "none") + "\"\n";

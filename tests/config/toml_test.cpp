@@ -104,6 +104,16 @@ sub = 3
   }
 }
 
+TEST(TomlTest, WhatIsNotTomlIsToldWithoutItsValue) {
+  for (const char* text : {"Token = 1e99999\n", "Token = 99999999999999999999999\n",
+                           "Token = 9a9a9\n", "Token = \"9a9a9\n"}) {
+    const auto document = Document::Parse(text, "f");
+    EXPECT_THAT(document, StatusIs(kInvalid, "f:1:")) << text;
+    EXPECT_EQ(document.status().ToString().find("99"), std::string::npos) << document.status();
+    EXPECT_EQ(document.status().ToString().find("9a"), std::string::npos) << document.status();
+  }
+}
+
 TEST(TomlTest, UnknownKeysGetASuggestion) {
   const std::string text = R"([Common.Proving]
 JobMaxTry = 3

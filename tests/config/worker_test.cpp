@@ -158,7 +158,7 @@ bin = "x"
   EXPECT_FALSE(processor.inherit_envs);
   EXPECT_FALSE(processor.auto_restart);
   EXPECT_EQ(processor.stable_wait, absl::Seconds(10));
-  EXPECT_EQ(config.warnings.size(), 2u);
+  EXPECT_EQ(config.warnings.size(), 3u) << "pc1, pc2 and ext_locks";
   ASSERT_OK_AND_ASSIGN(const WorkerConfig old,
                        Parse(std::string(kMinimal) + "[processors.limit]\nwindow_post = 4\n"));
   EXPECT_EQ(old.window_post_concurrent, 4u);
@@ -186,7 +186,7 @@ concurrent = 0
 )");
   for (const char* line : {"worker.toml:2:1: worker.naem: unknown key (did you mean \"name\"?)",
                            "worker.toml:3:", "worker.rpc_server.port: is 70000, want 0 to 65535",
-                           "sector_manager.rpc_client.addr: \"nonsense\" is not an address",
+                           "sector_manager.rpc_client.addr: manager 1 is not an address",
                            "worker.toml:7:1: sealing_thread.plan: there is no plan \"wdpots\"",
                            "sealing_thread.allowed_sizes: sealing.allowed_sizes is given too",
                            "worker.toml:14:1: attached.name: \"a\" is the name of another store",
@@ -198,6 +198,43 @@ concurrent = 0
   for (const char* line : {"sector_manager: is missing", "no [[sealing_thread]] with plan",
                            "there is no [[attached]] store"}) {
     EXPECT_THAT(empty, StatusIs(kInvalid, line));
+  }
+}
+
+TEST(WorkerConfigTest, ATokenInFrontOfTheAddressIsNotRepeated) {
+  for (const char* bad : {"eyJSECRET:/ip4/1.2.3.4/tcp/1789", "eyJSECRET:http://m:1789",
+                          "eyJSECRET:m:1789", "http://eyJSECRET@m:1789", "m:0"}) {
+    const auto status = Parse("[sector_manager]\nrpc_client.addr = \"" + std::string(bad) +
+                              "\"\n[[sealing_thread]]\nplan = \"wdpost\"\n");
+    EXPECT_THAT(status, StatusIs(kInvalid,
+                                 "worker.toml:2:12: sector_manager.rpc_client.addr: "
+                                 "manager 1 is not an address: "));
+    EXPECT_THAT(status, StatusIs(kInvalid, "rpc_client.token is for a token"));
+    EXPECT_EQ(status.status().ToString().find("SECRET"), std::string::npos) << status.status();
+  }
+}
+
+TEST(WorkerConfigTest, KeysWithoutEffectSaySo) {
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, Parse(std::string(kMinimal) + R"(readonly = true
+[worker]
+ping_interval = "1min"
+rpc_server.port = 1
+[metrics]
+enable = true
+[processors.limitation.concurrent]
+winning_post = 1
+[processors.ext_locks]
+gpu1 = 1
+)"));
+  std::string all;
+  for (const std::string& warning : config.warnings) all += warning + "\n";
+  EXPECT_EQ(config.warnings.size(), 6u) << all;
+  for (const char* key :
+       {"attached.readonly", "worker.ping_interval", "worker.rpc_server", "metrics",
+        "processors.limitation.concurrent.winning_post", "processors.ext_locks"}) {
+    EXPECT_NE(all.find(std::string(" ") + key + ": no effect in this version"), std::string::npos)
+        << key << " in\n"
+        << all;
   }
 }
 

@@ -32,6 +32,10 @@ TEST(ReplayTest, SmallOddTracesAreRefusedNotCrashed) {
   EXPECT_THAT(ReplayTrace(trace.dump()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "unknown op \"dance\""));
   trace = kept;
+  trace["steps"][0]["epoch"] = std::int64_t{1} << 60;
+  EXPECT_THAT(ReplayTrace(trace.dump()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "epochs after the step before"));
+  trace = kept;
   trace["initial"]["deadlines"]["99"] = trace["initial"]["deadlines"]["5"];
   EXPECT_THAT(ReplayTrace(trace.dump()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument, "deadlines"));

@@ -230,7 +230,7 @@ TEST(ProofTypeTest, NamesOfActorsAreReadToo) {
 }
 
 TEST(SectorTest, NamesOfFiles) {
-  EXPECT_EQ(ToString(SectorId{1000, 5}), "s-t01000-5");
+  EXPECT_EQ(ToString(SectorId{1000, 5}), "f01000/5");
   EXPECT_LT((SectorId{1, 9}), (SectorId{2, 0}));
 }
 

@@ -9,6 +9,11 @@ trap 'rm -rf "$work"' EXIT
 DESTDIR='' "$cmake" --install "$build" --prefix "$work/prefix" >"$work/install.log" ||
   { cat "$work/install.log"; exit 1; }
 
+for file in share/doc/damocles/LICENSE-APACHE share/doc/damocles/LICENSE-MIT \
+  share/damocles/examples/sector-manager.cfg share/damocles/examples/worker.toml; do
+  [[ -s $work/prefix/$file ]] || { echo "$file is not installed"; exit 1; }
+done
+
 # Sector 1 with a randomness of zeros: the leaves in a proof of the network (post-proofs.md 5.4).
 zeros=$(printf '0%.0s' {1..64})
 want="707914199 439148358 967788220 548708700 1061661429 6202012 1055504637 389535735 1000069704 600088878"

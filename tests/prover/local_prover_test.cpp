@@ -212,10 +212,12 @@ class PassingEngine : public groth16::Engine {
  public:
   explicit PassingEngine(groth16::Engine& engine) : engine_(engine) {}
   std::string Name() const override { return "passing"; }
-  absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG1(ByteSpan encoded) override {
+  absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG1(
+      groth16::EncodedPoints encoded) override {
     return engine_.LoadG1(encoded);
   }
-  absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG2(ByteSpan encoded) override {
+  absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG2(
+      groth16::EncodedPoints encoded) override {
     return engine_.LoadG2(encoded);
   }
   absl::StatusOr<bls12_381::G1> MultiExpG1(const groth16::PointSet& points, std::uint64_t first,

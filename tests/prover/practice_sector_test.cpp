@@ -143,17 +143,5 @@ TEST_F(PracticeSectorTest, GenesisEntries) {
               StatusIs(absl::StatusCode::kFailedPrecondition, "4KiB"));
 }
 
-TEST(SectorNumbersTest, ListsAndRanges) {
-  using Numbers = std::vector<filecoin::SectorNumber>;
-  EXPECT_EQ(*ParseSectorNumbers("7"), Numbers{7});
-  EXPECT_EQ(*ParseSectorNumbers("0-3"), (Numbers{0, 1, 2, 3}));
-  EXPECT_EQ(*ParseSectorNumbers("5-7,1,6"), (Numbers{1, 5, 6, 7}));
-  for (const char* wrong : {"", "a", "1-", "-1", "3-1", "1,,2", "1 ", "0-9223372036854775807",
-                            "9223372036854775808", "18446744073709551616"}) {
-    EXPECT_THAT(ParseSectorNumbers(wrong), StatusIs(absl::StatusCode::kInvalidArgument, ""))
-        << wrong;
-  }
-}
-
 }  // namespace
 }  // namespace damocles::prover

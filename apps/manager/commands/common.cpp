@@ -129,6 +129,7 @@ nlohmann::json JsonTime(absl::Time time) {
 }
 
 absl::StatusOr<std::uint64_t> ParseMiner(const std::string& text) {
+  if (text.empty()) return cli::UsageError("no miner is given: write --miner f01000");
   std::string_view digits = text;
   if (digits.starts_with("f0") || digits.starts_with("t0")) digits.remove_prefix(2);
   std::uint64_t miner = 0;

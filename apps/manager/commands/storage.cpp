@@ -219,8 +219,7 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
       *attach,
       [flags, &globals]() -> absl::StatusOr<int> {
         // The manager's working folder is another one.
-        const std::string path =
-            std::filesystem::absolute(ExpandHome(flags->path)).lexically_normal().string();
+        const std::string path = AbsolutePath(flags->path);
         return WithManager(globals, [flags, path](rpc::ManagerClient& manager) {
           return Attach(manager, path, flags->replace, flags->json);
         });

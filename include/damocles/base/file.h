@@ -59,5 +59,9 @@ absl::Status SyncFolder(const std::string& folder);
 
 // Replaces a leading "~" or "~/" by the home folder.
 std::string ExpandHome(std::string_view path);
+// "~" expanded, absolute, without "." and "..", without a trailing slash; links stay.
+std::string AbsolutePath(std::string_view path);
+// Whether group or others may read the file; false if it is absent.
+bool OthersMayRead(const std::string& path);
 
 }  // namespace damocles

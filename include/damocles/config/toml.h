@@ -82,6 +82,8 @@ class TableReader {
   // Known to the existing system, but without a meaning here: accepted with a warning
   // "ignored: not part of this version".
   void Ignore(std::string_view key);
+  // Read and checked, but nothing follows from it yet: a warning "no effect in this version".
+  void NoEffect(std::string_view key);
   // An old spelling: a warning that names the new one.
   void Deprecated(std::string_view key, std::string_view instead);
 

@@ -56,7 +56,7 @@ struct ProcessorConfig {
 };
 
 struct WorkerConfig {
-  std::string name;  // empty: the local address on the way to the manager
+  std::string name;  // empty: the machine's host name
   HostPort rpc_listen{"127.0.0.1", 17890};
   absl::Duration ping_interval = absl::Seconds(30);
   bool metrics_enabled = false;

@@ -71,7 +71,6 @@ class Reader {
   absl::StatusOr<std::string> ReadText();
   // Number of items that follow.
   absl::StatusOr<std::uint64_t> ReadArray();
-  absl::StatusOr<std::uint64_t> ReadMap();
   absl::StatusOr<std::uint64_t> ReadTag();
   absl::StatusOr<bool> ReadBool();
   // Takes a null if there is one and says so; else takes nothing.

@@ -86,9 +86,6 @@ DeadlineInfo NextNotElapsed(const DeadlineInfo& deadline);
 // not fill the period, the one after the last opens at the start of the next period.
 DeadlineInfo Next(const DeadlineInfo& deadline);
 
-// The same deadline seen from another epoch.
-DeadlineInfo SeenFrom(DeadlineInfo deadline, ChainEpoch current_epoch);
-
 // What a node answers to StateMinerProvingDeadline: the next turn that has not elapsed of the
 // deadline *recorded* in the miner's state.  Right after null rounds over a boundary this is the
 // old index a whole period later (spec chain.md 1.2): compare with DeadlineAt.

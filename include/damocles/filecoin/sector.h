@@ -21,9 +21,9 @@ struct SectorId {
   friend auto operator<=>(const SectorId&, const SectorId&) = default;
 };
 
-// As names of sector files and messages have it: "s-t01000-5".
+// For people: "f01000/5".
 inline std::string ToString(const SectorId& id) {
-  return "s-t0" + std::to_string(id.miner) + "-" + std::to_string(id.number);
+  return "f0" + std::to_string(id.miner) + "/" + std::to_string(id.number);
 }
 
 }  // namespace damocles::filecoin

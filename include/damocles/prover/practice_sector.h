@@ -72,8 +72,4 @@ merkle::Fr PracticeCommC(std::string_view salt, filecoin::SectorNumber number);
 absl::StatusOr<std::vector<storage::GenesisSector>> GenesisSectorsOf(
     filecoin::SectorSize size, std::span<const PracticeSector> sectors);
 
-// "7", "0-9", "1,3,5-7": ascending numbers, each once.  INVALID_ARGUMENT says what is wrong; at
-// most 100000 of them.
-absl::StatusOr<std::vector<filecoin::SectorNumber>> ParseSectorNumbers(std::string_view text);
-
 }  // namespace damocles::prover

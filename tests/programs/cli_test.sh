@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# cli_test.sh BUILD_FOLDER: the command lines of damocles-manager, damocles-worker and
+# damocles-devnet as scripts and operators meet them.
+set -uo pipefail
+bin=$1
+work=$(mktemp -d)
+manager_pid='' devnet_pid=''
+cleanup() {
+  for pid in $manager_pid $devnet_pid; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
+  rm -rf "$work"
+}
+trap cleanup EXIT
+failures=0
+fail() { echo "FAILED: $*" >&2; failures=$((failures + 1)); }
+export HOME=$work
+unset DAMOCLES_PATH DAMOCLES_CONF_DIR DAMOCLES_WORKER_CONFIG
+
+# run CODE COMMAND...: output in out and err.
+run() {
+  local want=$1 got=0
+  shift
+  timeout 20 "$@" >"$work/out" 2>"$work/err" </dev/null || got=$?
+  [[ $got -eq $want ]] || { fail "$*: exit code $got, want $want"; cat "$work/err" >&2; }
+}
+# fails CODE TEXT COMMAND...: nothing on stdout, one line on stderr that has TEXT.
+fails() {
+  local code=$1 text=$2
+  shift 2
+  run "$code" "$@"
+  [[ $(grep -c '' "$work/err") -eq 1 ]] || { fail "$*: stderr is not one line:"; cat "$work/err" >&2; }
+  grep -qF -- "$text" "$work/err" || fail "$*: says \"$(<"$work/err")\", want \"$text\""
+}
+# prints_json FILTER COMMAND...
+prints_json() {
+  local filter=$1
+  shift
+  run 0 "$@"
+  jq -e "$filter" "$work/out" >/dev/null || fail "$*: is not the JSON that was wanted: $(<"$work/out")"
+}
+
+# Every --help; what runs something ends with an example of itself.
+walk() {
+  run 0 "$@" --help
+  local names name
+  names=$(sed -n '/^Subcommands:/,$ s/^  \([a-z][a-z_-]*\) .*/\1/p' "$work/out")
+  if [[ -z $names ]]; then
+    grep -qF -- "  $(basename "$1")" "$work/out" || fail "$* --help: has no example"
+    commands=$((commands + 1))
+  fi
+  for name in $names; do walk "$@" "$name"; done
+}
+commands=0
+for program in damocles-manager damocles-worker damocles-devnet; do
+  run 0 "$bin/$program" --version
+  grep -qx "$program [0-9]*\.[0-9]*\.[0-9]*" "$work/out" || fail "$program --version: $(<"$work/out")"
+  fails 2 "see $program --help" "$bin/$program"
+  fails 2 '"no-such" is not a command here' "$bin/$program" no-such
+  walk "$bin/$program"
+done
+[[ $commands -ge 18 ]] || fail "only $commands commands have a --help"
+
+# Wrong usage names the help of the command that was meant.
+manager="$bin/damocles-manager"
+fails 2 'see damocles-manager util worker wdpost --help' "$manager" util worker wdpost no-such
+fails 2 'see damocles-manager util storage find --help' "$manager" util storage find
+fails 2 'see damocles-devnet init --help' "$bin/damocles-devnet" init
+fails 2 'see damocles-devnet run --help' "$bin/damocles-devnet" run --home x --no-such
+fails 2 'not part of this version' "$manager" daemon run --miner
+fails 2 'exclude each other' "$manager" daemon run --ext-prover --worker-prover
+fails 2 'no miner is given' "$manager" util sealer proving info
+fails 2 '"x" is not a miner' "$manager" util storage find x 1
+fails 2 'not part of this version' "$bin/damocles-worker" processor window_post
+fails 2 'either --home DIR or --url URL' "$bin/damocles-devnet" report
+fails 1 'does not exist' "$bin/damocles-worker" daemon -c "$work/none.toml"
+fails 1 'none.json' "$bin/damocles-devnet" init --home "$work/x" --genesis "$work/none.json"
+fails 1 '`damocles-manager daemon init` makes one' "$manager" --home "$work/none" daemon run
+fails 1 'is the manager running?' "$manager" --home "$work/none" util --manager 127.0.0.1:1 worker list
+
+# daemon init makes, and never overwrites.
+home=$work/home
+run 0 "$manager" --home "$home" daemon init
+for role in admin worker; do
+  [[ $(stat -c %a "$home/tokens/$role") == 600 ]] || fail "tokens/$role is not mode 600"
+done
+for file in sector-manager.cfg ext-prover.cfg; do
+  [[ $(head -n 1 "$home/$file") == '# Default config:' ]] || fail "$file does not begin as it should"
+done
+echo '# mine' >"$home/sector-manager.cfg"
+rm "$home/ext-prover.cfg"
+token=$(<"$home/tokens/admin")
+fails 1 "$home/sector-manager.cfg exists already" "$manager" --home "$home" daemon init
+[[ $(<"$home/sector-manager.cfg") == '# mine' && $(<"$home/tokens/admin") == "$token" ]] ||
+  fail 'daemon init overwrote something'
+[[ -e $home/ext-prover.cfg ]] || fail 'daemon init did not make what was missing'
+
+# A mistake in a file: its place, and the nearest key; each mistake a line.
+printf '[Common.API]\nChian = "x"\nChain = "https://h/?token=PLANTEDSECRET"\n' >"$home/sector-manager.cfg"
+run 1 "$manager" --home "$home" daemon run --listen 127.0.0.1:0
+[[ $(grep -c '' "$work/err") -eq 2 ]] || { fail 'want two mistakes, a line each:'; cat "$work/err" >&2; }
+grep -qF "damocles-manager: $home/sector-manager.cfg:2:1: Common.API.Chian: unknown key (did you mean \"Chain\"?)" \
+  "$work/err" || { fail 'the unknown key is not named:'; cat "$work/err" >&2; }
+grep -qF "$home/sector-manager.cfg:3:1: Common.API.Chain: " "$work/err" || fail 'the node is not judged'
+! grep -q PLANTEDSECRET "$work/err" "$work/out" || fail 'the token of the node is repeated'
+printf '[sector_manager]\nrpc_client.addr = "PLANTEDSECRET:/ip4/1.2.3.4/tcp/1"\n[[sealing_thread]]\nplan = "wdpost"\n[[attached]]\nlocation = "%s"\n' \
+  "$work" >"$work/worker.toml"
+fails 1 "$work/worker.toml:2:12: sector_manager.rpc_client.addr: " "$bin/damocles-worker" daemon -c "$work/worker.toml"
+! grep -q PLANTEDSECRET "$work/err" "$work/out" || fail "the token in front of the manager's address is repeated"
+echo >"$home/sector-manager.cfg"
+printf '[[WdPost]]\nBni = "x"\n' >"$home/ext-prover.cfg"
+run 1 "$manager" --home "$home" daemon run --listen 127.0.0.1:0
+grep -qF 'ext-prover.cfg:2:1: WdPost.Bni: unknown key (did you mean "Bin"?)' "$work/err" ||
+  { fail 'the mistake in ext-prover.cfg is not told:'; cat "$work/err" >&2; }
+rm "$home/ext-prover.cfg"
+
+# Listings of running programs, as JSON and as text; no token in any log.
+wait_for() {
+  local i
+  for ((i = 0; i < 200; i++)); do [[ -s $1 ]] && return; sleep 0.05; done
+  fail "$1 does not appear"
+}
+mkdir "$work/store"
+run 0 "$bin/damocles-prover" sector new --size 2KiB --miner 1000 --sector 5 --store "$work/store" \
+  --genesis "$work/genesis.json"
+run 0 "$bin/damocles-devnet" init --home "$work/chain" --genesis "$work/genesis.json" --preset quick
+fails 1 "$work/chain" "$bin/damocles-devnet" init --home "$work/chain" --genesis "$work/genesis.json"
+"$bin/damocles-devnet" run --home "$work/chain" --listen 127.0.0.1:0 --port-file "$work/chain.port" \
+  --params "$work" --manual-clock --token PLANTEDSECRET >"$work/devnet.log" 2>&1 &
+devnet_pid=$!
+wait_for "$work/chain.port"
+url=http://127.0.0.1:$(<"$work/chain.port")
+prints_json 'has("deadlines") and has("proofs")' "$bin/damocles-devnet" report --url "$url" --json
+printf '[Common.API]\nChain = "PLANTEDSECRET:%s"\n[[Common.PersistStores]]\nName = "s"\nPath = "%s"\n[[Miners]]\nActor = 1000\n' \
+  "$url" "$work/store" >"$home/sector-manager.cfg"
+chmod 644 "$home/tokens/admin"
+"$manager" --home "$home" daemon run --poster --worker-prover --listen 127.0.0.1:0 \
+  --port-file "$work/manager.port" --params "$work" >"$work/manager.log" 2>&1 &
+manager_pid=$!
+wait_for "$work/manager.port"
+util=("$manager" --home "$home" util)
+prints_json 'type == "array"' "${util[@]}" worker list --json
+prints_json 'type == "array"' "${util[@]}" worker wdpost list --all --json
+prints_json '.[0].name == "s"' "${util[@]}" storage list --json
+prints_json '.added == 1 and .problems == []' "${util[@]}" storage attach "$work/store" --json
+prints_json '.sealed != null' "${util[@]}" storage find f01000 5 --json
+prints_json 'type == "array"' "${util[@]}" sealer proving history --json
+prints_json 'type == "object"' "${util[@]}" sealer proving --miner f01000 info --json
+prints_json 'type == "array"' "${util[@]}" sealer proving --miner f01000 deadlines --json
+prints_json 'type == "object" or type == "array"' "${util[@]}" sealer proving --miner f01000 deadline 0 --json
+run 0 "${util[@]}" worker wdpost list
+head -n 1 "$work/out" | grep -q '^JobID  *MinerID  *DDL' || fail "wdpost list has other columns: $(<"$work/out")"
+run 1 "${util[@]}" storage find f01000 6
+grep -q 'sector f01000/6 is not in the index' "$work/err" || fail "find says: $(<"$work/err")"
+fails 1 '' "${util[@]}" worker wdpost reset 11111111111
+run 0 "${util[@]}" worker wdpost remove-all
+grep -q token_file_readable "$work/manager.log" || fail 'nobody is told that others may read a token'
+for secret in PLANTEDSECRET "$token" "$(<"$home/tokens/worker")"; do
+  ! grep -qF -- "$secret" "$work/manager.log" "$work/devnet.log" || fail 'a token is in a log'
+done
+
+if [[ $failures -ne 0 ]]; then
+  tail -n 5 "$work/manager.log" "$work/devnet.log" >&2
+  exit 1
+fi
+echo "$commands commands have their --help; all else as it should be"
