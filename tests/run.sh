@@ -9,10 +9,10 @@ Usage: tests/run.sh [--ci | --full] [-- CTEST_ARGUMENT...]
 
 Installs what the build needs, builds (preset dev) and runs all tests.
 
-  --ci     also the core modules and their tests under AddressSanitizer and
+  --ci     also the library and its unit tests under AddressSanitizer and
            UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer
-  --full   the library and all unit tests under both, clang-format, clang-tidy, a minute of every
-           fuzz target, and the tests that take minutes
+  --full   the unit tests under both, clang-format, clang-tidy, a minute of every fuzz target, and
+           the tests that take minutes
 
 Example: tests/run.sh -- -R poster
 EOF
@@ -43,10 +43,14 @@ stage() {  # name, command...: runs it and notes the time
   times+=("$(printf '%-28s %3d min %02d s' "$name" $(((SECONDS - start) / 60)) $(((SECONDS - start) % 60)))")
 }
 
+# A build from nothing that nobody will work in compiles the sources of a module together.
+unity=()
+[[ $mode != ci ]] || unity=(-DDAMOCLES_UNITY_BUILD=ON)
+
 build() {  # preset, target...
   local preset=$1
   shift
-  cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  cmake --preset "$preset" "${unity[@]}" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
   grep 'not registered' "$log" || true
   if [[ $# -gt 0 ]]; then
     cmake --build --preset "$preset" -j "$jobs" --target "$@"
@@ -83,7 +87,8 @@ check_format() {
 }
 
 check_tidy() {
-  git ls-files 'lib/*.cpp' 'apps/*.cpp' | xargs -P "$jobs" -n 1 clang-tidy --quiet -p build/dev
+  # The fuzz build's commands are clang's own.
+  git ls-files 'lib/*.cpp' 'apps/*.cpp' | xargs -P "$jobs" -n 1 clang-tidy --quiet -p build/fuzz
 }
 
 if [[ $mode == full ]]; then
@@ -92,21 +97,21 @@ else
   stage "install" ./scripts/install-dependencies.sh
 fi
 if [[ $mode == ci ]]; then
-  stage "asan build" build asan damocles_core_tests
-  stage "asan tests" run_tests asan -L core
+  stage "asan build" build asan damocles_unit_tests
+  stage "asan tests" run_tests asan -L 'unit|fuzz'
   stage "tsan build" build tsan damocles_thread_tests
   stage "tsan tests" run_tests tsan -L threads
 elif [[ $mode == full ]]; then
   stage "asan build" build asan damocles_unit_tests
-  stage "asan tests" run_tests asan -L unit
+  stage "asan tests" run_tests asan -L 'unit|fuzz'
   stage "tsan build" build tsan damocles_unit_tests
   stage "tsan tests" run_tests tsan -L unit
 fi
 stage "dev build" build dev
 if [[ $mode == full ]]; then
   stage "clang-format" check_format
-  stage "clang-tidy" check_tidy
   stage "fuzz build" build fuzz
+  stage "clang-tidy" check_tidy
   stage "fuzz" fuzz_a_minute
 fi
 echo "==== dev tests" >&2

@@ -31,8 +31,12 @@ class BackendTest : public ::testing::Test {
         {{.name = "a", .path = dir_ / "a"}, {.name = "hung", .path = dir_ / "hung"}});
     index_ = *sector::Index::Open(*store_);
     backend_ = std::make_unique<ManagerBackend>(
-        *index_, stores_, [] { return std::vector<poster::DeadlineRecord>(); }, executor_,
-        io_.provider->getTimer(),
+        *index_, stores_,
+        [](poster::RecordFilter)
+            -> async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>> {
+          co_return std::vector<poster::DeadlineRecord>();
+        },
+        executor_, io_.provider->getTimer(),
         [gate = gate_, asked = asked_,
          hung = dir_ / "hung"](const std::string& path) -> absl::StatusOr<storage::Space> {
           if (path == hung) {

@@ -80,8 +80,8 @@ class ChainClientTest : public ::testing::Test {
   absl::StatusOr<bool> Ask(std::deque<Reply> replies,
                            std::map<filecoin::PoStProofType, std::string> own = {}) {
     node_.replies = std::move(replies);
-    return AskDevnet(io_.provider->getTimer(), Network(), {{.url = url_, .token = {}}},
-                     std::move(own))
+    return AskDevnet(io_.provider->getTimer(), Network(),
+                     {{.url = url_, .origin = {}, .token = {}}}, std::move(own))
         .ToPromise()
         .wait(io_.waitScope);
   }

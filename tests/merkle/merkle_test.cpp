@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
+#include <filesystem>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -61,6 +62,8 @@ class MerkleTest : public ::testing::Test {
                          std::optional<unsigned> rows_to_discard = std::nullopt,
                          std::uint64_t filled = 1024) {
     const SectorFiles files{folder_ / "sealed", folder_ / "cache"};
+    // Of the sector that lay there before: its p_aux would speak against this one.
+    std::filesystem::remove_all(files.cache_dir);
     testing_support::WriteMadeUpSector(files.sealed_path, shape, number, filled);
     BuildOptions options;
     options.rows_to_discard = rows_to_discard;

@@ -71,5 +71,5 @@ wait $pid || { echo "a clean stop is exit 0"; failed=1; }
 
 # Nested deep enough to end a program that recurses.
 head -c 300000 /dev/zero | tr '\0' '[' >"$work/deep.json"
-expect 1 "nested" replay --in "$work/deep.json"
+expect 1 "64 deep" replay --in "$work/deep.json"
 exit $failed
