@@ -63,7 +63,7 @@ class MerkleTest : public ::testing::Test {
                          std::uint64_t filled = 1024) {
     const SectorFiles files{folder_ / "sealed", folder_ / "cache"};
     // Of the sector that lay there before: its p_aux would speak against this one.
-    std::filesystem::remove_all(files.cache_dir);
+    std::filesystem::remove_all(files.cache_folder);
     testing_support::WriteMadeUpSector(files.sealed_path, shape, number, filled);
     BuildOptions options;
     options.rows_to_discard = rows_to_discard;
