@@ -12,6 +12,9 @@ option(DAMOCLES_UNITY_BUILD "Compile the sources of a module together" OFF)
 # The arithmetic's loops come out best when each file is optimised by itself.
 set(DAMOCLES_SEPARATE_MODULES bls12_381 hash)
 
+# Arithmetic that is not optimised takes a sanitizer's run ten times as long.
+set(DAMOCLES_HOT_MODULES bls12_381 hash poseidon merkle circuit groth16 post)
+
 # damocles_module(NAME DEPS modules... SOURCES files... PACKAGES targets...)
 #
 # One module: a folder of lib/ and of include/damocles/, a namespace, a CMake target damocles_NAME.
@@ -27,6 +30,9 @@ function(damocles_module name)
                                PRIVATE ${PROJECT_SOURCE_DIR})
     target_link_libraries(damocles_${name} PUBLIC ${deps} ${arg_PACKAGES})
     target_compile_options(damocles_${name} PRIVATE ${DAMOCLES_WARNINGS})
+    if(name IN_LIST DAMOCLES_HOT_MODULES)
+      target_compile_options(damocles_${name} PRIVATE -O2)
+    endif()
     if(NOT name IN_LIST DAMOCLES_SEPARATE_MODULES)
       set_target_properties(damocles_${name} PROPERTIES
                             UNITY_BUILD ${DAMOCLES_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 8)
