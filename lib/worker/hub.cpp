@@ -36,6 +36,12 @@ struct Hub::State {
     int sessions = 0;                          // open ones
     std::map<std::uint64_t, Pending> pending;  // by attempt number; of the present process
     bool leaving = false;
+    std::uint64_t given = 0;  // number of its latest assignment, counted over all workers
+  };
+  // A session that waits for work.
+  struct Waiter {
+    std::string worker;
+    kj::Own<kj::PromiseFulfiller<void>> news;
   };
 
   job::Queue& queue;
@@ -46,19 +52,24 @@ struct Hub::State {
   std::map<filecoin::PoStProofType, std::string> own_keys;
   std::map<std::string, Worker> workers;
   bool practice_allowed = false;
-  kj::ForkedPromise<void> available = nullptr;
-  kj::Own<kj::PromiseFulfiller<void>> available_fulfiller;
+  std::vector<Waiter> waiters;
+  std::uint64_t given = 0;  // assignments so far
 
-  void Rearm() {
+  kj::Promise<void> News(const std::string& worker) {
+    std::erase_if(waiters, [](Waiter& waiter) { return !waiter.news->isWaiting(); });
     auto pair = kj::newPromiseAndFulfiller<void>();
-    available = pair.promise.fork();
-    available_fulfiller = kj::mv(pair.fulfiller);
+    waiters.push_back({worker, kj::mv(pair.fulfiller)});
+    return kj::mv(pair.promise);
   }
-  // Wakes every session that waits for work; who comes late finds nothing and waits on.
+  // Wakes every session that waits for work; who comes late finds nothing and waits on.  First who
+  // got none for the longest time: one worker must not do all the work because it asks first, or
+  // nobody knows whether the others can.
   void WakeAll() {
-    auto fulfiller = kj::mv(available_fulfiller);
-    Rearm();
-    fulfiller->fulfill();
+    std::vector<Waiter> woken = std::exchange(waiters, {});
+    std::stable_sort(woken.begin(), woken.end(), [this](const Waiter& a, const Waiter& b) {
+      return workers[a.worker].given < workers[b.worker].given;
+    });
+    for (Waiter& waiter : woken) waiter.news->fulfill();
   }
 
   // Gives back what the worker never got.
@@ -114,10 +125,11 @@ class Hub::HubSession final : public Session {
     const absl::Time until = state_->clock.Now() + wait;
     while (true) {
       // Taken before the look at the queue, so that nothing falls between look and wait.
-      kj::Promise<void> news = state_->available.addBranch();
+      kj::Promise<void> news = state_->News(name_);
       auto assignment = state_->queue.Allocate(offer_);
       if (!assignment.ok()) co_return assignment;
       if (assignment->has_value()) {
+        Self().given = ++state_->given;
         Self().pending[(*assignment)->attempt] = {.job = (*assignment)->id};
         co_return assignment;
       }
@@ -253,9 +265,7 @@ Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
                        .own_keys = std::move(own_keys),
                        .workers = {},
                        .practice_allowed = false,
-                       .available = nullptr,
-                       .available_fulfiller = {}}) {
-  state_->Rearm();
+                       .waiters = {}}) {
   queue.OnAvailable([state = std::weak_ptr<State>(state_)] {
     if (const auto alive = state.lock()) alive->WakeAll();
   });

@@ -2,6 +2,7 @@
 //
 // Who has a job when managers are restarted, connections die and workers come and go.
 
+#include <map>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -204,6 +205,21 @@ TEST(LeaseTest, NewParametersAreAnnouncedWhileTheWorkerRuns) {
   *there = true;
   fleet.Pass(absl::Minutes(4));
   EXPECT_EQ(fleet.Job(id).state, JobState::kSucceeded);
+}
+
+// Whoever asks first must not have all the work for that.
+TEST(LeaseTest, IdleWorkersTakeTurns) {
+  Fleet fleet({}, absl::Seconds(1));
+  fleet.AddWorker("w1");
+  fleet.AddWorker("w2");
+  std::map<std::string, int> jobs;
+  for (std::uint64_t n = 1; n <= 8; ++n) {
+    const job::JobId id = fleet.AddJob(n);
+    fleet.Pass(absl::Seconds(n % 3 == 0 ? 61 : 7));
+    ASSERT_EQ(fleet.Job(id).state, JobState::kSucceeded);
+    ++jobs[fleet.Job(id).worker];
+  }
+  EXPECT_EQ(jobs, (std::map<std::string, int>{{"w1", 4}, {"w2", 4}}));
 }
 
 TEST(LeaseTest, StartsAreStaggered) {
