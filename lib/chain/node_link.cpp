@@ -156,8 +156,9 @@ async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, k
     co_return LinkAnswer{Fate::kLost, frame.status()};
   }
   guard.Answered();
-  if (frame->error)
+  if (frame->error) {
     co_return LinkAnswer{Fate::kAnswered, StatusFromRpcError(method, *frame->error)};
+  }
   co_return LinkAnswer{Fate::kAnswered, std::move(frame->result)};
 }
 

@@ -102,7 +102,7 @@ std::string FormatGoDuration(absl::Duration duration) {
   const std::int64_t hours = duration / absl::Hours(1);
   const std::int64_t minutes = (duration % absl::Hours(1)) / absl::Minutes(1);
   const std::string seconds = absl::FormatDuration(duration % absl::Minutes(1));
-  const std::string tail =
+  std::string tail =
       seconds.ends_with("ms") || seconds == "0"
           ? absl::StrFormat("%gs", absl::ToDoubleSeconds(duration % absl::Minutes(1)))
           : seconds;
