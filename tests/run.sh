@@ -43,14 +43,10 @@ stage() {  # name, command...: runs it and notes the time
   times+=("$(printf '%-28s %3d min %02d s' "$name" $(((SECONDS - start) / 60)) $(((SECONDS - start) % 60)))")
 }
 
-# A build from nothing that nobody will work in compiles the sources of a module together.
-unity=()
-[[ $mode != ci ]] || unity=(-DDAMOCLES_UNITY_BUILD=ON)
-
 build() {  # preset, target...
   local preset=$1
   shift
-  cmake --preset "$preset" "${unity[@]}" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
   grep 'not registered' "$log" || true
   if [[ $# -gt 0 ]]; then
     cmake --build --preset "$preset" -j "$jobs" --target "$@"
