@@ -2,8 +2,6 @@
 
 #include "damocles/devnet/replay.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_format.h"
 #include "lib/devnet/trace_json.h"
 

@@ -35,6 +35,12 @@ inline filecoin::Cid CidOf(std::uint8_t n) {
   return filecoin::Cid::OfDagCbor(Bytes{0x81, n});
 }
 
+inline std::vector<filecoin::SectorNumber> Numbers(const job::JobSpec& spec) {
+  std::vector<filecoin::SectorNumber> out;
+  for (const job::JobSector& sector : spec.sectors) out.push_back(sector.number);
+  return out;
+}
+
 inline PlannedSector Sector(filecoin::SectorNumber number) {
   PlannedSector sector;
   sector.number = number;

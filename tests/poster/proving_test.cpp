@@ -15,17 +15,12 @@ using testing::Bench;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::Numbers;
 using testing::Partition;
 
 std::vector<filecoin::SectorNumber> Numbers(const std::vector<PlannedSector>& sectors) {
   std::vector<filecoin::SectorNumber> out;
   for (const PlannedSector& sector : sectors) out.push_back(sector.number);
-  return out;
-}
-
-std::vector<filecoin::SectorNumber> Numbers(const job::JobSpec& spec) {
-  std::vector<filecoin::SectorNumber> out;
-  for (const job::JobSector& sector : spec.sectors) out.push_back(sector.number);
   return out;
 }
 

@@ -17,13 +17,8 @@ using ::testing::ElementsAre;
 using testing::Filled;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::Numbers;
 using testing::Partition;
-
-std::vector<filecoin::SectorNumber> Numbers(const job::JobSpec& spec) {
-  std::vector<filecoin::SectorNumber> out;
-  for (const job::JobSector& sector : spec.sectors) out.push_back(sector.number);
-  return out;
-}
 
 TEST(DeadlineMachineTest, QuietLifeGoesThroughAllStates) {
   Bench bench;

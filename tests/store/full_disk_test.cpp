@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/store/content.h"
 #include "tests/support/status_matchers.h"
 
 #include "damocles/base/random.h"
@@ -80,17 +81,6 @@ class FullDiskEnv final : public leveldb::EnvWrapper {
  public:
   static constexpr std::uint64_t kPlenty = std::uint64_t{1} << 40;
 };
-
-using Model = std::map<std::string, std::string>;
-
-Model Content(const Store& store) {
-  Model rows;
-  const auto listed = List(store, "");
-  EXPECT_OK(listed);
-  if (!listed.ok()) return rows;
-  for (const Entry& row : *listed) rows[row.key] = row.value;
-  return rows;
-}
 
 TEST(FullDiskTest, DatabaseSurvivesAndServesAgainOnceThereIsRoom) {
   FullDiskEnv env;

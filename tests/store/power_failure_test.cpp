@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/store/content.h"
 #include "tests/support/status_matchers.h"
 
 #include "damocles/base/random.h"
@@ -110,17 +111,6 @@ class ForgetfulEnv final : public leveldb::EnvWrapper {
   const std::unique_ptr<leveldb::Env> memory_;
   std::map<std::string, std::uint64_t> synced_;
 };
-
-using Model = std::map<std::string, std::string>;
-
-Model Content(const Store& store) {
-  Model rows;
-  const auto listed = List(store, "");
-  EXPECT_OK(listed);
-  if (!listed.ok()) return rows;
-  for (const Entry& row : *listed) rows[row.key] = row.value;
-  return rows;
-}
 
 // Writes random batches until the power goes at the `cut`-th sync; afterwards the store holds
 // exactly the acknowledged batches, with or without the one that was under way.
