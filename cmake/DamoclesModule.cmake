@@ -6,14 +6,22 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 # Several sources in one compilation: half the time of a build from nothing, but a change in one
-# file compiles its neighbours too, and a missing include goes unseen (presets dev and fuzz see it).
+# file compiles its neighbours too, and a missing include goes unseen (preset fuzz sees it).
 option(DAMOCLES_UNITY_BUILD "Compile the sources of a module together" OFF)
+function(damocles_join target)
+  set_target_properties(${target} PROPERTIES
+                        UNITY_BUILD ${DAMOCLES_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 8)
+  if(DAMOCLES_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ takes what is included from the joined file for a header, coroutine frames with it.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
 
 # The arithmetic's loops come out best when each file is optimised by itself.
 set(DAMOCLES_SEPARATE_MODULES bls12_381 hash)
 
 # Arithmetic that is not optimised takes a sanitizer's run ten times as long.
-set(DAMOCLES_HOT_MODULES bls12_381 hash poseidon merkle circuit groth16 post)
+set(DAMOCLES_HOT_MODULES bls12_381 hash poseidon merkle circuit groth16 post prover)
 
 # damocles_module(NAME DEPS modules... SOURCES files... PACKAGES targets...)
 #
@@ -34,12 +42,7 @@ function(damocles_module name)
       target_compile_options(damocles_${name} PRIVATE -O2)
     endif()
     if(NOT name IN_LIST DAMOCLES_SEPARATE_MODULES)
-      set_target_properties(damocles_${name} PROPERTIES
-                            UNITY_BUILD ${DAMOCLES_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 8)
-      if(DAMOCLES_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-        # g++ takes what is included from the joined file for a header, coroutine frames with it.
-        target_compile_options(damocles_${name} PRIVATE -Wno-subobject-linkage)
-      endif()
+      damocles_join(damocles_${name})
     endif()
     # The objects, not the archives: those would have to be exported too.
     target_sources(damocles PRIVATE $<TARGET_OBJECTS:damocles_${name}>)

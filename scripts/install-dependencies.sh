@@ -4,7 +4,7 @@
 # for).  Does nothing where all are there.
 set -euo pipefail
 packages=(
-  cmake g++ ninja-build ccache pkg-config
+  cmake g++ mold ninja-build ccache pkg-config
   libabsl-dev libleveldb-dev libsnappy-dev capnproto libcapnp-dev libtomlplusplus-dev
   libspdlog-dev libcli11-dev nlohmann-json3-dev libssl-dev libsodium-dev libsecp256k1-dev libgmp-dev
   libgtest-dev libgmock-dev libbenchmark-dev jq

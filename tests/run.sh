@@ -87,10 +87,10 @@ check_tidy() {
   git ls-files 'lib/*.cpp' 'apps/*.cpp' | xargs -P "$jobs" -n 1 clang-tidy --quiet -p build/fuzz
 }
 
-if [[ $mode == full ]]; then
-  stage "install" ./scripts/install-dependencies.sh --full
-else
+if [[ $mode == dev ]]; then
   stage "install" ./scripts/install-dependencies.sh
+else
+  stage "install" ./scripts/install-dependencies.sh --full
 fi
 if [[ $mode == ci ]]; then
   stage "asan build" build asan damocles_unit_tests

@@ -19,6 +19,7 @@
 namespace damocles::config {
 
 struct Node {
+  struct Member;
   enum class Kind { kTable, kArray, kString, kInteger, kFloat, kBool, kTime };
 
   Kind kind = Kind::kTable;
@@ -28,16 +29,23 @@ struct Node {
   std::int64_t integer = 0;
   double real = 0;
   bool boolean = false;
-  std::vector<Node> items;                            // kArray
-  std::vector<std::pair<std::string, Node>> members;  // kTable, in order of the file
+  std::vector<Node> items;      // kArray
+  std::vector<Member> members;  // kTable, in order of the file
 
-  const Node* Find(std::string_view key) const {
-    for (const auto& [name, node] : members) {
-      if (name == key) return &node;
-    }
-    return nullptr;
-  }
+  const Node* Find(std::string_view key) const;
 };
+
+struct Node::Member {
+  std::string key;
+  Node node;
+};
+
+inline const Node* Node::Find(std::string_view key) const {
+  for (const Member& member : members) {
+    if (member.key == key) return &member.node;
+  }
+  return nullptr;
+}
 
 // INVALID_ARGUMENT "file:line:column: why".
 absl::StatusOr<Node> ParseToml(std::string_view text, std::string_view file);

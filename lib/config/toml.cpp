@@ -29,7 +29,7 @@ Node Convert(const toml::node& from, const toml::source_region& place) {
     case toml::node_type::table:
       to.kind = Node::Kind::kTable;
       for (const auto& [key, value] : *from.as_table()) {
-        to.members.emplace_back(std::string(key.str()), Convert(value, key.source()));
+        to.members.push_back({std::string(key.str()), Convert(value, key.source())});
       }
       break;
     case toml::node_type::array:

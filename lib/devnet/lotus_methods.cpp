@@ -44,9 +44,8 @@ const char* NameOf(Permission permission) {
 
 }  // namespace
 
-LotusMethods::LotusMethods(Chain& chain, kj::Timer& timer, const Clock& clock,
-                           Connections& connections)
-    : chain_(chain), timer_(timer), clock_(clock), connections_(connections) {
+LotusMethods::LotusMethods(Chain& chain, kj::Timer& timer, Connections& connections)
+    : chain_(chain), timer_(timer), connections_(connections) {
   AddChain();
   AddMiners();
   AddRandomness();

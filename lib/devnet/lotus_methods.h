@@ -15,7 +15,6 @@
 #include "lib/devnet/lotus_faults.h"
 
 #include "damocles/async/task.h"
-#include "damocles/base/clock.h"
 #include "damocles/chain/json_rpc.h"
 #include "damocles/devnet/chain.h"
 #include "damocles/devnet/lotus_server.h"
@@ -54,7 +53,7 @@ inline constexpr std::string_view kChainNotify = "Filecoin.ChainNotify";
 // The methods by name, over one chain.
 class LotusMethods {
  public:
-  LotusMethods(Chain& chain, kj::Timer& timer, const Clock& clock, Connections& connections);
+  LotusMethods(Chain& chain, kj::Timer& timer, Connections& connections);
   LotusMethods(const LotusMethods&) = delete;
   LotusMethods& operator=(const LotusMethods&) = delete;
   ~LotusMethods() noexcept;
@@ -107,7 +106,6 @@ class LotusMethods {
 
   Chain& chain_;
   kj::Timer& timer_;
-  const Clock& clock_;
   Connections& connections_;
   Faults faults_;
   std::string parameters_ = "{}";

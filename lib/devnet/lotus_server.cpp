@@ -99,7 +99,7 @@ class LotusServer::Impl final : public internal::Connections,
         clock_(clock),
         options_(options),
         header_table_(MakeTable()),
-        methods_(chain, timer, clock, *this),
+        methods_(chain, timer, *this),
         http_(timer, *header_table_, *this, Settings()),
         connections_(*this) {
     nlohmann::json keys = nlohmann::json::object();

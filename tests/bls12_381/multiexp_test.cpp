@@ -14,18 +14,18 @@
 namespace damocles::bls12_381 {
 namespace {
 
-struct G1Group {
+struct MultiExpG1 {
   using Point = G1;
   static G1 Base() { return G1::From(G1Generator()); }
 };
-struct G2Group {
+struct MultiExpG2 {
   using Point = G2;
   static G2 Base() { return G2::From(G2Generator()); }
 };
 template <typename Group>
 class MultiExpTest : public ::testing::Test {};
-using Groups = ::testing::Types<G1Group, G2Group>;
-TYPED_TEST_SUITE(MultiExpTest, Groups);
+using MultiExpGroups = ::testing::Types<MultiExpG1, MultiExpG2>;
+TYPED_TEST_SUITE(MultiExpTest, MultiExpGroups);
 
 // The points are known multiples of the generator: the sum is one multiple of it.
 Fr Expected(const std::vector<Fr>& logarithms, const std::vector<Fr>& scalars) {
@@ -126,7 +126,7 @@ TEST(MultiExpTest, LongSumsOnSeveralThreads) {
     scalars[i] = RandomFr(random);
   }
   ThreadPool pool(2);
-  const FixedBase<G1> base(pool, G1Group::Base(), kCount);
+  const FixedBase<G1> base(pool, MultiExpG1::Base(), kCount);
   const auto points = base.Multiples(pool, logarithms);
   const G1 expected = base.Multiple(Expected(logarithms, scalars));
   EXPECT_EQ(MultiExp(pool, points, scalars), expected);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/config/options.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -19,10 +20,9 @@ namespace {
 
 using testing_support::StatusIs;
 using testing_support::TempDir;
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr LoadOptions kNoFolders{.unknown = UnknownKeys::kRefuse, .check_folders = false};
 
-absl::StatusOr<ManagerConfig> Parse(std::string_view text, LoadOptions options = kNoFolders) {
+absl::StatusOr<ManagerConfig> ParseManager(std::string_view text,
+                                           LoadOptions options = kNoFolders) {
   return ParseManagerConfig(text, "sector-manager.cfg", options);
 }
 
@@ -73,14 +73,14 @@ TEST(ManagerConfigTest, DefaultTextMeansTheDefaults) {
   EXPECT_TRUE(text.starts_with("# Default config:\n"));
   EXPECT_NE(text.find("\n[Common.Proving.WorkerProver]\n#"), std::string::npos)
       << "sections stand, values are commented out";
-  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(text));
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(text));
   ExpectDefaults(config);
   EXPECT_TRUE(config.chain.empty());
   EXPECT_TRUE(config.miners.empty());
 }
 
 TEST(ManagerConfigTest, DefaultTextStatesTheTruth) {
-  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(Uncomment(DefaultManagerConfig())));
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(Uncomment(DefaultManagerConfig())));
   ExpectDefaults(config);
   ASSERT_EQ(config.miners.size(), 1u);
   EXPECT_EQ(config.miners[0].actor, 1000u);
@@ -105,7 +105,7 @@ TEST(ManagerConfigTest, ExampleParses) {
 }
 
 TEST(ManagerConfigTest, ExplicitZeroIsZero) {
-  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(R"(
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(R"(
 [Common.Proving]
 ParallelCheckLimit = 0
 SingleCheckTimeout = "0s"
@@ -130,7 +130,7 @@ PoSt.MaxFeeCap = "7 nanoFIL"
 }
 
 TEST(ManagerConfigTest, OldAndForeignKeysAreAcceptedWithAWarning) {
-  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(R"(
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(R"(
 [Common]
 [Common.API]
 Gateway = ["/ip4/1.2.3.4/tcp/45132", "a.b.c:/ip4/1.2.3.5/tcp/1"]
@@ -171,7 +171,7 @@ SealingEpochDuration = 0
 }
 
 TEST(ManagerConfigTest, MistakesNameFileLineAndKey) {
-  const auto status = Parse(R"(
+  const auto status = ParseManager(R"(
 [Common.API]
 Chian = "/ip4/1.2.3.4/tcp/1"
 [[Common.PersistStores]]
@@ -212,7 +212,7 @@ TEST(ManagerConfigTest, NameOfAStoreIsItsNormalPathWhereNoneIsGiven) {
   LoadOptions options;
   options.check_folders = false;
   ASSERT_OK_AND_ASSIGN(const ManagerConfig config,
-                       Parse("[[Common.PersistStores]]\nPath = \"/mnt/./st1/\"\n", options));
+                       ParseManager("[[Common.PersistStores]]\nPath = \"/mnt/./st1/\"\n", options));
   EXPECT_EQ(config.persist_stores[0].name, "/mnt/st1");
   EXPECT_EQ(config.persist_stores[0].path, "/mnt/st1");
 }
@@ -220,16 +220,16 @@ TEST(ManagerConfigTest, NameOfAStoreIsItsNormalPathWhereNoneIsGiven) {
 TEST(ManagerConfigTest, TwoStoresInOneFolderAreAMistake) {
   LoadOptions options;
   options.check_folders = false;
-  EXPECT_THAT(Parse("[[Common.PersistStores]]\nName = \"a\"\nPath = \"/mnt/st1\"\n"
-                    "[[Common.PersistStores]]\nName = \"b\"\nPath = \"/mnt/st1/\"\n",
-                    options),
+  EXPECT_THAT(ParseManager("[[Common.PersistStores]]\nName = \"a\"\nPath = \"/mnt/st1\"\n"
+                           "[[Common.PersistStores]]\nName = \"b\"\nPath = \"/mnt/st1/\"\n",
+                           options),
               StatusIs(kInvalid,
                        "sector-manager.cfg:6:1: Common.PersistStores.Path: /mnt/st1 is the folder "
                        "of another store (sector-manager.cfg:3:1)"));
 }
 
 TEST(ManagerConfigTest, NodesAreJudgedHereAndTokensAreInNoText) {
-  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(R"([Common.API]
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(R"([Common.API]
 Chain = ["SECRET:/ip4/1.2.3.4/tcp/1234", "https://node.example/SECRET/rpc/v1", "ws://h:9"]
 )"));
   ASSERT_EQ(config.chain.size(), 3u);
@@ -241,7 +241,8 @@ Chain = ["SECRET:/ip4/1.2.3.4/tcp/1234", "https://node.example/SECRET/rpc/v1", "
   EXPECT_NE(log.find("\"https://node.example:443\""), std::string::npos) << log;
   for (const char* bad : {"https://h/rpc/v1?token=SECRET", "SECRET:h:0", "/ip4/1.2.3.4/tcp/0",
                           "https://SECRET@h/", "SECRET", "ws://h:9/#SECRET"}) {
-    const auto status = Parse("[Common.API]\nChain = [\"h:1\", \"" + std::string(bad) + "\"]\n");
+    const auto status =
+        ParseManager("[Common.API]\nChain = [\"h:1\", \"" + std::string(bad) + "\"]\n");
     EXPECT_THAT(status, StatusIs(kInvalid,
                                  "sector-manager.cfg:2:1: Common.API.Chain: node 2 is "
                                  "not an address: "))
@@ -252,23 +253,23 @@ Chain = ["SECRET:/ip4/1.2.3.4/tcp/1234", "https://node.example/SECRET/rpc/v1", "
 
 TEST(ManagerConfigTest, KeysWithoutEffectSaySo) {
   ASSERT_OK_AND_ASSIGN(const ManagerConfig on,
-                       Parse("[[Miners]]\nActor = 1\nProof.Enabled = true\n"));
+                       ParseManager("[[Miners]]\nActor = 1\nProof.Enabled = true\n"));
   ASSERT_EQ(on.warnings.size(), 1u);
   EXPECT_EQ(on.warnings[0],
             "sector-manager.cfg:3:7: Miners.Proof.Enabled: no effect in this version");
   ASSERT_OK_AND_ASSIGN(const ManagerConfig off,
-                       Parse("[[Miners]]\nActor = 1\nProof.Enabled = false\n"));
+                       ParseManager("[[Miners]]\nActor = 1\nProof.Enabled = false\n"));
   EXPECT_TRUE(off.warnings.empty()) << "off is what it is";
 }
 
 TEST(ManagerConfigTest, FoldersOfStoresMustBeThere) {
   TempDir dir;
   const std::string text = "[[Common.PersistStores]]\nPath = \"" + (dir / "none") + "\"\n";
-  EXPECT_THAT(Parse(text, {}),
+  EXPECT_THAT(ParseManager(text, {}),
               StatusIs(kInvalid, "sector-manager.cfg:2:1: Common.PersistStores.Path: folder " +
                                      (dir / "none") + " does not exist"));
   std::filesystem::create_directories(dir / "none");
-  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, Parse(text, {}));
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(text, {}));
   EXPECT_EQ(config.persist_stores[0].name, dir / "none");
 }
 

@@ -7,13 +7,13 @@
 
 #include "gtest/gtest.h"
 #include "lib/config/node.h"
+#include "tests/config/options.h"
 #include "tests/support/status_matchers.h"
 
 namespace damocles::config {
 namespace {
 
 using testing_support::StatusIs;
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 TEST(TomlTest, SyntaxErrorsHaveTheirPlace) {
   EXPECT_THAT(Document::Parse("a = 1\nb = = 2\n", "x.toml"), StatusIs(kInvalid, "x.toml:2:5: "));

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/config/options.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -15,10 +16,8 @@ namespace {
 
 using testing_support::StatusIs;
 using testing_support::TempDir;
-constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr LoadOptions kNoFolders{.unknown = UnknownKeys::kRefuse, .check_folders = false};
 
-absl::StatusOr<WorkerConfig> Parse(std::string_view text, LoadOptions options = kNoFolders) {
+absl::StatusOr<WorkerConfig> ParseWorker(std::string_view text, LoadOptions options = kNoFolders) {
   return ParseWorkerConfig(text, "worker.toml", options);
 }
 
@@ -32,7 +31,7 @@ location = "/mnt/a"
 )";
 
 TEST(WorkerConfigTest, MinimalFileTakesTheDefaults) {
-  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, Parse(kMinimal));
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, ParseWorker(kMinimal));
   EXPECT_EQ(config.name, "");
   EXPECT_EQ(config.rpc_listen.port, 17890);
   EXPECT_EQ(config.ping_interval, absl::Seconds(30));
@@ -72,19 +71,19 @@ TEST(WorkerConfigTest, SeveralManagersInBothForms) {
   const std::string rest = "[[sealing_thread]]\nplan=\"wdpost\"\n[[attached]]\nlocation=\"/a\"\n";
   ASSERT_OK_AND_ASSIGN(
       WorkerConfig config,
-      Parse("[sector_manager]\nrpc_client = { addr = [\"a:1\", \"b:2\"], token = \"t\" }\n" +
-            rest));
+      ParseWorker("[sector_manager]\nrpc_client = { addr = [\"a:1\", \"b:2\"], token = \"t\" }\n" +
+                  rest));
   ASSERT_EQ(config.managers.size(), 2u);
   EXPECT_EQ(config.managers[1].address.ToString(), "b:2");
   EXPECT_EQ(config.managers[1].token.Reveal(), "t");
-  ASSERT_OK_AND_ASSIGN(config, Parse("[[sector_manager]]\nrpc_client.addr = \"a:1\"\n"
-                                     "rpc_client.token = \"x\"\n[[sector_manager]]\n"
-                                     "rpc_client.addr = \"b:1\"\n" +
-                                     rest));
+  ASSERT_OK_AND_ASSIGN(config, ParseWorker("[[sector_manager]]\nrpc_client.addr = \"a:1\"\n"
+                                           "rpc_client.token = \"x\"\n[[sector_manager]]\n"
+                                           "rpc_client.addr = \"b:1\"\n" +
+                                           rest));
   ASSERT_EQ(config.managers.size(), 2u);
   EXPECT_EQ(config.managers[0].token.Reveal(), "x");
   EXPECT_TRUE(config.managers[1].token.Empty());
-  EXPECT_THAT(Parse("[sector_manager]\nrpc_client.addr = [\"a:1\", \"a:1\"]\n" + rest),
+  EXPECT_THAT(ParseWorker("[sector_manager]\nrpc_client.addr = [\"a:1\", \"a:1\"]\n" + rest),
               StatusIs(kInvalid, "manager a:1 is there twice"));
 }
 
@@ -93,23 +92,23 @@ TEST(WorkerConfigTest, TokenFileIsReadAndJudged) {
   const std::string text =
       "[sector_manager]\nrpc_client.addr = \"a:1\"\nrpc_client.token_file = \"" + (dir / "token") +
       "\"\n[[sealing_thread]]\nplan=\"wdpost\"\n[[attached]]\nlocation=\"" + dir.Path() + "\"\n";
-  EXPECT_THAT(Parse(text, {}),
+  EXPECT_THAT(ParseWorker(text, {}),
               StatusIs(kInvalid, "worker.toml:3:12: sector_manager.rpc_client.token_file: "));
   ASSERT_OK(WriteFileAtomically(dir / "token", "  secret-token\n", 0600));
-  ASSERT_OK_AND_ASSIGN(WorkerConfig config, Parse(text, {}));
+  ASSERT_OK_AND_ASSIGN(WorkerConfig config, ParseWorker(text, {}));
   EXPECT_EQ(config.managers[0].token.Reveal(), "secret-token");
   EXPECT_TRUE(config.warnings.empty());
   ASSERT_OK(WriteFileAtomically(dir / "token", "secret-token", 0644));
-  ASSERT_OK_AND_ASSIGN(config, Parse(text, {}));
+  ASSERT_OK_AND_ASSIGN(config, ParseWorker(text, {}));
   ASSERT_EQ(config.warnings.size(), 1u);
   EXPECT_NE(config.warnings[0].find("chmod 600"), std::string::npos);
   EXPECT_EQ(config.warnings[0].find("secret-token"), std::string::npos);
   ASSERT_OK(WriteFileAtomically(dir / "token", "\n", 0600));
-  EXPECT_THAT(Parse(text, {}), StatusIs(kInvalid, "is empty"));
+  EXPECT_THAT(ParseWorker(text, {}), StatusIs(kInvalid, "is empty"));
 }
 
 TEST(WorkerConfigTest, ThreadsInheritFromSealing) {
-  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, Parse(std::string(kMinimal) + R"(
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, ParseWorker(std::string(kMinimal) + R"(
 [sealing]
 allowed_miners = [1, 2]
 recover_interval = "1h 30m"
@@ -129,7 +128,7 @@ plan = "sealer"
 }
 
 TEST(WorkerConfigTest, ProcessorsAndLimits) {
-  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, Parse(std::string(kMinimal) + R"(
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, ParseWorker(std::string(kMinimal) + R"(
 [processors.limitation.concurrent]
 window_post = 3
 pc1 = 2
@@ -159,13 +158,14 @@ bin = "x"
   EXPECT_FALSE(processor.auto_restart);
   EXPECT_EQ(processor.stable_wait, absl::Seconds(10));
   EXPECT_EQ(config.warnings.size(), 3u) << "pc1, pc2 and ext_locks";
-  ASSERT_OK_AND_ASSIGN(const WorkerConfig old,
-                       Parse(std::string(kMinimal) + "[processors.limit]\nwindow_post = 4\n"));
+  ASSERT_OK_AND_ASSIGN(
+      const WorkerConfig old,
+      ParseWorker(std::string(kMinimal) + "[processors.limit]\nwindow_post = 4\n"));
   EXPECT_EQ(old.window_post_concurrent, 4u);
 }
 
 TEST(WorkerConfigTest, MistakesNameFileLineAndKey) {
-  const auto status = Parse(R"([worker]
+  const auto status = ParseWorker(R"([worker]
 naem = "x"
 rpc_server.port = 70000
 [sector_manager]
@@ -194,7 +194,7 @@ concurrent = 0
                            "processors.window_post.concurrent: is 0, want 1"}) {
     EXPECT_THAT(status, StatusIs(kInvalid, line));
   }
-  const auto empty = Parse("");
+  const auto empty = ParseWorker("");
   for (const char* line : {"sector_manager: is missing", "no [[sealing_thread]] with plan",
                            "there is no [[attached]] store"}) {
     EXPECT_THAT(empty, StatusIs(kInvalid, line));
@@ -204,8 +204,8 @@ concurrent = 0
 TEST(WorkerConfigTest, ATokenInFrontOfTheAddressIsNotRepeated) {
   for (const char* bad : {"eyJSECRET:/ip4/1.2.3.4/tcp/1789", "eyJSECRET:http://m:1789",
                           "eyJSECRET:m:1789", "http://eyJSECRET@m:1789", "m:0"}) {
-    const auto status = Parse("[sector_manager]\nrpc_client.addr = \"" + std::string(bad) +
-                              "\"\n[[sealing_thread]]\nplan = \"wdpost\"\n");
+    const auto status = ParseWorker("[sector_manager]\nrpc_client.addr = \"" + std::string(bad) +
+                                    "\"\n[[sealing_thread]]\nplan = \"wdpost\"\n");
     EXPECT_THAT(status, StatusIs(kInvalid,
                                  "worker.toml:2:12: sector_manager.rpc_client.addr: "
                                  "manager 1 is not an address: "));
@@ -215,7 +215,8 @@ TEST(WorkerConfigTest, ATokenInFrontOfTheAddressIsNotRepeated) {
 }
 
 TEST(WorkerConfigTest, KeysWithoutEffectSaySo) {
-  ASSERT_OK_AND_ASSIGN(const WorkerConfig config, Parse(std::string(kMinimal) + R"(readonly = true
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig config,
+                       ParseWorker(std::string(kMinimal) + R"(readonly = true
 [worker]
 ping_interval = "1min"
 rpc_server.port = 1
@@ -239,10 +240,10 @@ gpu1 = 1
 }
 
 TEST(WorkerConfigTest, FoldersMustBeThereAndUnknownKeysMayBeAllowed) {
-  EXPECT_THAT(Parse(kMinimal, {}), StatusIs(kInvalid, "attached.location: folder /mnt/a"));
+  EXPECT_THAT(ParseWorker(kMinimal, {}), StatusIs(kInvalid, "attached.location: folder /mnt/a"));
   ASSERT_OK_AND_ASSIGN(const WorkerConfig config,
-                       Parse(std::string(kMinimal) + "[extra]\nx = 1\n",
-                             {.unknown = UnknownKeys::kWarn, .check_folders = false}));
+                       ParseWorker(std::string(kMinimal) + "[extra]\nx = 1\n",
+                                   {.unknown = UnknownKeys::kWarn, .check_folders = false}));
   EXPECT_EQ(config.warnings.size(), 1u);
 }
 

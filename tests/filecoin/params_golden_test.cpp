@@ -53,7 +53,7 @@ DeclareFaultsParams DeclarationOf(const Json& entries) {
 
 // Encodes `value`, reads it back both ways.
 template <typename T, typename Lazy = T>
-void ExpectCbor(const T& value, const Json& hex) {
+void ExpectParams(const T& value, const Json& hex) {
   const Bytes bytes = Hex(hex);
   EXPECT_EQ(ToHex(cbor::Encode(value)), hex);
   ASSERT_OK_AND_ASSIGN(const T read, DecodeParams<T>(bytes));
@@ -70,23 +70,23 @@ TEST(ParamsGoldenTest, ParamsOfTheRealTypes) {
     const std::string type = c.at("type");
     const Json& value = c.at("value");
     if (type == "SubmitWindowedPoStParams") {
-      ExpectCbor<SubmitWindowedPoStParams, LazySubmitWindowedPoStParams>(SubmitOf(value),
-                                                                         c.at("cbor"));
+      ExpectParams<SubmitWindowedPoStParams, LazySubmitWindowedPoStParams>(SubmitOf(value),
+                                                                           c.at("cbor"));
     } else if (type == "DeclareFaultsParams") {
-      ExpectCbor<DeclareFaultsParams, LazyPartitionSectorsParams>(DeclarationOf(value.at("Faults")),
-                                                                  c.at("cbor"));
+      ExpectParams<DeclareFaultsParams, LazyPartitionSectorsParams>(
+          DeclarationOf(value.at("Faults")), c.at("cbor"));
     } else if (type == "DeclareFaultsRecoveredParams") {
-      ExpectCbor<DeclareFaultsRecoveredParams, LazyPartitionSectorsParams>(
+      ExpectParams<DeclareFaultsRecoveredParams, LazyPartitionSectorsParams>(
           DeclarationOf(value.at("Recoveries")), c.at("cbor"));
     } else if (type == "PoStPartition") {
-      ExpectCbor<PostPartition, BasicPostPartition<LazyBitField>>(PostPartitionOf(value),
-                                                                  c.at("cbor"));
+      ExpectParams<PostPartition, BasicPostPartition<LazyBitField>>(PostPartitionOf(value),
+                                                                    c.at("cbor"));
     } else if (type == "PoStProof") {
-      ExpectCbor(ProofOf(value), c.at("cbor"));
+      ExpectParams(ProofOf(value), c.at("cbor"));
     } else if (type == "DisputeWindowedPoStParams") {
-      ExpectCbor(DisputeWindowedPoStParams{value.at("Deadline").get<std::uint64_t>(),
-                                           value.at("PoStIndex").get<std::uint64_t>()},
-                 c.at("cbor"));
+      ExpectParams(DisputeWindowedPoStParams{value.at("Deadline").get<std::uint64_t>(),
+                                             value.at("PoStIndex").get<std::uint64_t>()},
+                   c.at("cbor"));
     } else {
       ADD_FAILURE() << "type " << type << " is not tested";
     }

@@ -19,7 +19,6 @@
 
 #include "damocles/base/bytes.h"
 #include "damocles/base/check.h"
-#include "damocles/base/clock.h"
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
 #include "damocles/chain/json_rpc.h"
@@ -89,7 +88,7 @@ void TryRequest(std::string_view body) {
   static NoConnections connections;
   // No timers pass: a method that waits is dropped.
   static kj::TimerImpl timer(kj::origin<kj::TimePoint>());
-  internal::LotusMethods methods(**chain, timer, damocles::SystemClock(), connections);
+  internal::LotusMethods methods(**chain, timer, connections);
   for (const auto& request : damocles::chain::ParseRpcBody(body).requests) {
     if (request.error) continue;
     auto answer = methods

@@ -68,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const auto tree = merkle::SectorTree::Open(whole.shape, files);
   if (tree.ok()) {
-    for (std::uint64_t leaf : {0, 17, 64, 127}) {
+    for (std::uint64_t leaf : {0U, 17U, 64U, 127U}) {
       const auto proof = tree->Prove(leaf);
       if (!proof.ok()) continue;
       DAMOCLES_CHECK(merkle::CheckForm(*proof, whole.shape).ok());

@@ -43,7 +43,7 @@ class SumInPartsTest : public ::testing::Test {
 TEST_F(SumInPartsTest, IsTheWholeSumWhateverTheParts) {
   const std::atomic<bool> never{false};
   const G1 whole = Multiply(0, scalars_);
-  for (const std::size_t part : {1, 3, 5, 10, 11}) {
+  for (const std::size_t part : {1U, 3U, 5U, 10U, 11U}) {
     const auto sum =
         SumInParts<G1>(scalars_, part, never,
                        [&](std::uint64_t first, std::span<const Fr> some) -> absl::StatusOr<G1> {

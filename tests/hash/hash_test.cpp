@@ -39,7 +39,7 @@ TEST(Blake2bTest, KnownAnswers) {
 }
 
 TEST(Blake2bTest, LengthEntersTheDigest) {
-  for (std::size_t length : {1, 4, 15, 20, 32, 63}) {
+  for (std::size_t length : {1U, 4U, 15U, 20U, 32U, 63U}) {
     const Bytes digest = Blake2bOf(AsBytes("abc"), length);
     ASSERT_EQ(digest.size(), length);
     const Bytes longest = Blake2bOf(AsBytes("abc"), 64);
@@ -59,7 +59,7 @@ TEST(Blake2sTest, KnownAnswers) {
 
 TEST(HashTest, PiecesGiveTheSameDigestAsTheWhole) {
   const Bytes message = Pattern(1000);
-  for (std::size_t piece : {1, 3, 63, 64, 65, 127, 128, 129, 999}) {
+  for (std::size_t piece : {1U, 3U, 63U, 64U, 65U, 127U, 128U, 129U, 999U}) {
     SCOPED_TRACE(piece);
     Sha256 sha256;
     Blake2b blake2b(64);

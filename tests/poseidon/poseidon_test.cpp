@@ -193,7 +193,7 @@ TEST(PoseidonTest, EightNodesOfARealTree) {
 
 TEST(PoseidonTest, OptimisedFormEqualsTheTextbook) {
   SeededRandom random(1);
-  for (std::size_t arity : {2, 4, 8, 11}) {
+  for (std::size_t arity : {2U, 4U, 8U, 11U}) {
     SCOPED_TRACE(arity);
     for (int i = 0; i < 50; ++i) {
       std::vector<Fr> preimage(arity);

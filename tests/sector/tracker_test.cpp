@@ -113,7 +113,7 @@ TEST_F(TrackerTest, EachKindOfDamageHasItsReason) {
 }
 
 TEST_F(TrackerTest, StrictCheckDecidesWhereTheFilesAreThere) {
-  for (filecoin::SectorNumber number : {1, 2, 3}) Add(number, SectorSize::k2KiB);
+  for (filecoin::SectorNumber number : {1U, 2U, 3U}) Add(number, SectorSize::k2KiB);
   fs::remove(dir_ / "a/sealed/s-t01000-3");
   std::atomic<int> calls = 0;
   const auto health =
@@ -179,7 +179,7 @@ TEST_F(TrackerTest, HangingSectorIsBadAndDoesNotHoldUpTheOthers) {
 // The budget of a check is shorter than SingleCheckTimeout by default: what hangs is bad all the
 // same, or it would go into the job and take the healthy sectors with it.
 TEST_F(TrackerTest, WhatHangsIsBadAlsoWhereTheTotalIsShorterThanTheSingleLimit) {
-  for (filecoin::SectorNumber number : {1, 2, 3}) Add(number, SectorSize::k2KiB);
+  for (filecoin::SectorNumber number : {1U, 2U, 3U}) Add(number, SectorSize::k2KiB);
   auto gate = std::make_shared<Gate>();
   const auto health =
       Check({{.number = 1}, {.number = 2}, {.number = 3}}, SectorSize::k2KiB,
@@ -196,7 +196,7 @@ TEST_F(TrackerTest, WhatHangsIsBadAlsoWhereTheTotalIsShorterThanTheSingleLimit) 
 }
 
 TEST_F(TrackerTest, WhatTimeDoesNotSufficeForIsUnknownNotBad) {
-  for (filecoin::SectorNumber number : {1, 2, 3}) Add(number, SectorSize::k2KiB);
+  for (filecoin::SectorNumber number : {1U, 2U, 3U}) Add(number, SectorSize::k2KiB);
   auto gate = std::make_shared<Gate>();
   const auto health =
       Check({{.number = 1}, {.number = 2}, {.number = 3}}, SectorSize::k2KiB,

@@ -239,7 +239,7 @@ TEST(LeaseTest, StartsAreStaggered) {
 TEST(LeaseTest, AStoreThatShowsNothingIsNoFaultOfItsSectors) {
   Fleet fleet({}, absl::Seconds(1));
   fleet.AddWorker("w1");
-  for (const std::uint64_t number : {7, 17, 27}) {
+  for (const std::uint64_t number : {7U, 17U, 27U}) {
     fleet.prover->faults.push_back(
         {.number = number,
          .reason = absl::StrFormat("/one/sealed/s-t01001-%d: cannot look at: no such file", number),

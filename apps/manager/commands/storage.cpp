@@ -25,7 +25,7 @@ std::string Percent(std::uint64_t part, std::uint64_t whole) {
   return absl::StrFormat("%.1f%%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
-async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool json) {
+async::Task<absl::StatusOr<int>> ListStores(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto stores, co_await manager.Stores());
   if (json) {
     nlohmann::json out = nlohmann::json::array();
@@ -188,8 +188,9 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
   program.SetAction(
       *list,
       [flags, &globals] {
-        return WithManager(
-            globals, [flags](rpc::ManagerClient& manager) { return List(manager, flags->json); });
+        return WithManager(globals, [flags](rpc::ManagerClient& manager) {
+          return ListStores(manager, flags->json);
+        });
       },
       "damocles-manager util storage list");
 

@@ -97,8 +97,8 @@ nlohmann::json ToJson(const rpc::JobInfo& job, absl::Time now) {
           {"error", job.error}};
 }
 
-async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool all, bool detail,
-                                      bool json) {
+async::Task<absl::StatusOr<int>> ListJobs(rpc::ManagerClient& manager, bool all, bool detail,
+                                          bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<rpc::JobInfo> jobs, co_await manager.Jobs(all));
   const absl::Time now = absl::Now();
   if (json) {
@@ -177,7 +177,7 @@ void AddWdPostCommands(cli::Program& program, CLI::App& util_worker, Globals& gl
       *list,
       [flags, &globals] {
         return WithManager(globals, [flags](rpc::ManagerClient& manager) {
-          return List(manager, flags->all, flags->detail, flags->json);
+          return ListJobs(manager, flags->all, flags->detail, flags->json);
         });
       },
       "damocles-manager util worker wdpost list --all");

@@ -25,7 +25,7 @@ nlohmann::json Json(const job::JobFilter& filter) {
   return {{"miners", filter.miners}, {"proof_types", types}};
 }
 
-async::Task<absl::StatusOr<int>> List(rpc::ManagerClient& manager, bool json) {
+async::Task<absl::StatusOr<int>> ListWorkers(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto workers, co_await manager.Workers());
   const absl::Time now = absl::Now();
   if (json) {
@@ -77,8 +77,8 @@ void AddWorkerCommands(cli::Program& program, CLI::App& util_worker, Globals& gl
   program.SetAction(
       *list,
       [json, &globals] {
-        return WithManager(globals,
-                           [json](rpc::ManagerClient& manager) { return List(manager, *json); });
+        return WithManager(
+            globals, [json](rpc::ManagerClient& manager) { return ListWorkers(manager, *json); });
       },
       "damocles-manager util worker list --json");
 }

@@ -13,14 +13,14 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct CaseFlags {
   std::string in;
   std::string store;
   std::string params;
   std::uint64_t threads = 0;
 };
 
-absl::StatusOr<int> Run(const Flags& flags) {
+absl::StatusOr<int> RunCase(const CaseFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const std::string text, cli::ReadInput(flags.in));
   Machine machine(flags.threads);
   const prover::CaseOptions options{
@@ -37,7 +37,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
 void AddCase(cli::Program& program) {
   CLI::App& command = *program.App().add_subcommand(
       "case", "Compute a whole golden case from its inputs and print it as JSON");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CaseFlags>();
   cli::AddPath(command, "--in", flags->in, "The case as JSON (- for standard input)")->required();
   cli::AddPath(command, "--store", flags->store, "Folder with the sectors: sealed/ and cache/")
       ->required();
@@ -45,7 +45,7 @@ void AddCase(cli::Program& program) {
   AddThreads(command, flags->threads);
   cli::AddJsonFlag(command);  // it prints nothing else
   program.SetAction(
-      command, [flags] { return Run(*flags); },
+      command, [flags] { return RunCase(*flags); },
       "damocles-prover case --in window-2KiB-V1_2-7_11.json --store sectors/2KiB --params params");
 }
 

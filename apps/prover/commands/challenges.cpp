@@ -13,7 +13,7 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct ChallengesFlags {
   std::string kind = "window";
   ClaimFlags claim;
   std::uint64_t miner = 1000;
@@ -23,7 +23,7 @@ struct Flags {
 };
 
 // Which of the eligible sectors a winning proof must show.
-absl::StatusOr<int> RunEligible(const Flags& flags, const prover::PostClaim& claim) {
+absl::StatusOr<int> RunEligible(const ChallengesFlags& flags, const prover::PostClaim& claim) {
   DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t index,
                             post::WinningSectorChallenge(post::ProverId(flags.miner),
                                                          claim.randomness, 0, flags.eligible));
@@ -35,7 +35,7 @@ absl::StatusOr<int> RunEligible(const Flags& flags, const prover::PostClaim& cla
   return cli::kExitDone;
 }
 
-absl::StatusOr<int> Run(const Flags& flags) {
+absl::StatusOr<int> RunChallenges(const ChallengesFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
   if (flags.eligible != 0) {
     if (claim.circuit.kind != post::PostKind::kWinning) {
@@ -67,7 +67,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
 void AddChallenges(cli::Program& program) {
   CLI::App& command =
       *program.App().add_subcommand("challenges", "Which leaves of which sector have to be shown");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ChallengesFlags>();
   command.add_option("--kind", flags->kind, "window or winning")->capture_default_str();
   flags->claim.Add(command);
   command.add_option("--miner", flags->miner, "Actor id, for --eligible")->capture_default_str();
@@ -81,7 +81,7 @@ void AddChallenges(cli::Program& program) {
       ->excludes(sector);
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
-      command, [flags] { return Run(*flags); },
+      command, [flags] { return RunChallenges(*flags); },
       "damocles-prover challenges --size 2KiB --sector 7,11 --randomness fd60799789d58905e7b637894d"
       "f8e843fccff4497fbab080bd4658087ad2202d");
 }

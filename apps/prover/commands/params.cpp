@@ -12,7 +12,7 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct ParamsFlags {
   std::string path;
   std::uint64_t threads = 0;
   bool json = false;
@@ -50,7 +50,7 @@ void PrintReport(const prover::ParameterReport& report, bool details) {
   cli::PrintLine(absl::StrFormat("  blake2b  %s", report.blake2b));
 }
 
-absl::StatusOr<int> Run(const Flags& flags, bool check) {
+absl::StatusOr<int> RunParams(const ParamsFlags& flags, bool check) {
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::ParameterReport> reports,
                             prover::InspectParameters(flags.path, /*all_points=*/check, pool));
@@ -71,15 +71,15 @@ absl::StatusOr<int> Run(const Flags& flags, bool check) {
   return sound ? cli::kExitDone : cli::kExitFailed;
 }
 
-void AddOne(cli::Program& program, CLI::App& group, const char* name, const char* description,
-            bool check, const char* example) {
+void AddOneParams(cli::Program& program, CLI::App& group, const char* name, const char* description,
+                  bool check, const char* example) {
   CLI::App& command = *group.add_subcommand(name, description);
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ParamsFlags>();
   cli::AddPath(command, "path", flags->path, "Folder, .params or .vk file")->required();
   AddThreads(command, flags->threads);
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
-      command, [flags, check] { return Run(*flags, check); }, example);
+      command, [flags, check] { return RunParams(*flags, check); }, example);
 }
 
 }  // namespace
@@ -88,11 +88,11 @@ void AddParams(cli::Program& program) {
   CLI::App& group =
       *program.App().add_subcommand("params", "Look at parameter files")->require_subcommand(1);
   cli::Program::SetExample(group, "damocles-prover params check ~/params");
-  AddOne(program, group, "inspect", "Counts, sizes and digests; verdict by form and digest", false,
-         "damocles-prover params inspect ~/params --json");
-  AddOne(program, group, "check",
-         "Verdict on each file, every point included: published, local or corrupt", true,
-         "damocles-prover params check ~/params");
+  AddOneParams(program, group, "inspect", "Counts, sizes and digests; verdict by form and digest",
+               false, "damocles-prover params inspect ~/params --json");
+  AddOneParams(program, group, "check",
+               "Verdict on each file, every point included: published, local or corrupt", true,
+               "damocles-prover params check ~/params");
 }
 
 }  // namespace damocles::prover_app

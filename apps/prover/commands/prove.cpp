@@ -16,7 +16,7 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct ProveFlags {
   std::string kind;
   ClaimFlags claim;
   SectorFlags sectors;
@@ -55,8 +55,8 @@ absl::StatusOr<std::vector<groth16::Blinding>> ParseBlinding(const std::string& 
 }
 
 // The vanilla proofs: read from files, or made from the sectors.
-absl::StatusOr<prover::VanillaOutcome> Vanilla(const Flags& flags, const prover::PostClaim& claim,
-                                               ThreadPool& pool) {
+absl::StatusOr<prover::VanillaOutcome> Vanilla(const ProveFlags& flags,
+                                               const prover::PostClaim& claim, ThreadPool& pool) {
   if (flags.vanilla.empty()) {
     if (flags.sectors.store.empty() || flags.sectors.sectors.empty()) {
       return cli::UsageError("name the sectors with --store and --sector, or give --vanilla files");
@@ -80,7 +80,7 @@ absl::StatusOr<prover::VanillaOutcome> Vanilla(const Flags& flags, const prover:
   return outcome;
 }
 
-absl::StatusOr<int> Run(const Flags& flags) {
+absl::StatusOr<int> RunProve(const ProveFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
   DAMOCLES_ASSIGN_OR_RETURN(std::vector<groth16::Blinding> blindings,
                             ParseBlinding(flags.blinding));
@@ -121,10 +121,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   return cli::kExitDone;
 }
 
-void AddOne(cli::Program& program, CLI::App& group, const char* kind, const char* description,
-            const char* example) {
+void AddOneProve(cli::Program& program, CLI::App& group, const char* kind, const char* description,
+                 const char* example) {
   CLI::App& command = *group.add_subcommand(kind, description);
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ProveFlags>();
   flags->kind = kind;
   flags->claim.Add(command);
   flags->sectors.Add(command, /*required=*/false);
@@ -139,7 +139,7 @@ void AddOne(cli::Program& program, CLI::App& group, const char* kind, const char
   AddThreads(command, flags->threads);
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
-      command, [flags] { return Run(*flags); }, example);
+      command, [flags] { return RunProve(*flags); }, example);
 }
 
 }  // namespace
@@ -152,10 +152,11 @@ void AddProve(cli::Program& program) {
       "--out proof.json --randomness "
       "fd60799789d58905e7b637894df8e843fccff4497fbab080bd4658087ad2202d";
   cli::Program::SetExample(group, example);
-  AddOne(program, group, "window", "A WindowPoSt of any number of sectors", example);
-  AddOne(program, group, "winning", "A WinningPoSt of one sector",
-         "damocles-prover prove winning --size 2KiB --store sectors --sector 7 --params params "
-         "--json --randomness fd60799789d58905e7b637894df8e843fccff4497fbab080bd4658087ad2202d");
+  AddOneProve(program, group, "window", "A WindowPoSt of any number of sectors", example);
+  AddOneProve(
+      program, group, "winning", "A WinningPoSt of one sector",
+      "damocles-prover prove winning --size 2KiB --store sectors --sector 7 --params params "
+      "--json --randomness fd60799789d58905e7b637894df8e843fccff4497fbab080bd4658087ad2202d");
 }
 
 }  // namespace damocles::prover_app

@@ -15,14 +15,14 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct R1csFlags {
   std::uint64_t size = 0;
   std::uint64_t sectors = 1;
   std::uint64_t challenges = 1;
   bool json = false;
 };
 
-absl::StatusOr<int> Run(const Flags& flags) {
+absl::StatusOr<int> RunR1cs(const R1csFlags& flags) {
   const auto tree = merkle::ShapeOf(flags.size);
   if (!tree.ok()) {
     return cli::UsageError(absl::StrFormat("--size: %s", std::string(tree.status().message())));
@@ -54,7 +54,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
 void AddR1cs(cli::Program& program) {
   CLI::App& command = *program.App().add_subcommand(
       "r1cs", "Sizes and BLAKE2s digest of a circuit's constraint system");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<R1csFlags>();
   cli::AddSize(command, "--size", flags->size, "Sector size: 2KiB ... 64GiB")->required();
   // At 10000 sectors of 64 GiB with 10 challenges variables still have 31-bit numbers.
   command.add_option("--sectors", flags->sectors, "Sectors of the circuit")
@@ -65,7 +65,7 @@ void AddR1cs(cli::Program& program) {
       ->check(CLI::Range(1, 10));
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
-      command, [flags] { return Run(*flags); },
+      command, [flags] { return RunR1cs(*flags); },
       "damocles-prover r1cs --size 2KiB --sectors 2 --challenges 10 --json");
 }
 

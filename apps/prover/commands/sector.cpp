@@ -23,7 +23,7 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct SectorFlags {
   std::uint64_t size = 0;
   std::uint64_t miner = 1000;
   std::string sectors;
@@ -69,7 +69,7 @@ std::function<void(std::uint64_t, std::uint64_t)> Progress(std::string what) {
 }
 
 struct NewFlags {
-  Flags common;
+  SectorFlags common;
   std::string salt;
   bool zero = false;
   std::string genesis;
@@ -103,7 +103,7 @@ absl::StatusOr<storage::GenesisEdit> OpenGenesis(const NewFlags& flags, filecoin
 }
 
 absl::StatusOr<int> New(const NewFlags& flags, bool salted) {
-  const Flags& common = flags.common;
+  const SectorFlags& common = flags.common;
   DAMOCLES_RETURN_IF_ERROR(common.Tree().status());
   DAMOCLES_ASSIGN_OR_RETURN(const filecoin::SectorSize size,
                             filecoin::SectorSizeFromBytes(common.size));
@@ -153,7 +153,7 @@ merkle::BuildOptions WithProgress(std::uint64_t number) {
 }
 
 struct RebuildFlags {
-  Flags common;
+  SectorFlags common;
   std::string comm_c;
   bool force = false;
 };
@@ -169,7 +169,7 @@ absl::StatusOr<std::optional<merkle::Fr>> CommC(const RebuildFlags& flags, std::
 }
 
 absl::StatusOr<int> Rebuild(const RebuildFlags& rebuild) {
-  const Flags& flags = rebuild.common;
+  const SectorFlags& flags = rebuild.common;
   DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree, flags.Tree());
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> numbers,
                             cli::ParseNumbers(flags.sectors));
@@ -196,7 +196,7 @@ absl::StatusOr<int> Rebuild(const RebuildFlags& rebuild) {
 }
 
 struct CheckFlags {
-  Flags common;
+  SectorFlags common;
   CommRFlags comm_r;
 };
 
@@ -206,7 +206,7 @@ constexpr char kAdvice[] =
     "sector rebuild-trees mends trees of a sound sealed file and refuses a corrupt one: that one "
     "comes from a copy or the sector is faulty";
 
-absl::Status CheckOne(ThreadPool& pool, const merkle::TreeShape& tree, const Flags& flags,
+absl::Status CheckOne(ThreadPool& pool, const merkle::TreeShape& tree, const SectorFlags& flags,
                       std::uint64_t number, const std::map<std::uint64_t, Bytes32>& known) {
   std::optional<merkle::Fr> comm_r;
   if (const auto given = known.find(number); given != known.end()) {
@@ -216,7 +216,7 @@ absl::Status CheckOne(ThreadPool& pool, const merkle::TreeShape& tree, const Fla
 }
 
 absl::StatusOr<int> Check(const CheckFlags& check) {
-  const Flags& flags = check.common;
+  const SectorFlags& flags = check.common;
   DAMOCLES_ASSIGN_OR_RETURN(const merkle::TreeShape tree, flags.Tree());
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> numbers,
                             cli::ParseNumbers(flags.sectors));

@@ -17,7 +17,7 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct SetupFlags {
   std::string kind;
   ClaimFlags claim;
   std::string params;
@@ -27,7 +27,7 @@ struct Flags {
   bool json = false;
 };
 
-absl::StatusOr<int> Run(const Flags& flags) {
+absl::StatusOr<int> RunSetup(const SetupFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
   // No core file and no debugger: the secrets are in memory.
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
@@ -65,7 +65,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
 void AddSetup(cli::Program& program) {
   CLI::App& command = *program.App().add_subcommand(
       "setup", "Make parameters on this machine, for sizes without published ones and for tests");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<SetupFlags>();
   command.add_option("--kind", flags->kind, "window or winning")->required();
   flags->claim.Add(command, /*with_randomness=*/false);
   AddParamsFolder(command, flags->params);
@@ -75,7 +75,7 @@ void AddSetup(cli::Program& program) {
   AddThreads(command, flags->threads);
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
-      command, [flags] { return Run(*flags); },
+      command, [flags] { return RunSetup(*flags); },
       "damocles-prover setup --kind window --size 2KiB --params ~/params");
 }
 

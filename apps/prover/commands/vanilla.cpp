@@ -15,7 +15,7 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct VanillaFlags {
   std::string kind = "window";
   ClaimFlags claim;
   SectorFlags sectors;
@@ -24,7 +24,7 @@ struct Flags {
   bool json = false;
 };
 
-absl::StatusOr<int> Run(const Flags& flags) {
+absl::StatusOr<int> RunVanilla(const VanillaFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
   DAMOCLES_ASSIGN_OR_RETURN(const prover::VanillaOutcome outcome, flags.sectors.Prove(claim, pool));
@@ -69,7 +69,7 @@ absl::StatusOr<int> Run(const Flags& flags) {
 void AddVanilla(cli::Program& program) {
   CLI::App& command =
       *program.App().add_subcommand("vanilla", "Make the vanilla proofs (Merkle paths) of sectors");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<VanillaFlags>();
   command.add_option("--kind", flags->kind, "window or winning")->capture_default_str();
   flags->claim.Add(command);
   flags->sectors.Add(command);
@@ -77,7 +77,7 @@ void AddVanilla(cli::Program& program) {
   AddThreads(command, flags->threads);
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
-      command, [flags] { return Run(*flags); },
+      command, [flags] { return RunVanilla(*flags); },
       "damocles-prover vanilla --size 2KiB --store sectors --sector 7,11 --out proofs --randomness "
       "fd60799789d58905e7b637894df8e843fccff4497fbab080bd4658087ad2202d");
 }

@@ -13,7 +13,7 @@
 namespace damocles::prover_app {
 namespace {
 
-struct Flags {
+struct VerifyFlags {
   std::string kind;
   std::string in;
   ClaimFlags claim;
@@ -25,7 +25,7 @@ struct Flags {
 };
 
 // What is to be judged, as flags alone say it.
-absl::StatusOr<prover::ProofCase> FromFlags(const Flags& flags) {
+absl::StatusOr<prover::ProofCase> FromFlags(const VerifyFlags& flags) {
   if (flags.claim.randomness.empty()) {
     return cli::UsageError("name the randomness with --in or --randomness");
   }
@@ -49,7 +49,7 @@ absl::StatusOr<prover::ProofCase> FromFlags(const Flags& flags) {
 }
 
 // Puts what flags say in place of what the case says.
-absl::Status Override(const Flags& flags, nlohmann::json& root) {
+absl::Status Override(const VerifyFlags& flags, nlohmann::json& root) {
   const ClaimFlags& claim = flags.claim;
   if (claim.size != 0 || !claim.proof_type.empty()) {
     DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim named, claim.Claim(flags.kind));
@@ -73,7 +73,7 @@ absl::Status Override(const Flags& flags, nlohmann::json& root) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<prover::ProofCase> FromCase(const Flags& flags) {
+absl::StatusOr<prover::ProofCase> FromCase(const VerifyFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(nlohmann::json root, cli::ReadJsonFile(flags.in));
   if (!root.is_object()) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: is no JSON object", flags.in));
@@ -98,7 +98,7 @@ int Print(bool json, const char* verdict, const std::string& reason) {
   return std::string_view(verdict) == "valid" ? cli::kExitDone : cli::kExitFailed;
 }
 
-absl::StatusOr<int> Run(const Flags& flags) {
+absl::StatusOr<int> RunVerify(const VerifyFlags& flags) {
   const auto read = flags.in.empty() ? FromFlags(flags) : FromCase(flags);
   if (absl::IsInvalidArgument(read.status()) && !cli::IsUsageError(read.status())) {
     return Print(flags.json, "malformed", std::string(read.status().message()));
@@ -116,10 +116,10 @@ absl::StatusOr<int> Run(const Flags& flags) {
   return Print(flags.json, *valid ? "valid" : "invalid", "");
 }
 
-void AddOne(cli::Program& program, CLI::App& group, const char* kind, const char* description,
-            const char* example) {
+void AddOneVerify(cli::Program& program, CLI::App& group, const char* kind, const char* description,
+                  const char* example) {
   CLI::App& command = *group.add_subcommand(kind, description);
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<VerifyFlags>();
   flags->kind = kind;
   cli::AddPath(command, "--in", flags->in,
                "What is proven, and the proof, as `prove` writes it or as a case (- for standard "
@@ -133,7 +133,7 @@ void AddOne(cli::Program& program, CLI::App& group, const char* kind, const char
   AddThreads(command, flags->threads);
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
-      command, [flags] { return Run(*flags); }, example);
+      command, [flags] { return RunVerify(*flags); }, example);
 }
 
 }  // namespace
@@ -146,9 +146,9 @@ void AddVerify(cli::Program& program) {
                          ->require_subcommand(1);
   const char* const example = "damocles-prover verify window --in proof.json --params params";
   cli::Program::SetExample(group, example);
-  AddOne(program, group, "window", "A WindowPoSt", example);
-  AddOne(program, group, "winning", "A WinningPoSt",
-         "damocles-prover verify winning --in proof.json --params params");
+  AddOneVerify(program, group, "window", "A WindowPoSt", example);
+  AddOneVerify(program, group, "winning", "A WinningPoSt",
+               "damocles-prover verify winning --in proof.json --params params");
 }
 
 }  // namespace damocles::prover_app
