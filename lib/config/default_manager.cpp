@@ -73,7 +73,7 @@ std::string DefaultManagerConfig() {
 # Highest price of a unit of gas; "0": the node's own highest fee of a message decides.
 #GasFeeCap = "5 nanoFIL"
 # How far that is raised for a message that waits because the base fee is higher.
-#MaxGasFeeCap = "20 nanoFIL"
+#MaxGasFeeCap = "50 nanoFIL"
 # Epochs until a message on the chain counts as final.
 #Confidence = 5
 # Submit from the deadline's opening + this many epochs.

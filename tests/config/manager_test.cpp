@@ -34,7 +34,7 @@ void ExpectDefaults(const MinerPostConfig& post) {
   EXPECT_EQ(post.gas_over_estimation, want.gas_over_estimation);
   EXPECT_EQ(post.gas_over_premium, want.gas_over_premium);
   EXPECT_EQ(post.gas_fee_cap, want.gas_fee_cap);
-  EXPECT_EQ(post.max_gas_fee_cap, filecoin::TokenAmount(20'000'000'000));
+  EXPECT_EQ(post.max_gas_fee_cap, filecoin::TokenAmount(50'000'000'000));
   EXPECT_EQ(post.confidence, 5u);
   EXPECT_EQ(post.submit_confidence, 1u);
   EXPECT_EQ(post.challenge_confidence, 2u);

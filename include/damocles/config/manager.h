@@ -60,7 +60,8 @@ struct MinerPostConfig {
   double gas_over_estimation = 1.2;
   double gas_over_premium = 0;
   filecoin::TokenAmount gas_fee_cap = 5'000'000'000;  // attoFIL: 5 nanoFIL
-  filecoin::TokenAmount max_gas_fee_cap = 20'000'000'000;
+  // 50 nanoFIL: at 100 M gas the 5 FIL that a node allows a message by default (chain.md 2.4).
+  filecoin::TokenAmount max_gas_fee_cap = 50'000'000'000;
   std::uint64_t confidence = 5;                       // epochs until a message counts as confirmed
   std::uint64_t submit_confidence = 1;                // submit at Open + this
   std::uint64_t challenge_confidence = 2;             // prove at Challenge + this
