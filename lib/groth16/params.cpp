@@ -219,14 +219,6 @@ absl::StatusOr<VerifyingKey> ReadVerifyingKey(ByteSpan bytes, std::uint64_t ic_e
   return key;
 }
 
-absl::StatusOr<VerifyingKey> ReadVerifyingKeyFile(const std::string& path,
-                                                  std::uint64_t ic_expected) {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
-  auto key = ReadVerifyingKey(AsBytes(content), ic_expected);
-  if (!key.ok()) return DataLoss(key.status(), path);
-  return key;
-}
-
 Bytes WriteVerifyingKey(const VerifyingKey& key) {
   Bytes out;
   Append(out, bls12_381::ToUncompressed(key.alpha_g1));

@@ -167,9 +167,7 @@ RunnerImpl::Done RunnerImpl::Pump(RecordKey key) {
     std::optional<absl::Time> wake_at = result.wake_at;
     if (entry.record_dirty) {
       // Record before act: nothing that this step asks for begins before this has returned.
-      const bool written = co_await Save(key);
-      if (written && on_record_) on_record_(entry.machine.record);
-      if (!written) {
+      if (!co_await Save(key)) {
         const absl::Time again = parts_.clock.Now() + kRewritePause;
         wake_at = wake_at ? std::min(*wake_at, again) : again;
       }

@@ -141,7 +141,6 @@ RunnerImpl::Done RunnerImpl::JudgeGap(filecoin::ActorId miner, filecoin::PeriodS
              {missed ? Severity::kError : Severity::kInfo,
               "window_untended",
               {{"state", std::string(Name(record.state))}, {"reason", record.reason}}});
-    if (on_record_) on_record_(record);
   }
 }
 

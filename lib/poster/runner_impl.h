@@ -39,15 +39,11 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   void Start() override;
   void SetMiners(std::vector<MinerPolicy> miners) override;
   std::optional<Now> Head() const override;
-  absl::Time LastHeadSeen() const override { return last_head_seen_; }
   std::vector<MinerWindow> Windows() const override;
   async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecords(
       RecordFilter filter) const override;
   absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(
       std::optional<filecoin::ActorId> miner) const override;
-  void OnRecord(std::function<void(const DeadlineRecord&)> callback) override {
-    on_record_ = std::move(callback);
-  }
 
  private:
   // A machine with the events that wait for it.  Steps of one machine never overlap: a step begins
@@ -132,7 +128,6 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   std::optional<filecoin::TipSet> head_;
   absl::Time head_seen_ = absl::InfinitePast();       // when head_ became the head
   absl::Time last_head_seen_ = absl::InfinitePast();  // when any head was heard of
-  std::function<void(const DeadlineRecord&)> on_record_;
   Node node_;
   kj::TaskSet tasks_;  // last: its tasks use everything above
 };

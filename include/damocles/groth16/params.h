@@ -58,9 +58,6 @@ struct VerifyingKey {
 // Reads a whole .vk; every point is checked to be in its subgroup and not infinity.
 // INVALID_ARGUMENT with the reason if it is not one of `ic_expected` inputs (ONE included).
 absl::StatusOr<VerifyingKey> ReadVerifyingKey(ByteSpan bytes, std::uint64_t ic_expected);
-// The same from a file; DATA_LOSS names it, NOT_FOUND if absent.
-absl::StatusOr<VerifyingKey> ReadVerifyingKeyFile(const std::string& path,
-                                                  std::uint64_t ic_expected);
 Bytes WriteVerifyingKey(const VerifyingKey& key);
 
 // Fills `out` with the bytes from `offset` on, or says why it cannot.  Safe to call from any

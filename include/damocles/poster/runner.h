@@ -100,8 +100,6 @@ class Runner {
 
   // The chain's head as last seen; nullopt before the first.
   virtual std::optional<Now> Head() const = 0;
-  // When a head was last heard of, by subscription or poll.
-  virtual absl::Time LastHeadSeen() const = 0;
   // Miners whose period is known.
   virtual std::vector<MinerWindow> Windows() const = 0;
 
@@ -110,9 +108,6 @@ class Runner {
       RecordFilter filter) const = 0;
   virtual absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(
       std::optional<filecoin::ActorId> miner) const = 0;
-
-  // Called after each change of a record that reached the disk: metrics, dashboard.
-  virtual void OnRecord(std::function<void(const DeadlineRecord&)> callback) = 0;
 };
 
 }  // namespace damocles::poster
