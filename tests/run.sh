@@ -66,16 +66,19 @@ run_tests() {  # preset, ctest arguments...
   fi
 }
 
+fuzz_one() {  # target
+  local name said
+  name=$(basename "$1")
+  said=build/fuzz/corpus/$name.log
+  mkdir -p "build/fuzz/corpus/$name"
+  "$1" -max_total_time=60 -artifact_prefix="build/fuzz/corpus/$name-" "build/fuzz/corpus/$name" \
+    "tests/fuzz/corpus/$name" >"$said" 2>&1 || { echo "$name:" >&2; tail -n 40 "$said" >&2; return 1; }
+  echo "$name: $(tail -n 1 "$said")"
+}
+
 fuzz_a_minute() {
-  local target
-  for target in build/fuzz/tests/*_fuzz; do
-    local name
-    name=$(basename "$target")
-    mkdir -p "build/fuzz/corpus/$name"
-    "$target" -max_total_time=60 -print_final_stats=0 "build/fuzz/corpus/$name" \
-      "tests/fuzz/corpus/$name" >"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
-    echo "$name: $(grep -c . "$log") lines, $(tail -n 1 "$log")"
-  done
+  export -f fuzz_one
+  printf '%s\n' build/fuzz/tests/*_fuzz | xargs -P "$jobs" -I '{}' bash -c 'fuzz_one {}'
 }
 
 check_format() {
@@ -94,18 +97,22 @@ else
 fi
 if [[ $mode == ci ]]; then
   stage "asan build" build asan damocles_unit_tests
-  # The answers of others are compared without a sanitizer too; --full has them here.
-  stage "asan tests" run_tests asan -L 'unit|fuzz' -LE 'vectors|golden'
-  stage "tsan build" build tsan damocles_thread_tests
+  # The large collection of answers of others is compared by dev only; --full has it here too.
+  stage "asan tests" run_tests asan -L 'unit|fuzz'
+  stage "tsan build" build tsan damocles_thread_tests damocles_header_check
   # Not the arithmetic that only takes long: --full has it.
   stage "tsan tests" run_tests tsan -L threads -E 'FftTest.Large|MultiExpTest.(Special|FixedBase)|ParamsTest'
 elif [[ $mode == full ]]; then
-  stage "asan build" build asan damocles_unit_tests
+  stage "asan build" build asan damocles_unit_tests damocles_golden_tests
   stage "asan tests" run_tests asan -L 'unit|fuzz'
-  stage "tsan build" build tsan damocles_unit_tests
+  stage "tsan build" build tsan damocles_unit_tests damocles_golden_tests damocles_header_check
   stage "tsan tests" run_tests tsan -L unit
 fi
-stage "dev build" build dev
+if [[ $mode == dev ]]; then
+  stage "dev build" build dev all damocles_header_check
+else
+  stage "dev build" build dev
+fi
 if [[ $mode == full ]]; then
   stage "clang-format" check_format
   stage "fuzz build" build fuzz

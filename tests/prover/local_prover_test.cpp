@@ -27,22 +27,36 @@ namespace {
 using filecoin::PoStProofType;
 using testing_support::StatusIs;
 
-// Five practice sectors of 2 KiB and parameters for their window circuit.
+// Five practice sectors of 2 KiB and parameters for their window circuit; a copy for each test.
 class LocalProverTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const auto sectors = MakePracticeSectors(pool_, SystemRandom(),
-                                             {.size = filecoin::SectorSize::k2KiB,
-                                              .miner = 1000,
-                                              .numbers = {3, 5, 8, 13, 21},
-                                              .store_path = folder_ / "store",
-                                              .content = {},
-                                              .progress = {}});
+  static void SetUpTestSuite() {
+    ThreadPool pool(2);
+    made_ = new testing_support::TempDir;
+    auto sectors = MakePracticeSectors(pool, SystemRandom(),
+                                       {.size = filecoin::SectorSize::k2KiB,
+                                        .miner = 1000,
+                                        .numbers = {3, 5, 8, 13, 21},
+                                        .store_path = *made_ / "store",
+                                        .content = {},
+                                        .progress = {}});
     ASSERT_OK(sectors);
+    sectors_ = *std::move(sectors);
+    const auto circuit = ClaimOf(PoStProofType::kWindow2KiBV1_1, {}).value().circuit;
+    ASSERT_OK(MakeParameterFiles(*made_ / "params", circuit, std::nullopt, SystemRandom(), pool,
+                                 /*overwrite=*/false));
+  }
+  static void TearDownTestSuite() { delete made_; }
+
+  void SetUp() override {
+    for (const char* part : {"store", "params"}) {
+      std::filesystem::copy(*made_ / part, folder_ / part,
+                            std::filesystem::copy_options::recursive);
+    }
     task_.proof_type = PoStProofType::kWindow2KiBV1_1;
     task_.miner = 1000;
     task_.randomness.fill(0xab);  // not below r until it is masked
-    for (const PracticeSector& sector : *sectors) {
+    for (const PracticeSector& sector : sectors_) {
       const storage::Variant sealed = storage::Variant::kSealed;
       task_.sectors.push_back(
           {.number = sector.id.number,
@@ -51,8 +65,6 @@ class LocalProverTest : public ::testing::Test {
            .cache_dir = storage::CachePath(folder_ / "store", sector.id, sealed)});
     }
     circuit_ = ClaimOf(task_.proof_type, {}).value().circuit;
-    ASSERT_OK(MakeParameterFiles(folder_ / "params", circuit_, std::nullopt, SystemRandom(), pool_,
-                                 /*overwrite=*/false));
   }
 
   WindowPostStatement Statement() const {
@@ -63,6 +75,8 @@ class LocalProverTest : public ::testing::Test {
     return statement;
   }
 
+  static inline testing_support::TempDir* made_ = nullptr;
+  static inline std::vector<PracticeSector> sectors_;
   testing_support::TempDir folder_;
   ThreadPool pool_{2};
   std::unique_ptr<groth16::Engine> engine_ = groth16::MakeCpuEngine(pool_);

@@ -228,8 +228,8 @@ void World::StartManager() {
   manager->sectors = std::make_unique<Sectors>(*this);
   poster::RunnerOptions runner_options;
   absl::StatusOr<std::unique_ptr<poster::Runner>> runner =
-      poster::Runner::Open(poster::RunnerParts{*api_, *manager->jobs, *manager->sectors, *disk_,
-                                               clock_, timer_, executor_},
+      poster::Runner::Open(poster::RunnerParts{api_->Api(), *manager->jobs, *manager->sectors,
+                                               *disk_, clock_, timer_, executor_},
                            runner_options, Policies());
   if (!runner.ok()) LogError("scenario", "no_runner", {{"error", runner.status()}});
   DAMOCLES_CHECK(runner.ok());
