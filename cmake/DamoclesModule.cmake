@@ -6,7 +6,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 # Several sources in one compilation: half the time of a build from nothing, but a change in one
-# file compiles its neighbours too, and a missing include goes unseen (preset fuzz sees it).
+# file compiles its neighbours too, names in their anonymous namespaces must differ, and a missing
+# include goes unseen (tests/run.sh --full sees it, in preset fuzz).
 option(DAMOCLES_UNITY_BUILD "Compile the sources of a module together" OFF)
 function(damocles_join target)
   set_target_properties(${target} PROPERTIES
@@ -22,6 +23,7 @@ set(DAMOCLES_SEPARATE_MODULES bls12_381 hash)
 
 # Arithmetic that is not optimised takes a sanitizer's run ten times as long.
 set(DAMOCLES_HOT_MODULES bls12_381 hash poseidon merkle circuit groth16 post prover)
+set(DAMOCLES_HOT_OPTIONS "" CACHE STRING "Further options of arithmetic, as a list")
 
 # damocles_module(NAME DEPS modules... SOURCES files... PACKAGES targets...)
 #
@@ -39,7 +41,7 @@ function(damocles_module name)
     target_link_libraries(damocles_${name} PUBLIC ${deps} ${arg_PACKAGES})
     target_compile_options(damocles_${name} PRIVATE ${DAMOCLES_WARNINGS})
     if(name IN_LIST DAMOCLES_HOT_MODULES)
-      target_compile_options(damocles_${name} PRIVATE -O2)
+      target_compile_options(damocles_${name} PRIVATE -O2 ${DAMOCLES_HOT_OPTIONS})
     endif()
     if(NOT name IN_LIST DAMOCLES_SEPARATE_MODULES)
       damocles_join(damocles_${name})

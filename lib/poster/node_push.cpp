@@ -120,8 +120,14 @@ Node::Result<event::Replaced> Node::Replace(action::Replace question, FeePolicy 
   // Nodes want 1.25 times the premium by default (chain.md 2.4).
   inner.gas_premium = inner.gas_premium * 5 / 4 + 1;
   // A base fee rises by an eighth an epoch at most: twice is enough for five epochs.
-  const TokenAmount wanted =
+  TokenAmount wanted =
       std::min(std::max(base_fee * 2 + inner.gas_premium, inner.gas_fee_cap), fees.max_gas_fee_cap);
+  // Nodes refuse a cap that the sender could not pay.  Where the balance is not known, they judge.
+  const absl::StatusOr<TokenAmount> balance = co_await api_.WalletBalance(inner.from);
+  if (balance.ok() && inner.gas_limit > 0) {
+    const TokenAmount payable = *balance / TokenAmount(inner.gas_limit);
+    if (payable >= base_fee + inner.gas_premium) wanted = std::min(wanted, payable);
+  }
   if (wanted <= inner.gas_fee_cap || wanted < base_fee || wanted < inner.gas_premium) {
     co_return absl::FailedPreconditionError(
         absl::StrFormat("the message waits for its fee: base fee %s, fee cap %s, and "

@@ -515,6 +515,31 @@ TEST_F(PosterScenarioTest, BaseFeeAboveTheFeeCapIsMetByAReplacement) {
   }
 }
 
+// A node refuses a message whose fee cap the sender could not pay, and twice the base fee may be
+// that.
+TEST_F(PosterScenarioTest, ReplacementAsksForNoMoreThanTheSenderHas) {
+  const filecoin::TokenAmount nano = 1'000'000'000;
+  WorldOptions options = SmallOptions();
+  options.miners = {MinerWith(1000, {1}, 2)};
+  options.fees.gas_fee_cap = nano * 5;
+  options.fees.max_gas_fee_cap = nano * 50;
+  World world(options, prover_);
+  // 36 M gas: 0.9 FIL are 25 nanoFIL each, between the base fee and twice that.
+  const filecoin::TokenAmount left = nano * 900'000'000;
+  for (const filecoin::Address& sender : world.chain().WalletList()) {
+    filecoin::Message drain;
+    drain.from = sender;
+    drain.to = filecoin::Address::FromId(1000);
+    drain.value = world.chain().WalletBalance(sender).value() - left;
+    ASSERT_OK(world.chain().MpoolPushMessage(drain, std::nullopt));
+  }
+  world.RunTo(ChainEpoch(130));
+  ASSERT_TRUE(world.chain().SetBaseFee(nano * 15).ok());
+  world.RunTo(kSmallEnd);
+  EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+  EXPECT_EQ(world.chain().ExecutedPosts().size(), 1u);
+}
+
 // What the message asks for is what the operator configured, whatever the node's defaults are.
 TEST_F(PosterScenarioTest, GasAndFeesAreThoseOfTheConfiguration) {
   WorldOptions options = SmallOptions();
