@@ -14,6 +14,7 @@
 #include "tests/store/content.h"
 #include "tests/support/status_matchers.h"
 
+#include "damocles/base/mutex.h"
 #include "damocles/base/random.h"
 #include "damocles/store/store.h"
 
@@ -22,7 +23,8 @@ namespace {
 
 // Files in memory; remembers for each what has reached the disk.  CutPower leaves of each file what
 // was synced and a random part of the rest (a torn tail).  Renames are durable at once, as LevelDB
-// assumes of the journal of a file system once the renamed file is synced.
+// assumes of the journal of a file system once the renamed file is synced.  LevelDB calls from its
+// own thread too.
 class ForgetfulEnv final : public leveldb::EnvWrapper {
  public:
   ForgetfulEnv() : ForgetfulEnv(leveldb::NewMemEnv(leveldb::Env::Default())) {}
@@ -38,6 +40,7 @@ class ForgetfulEnv final : public leveldb::EnvWrapper {
     return Wrap(name, size, target()->NewAppendableFile(name, result), result);
   }
   leveldb::Status RenameFile(const std::string& from, const std::string& to) override {
+    MutexLock lock(mutex_);
     leveldb::Status status = target()->RenameFile(from, to);
     if (status.ok()) {
       synced_[to] = synced_[from];
@@ -46,12 +49,21 @@ class ForgetfulEnv final : public leveldb::EnvWrapper {
     return status;
   }
   leveldb::Status RemoveFile(const std::string& name) override {
+    MutexLock lock(mutex_);
     synced_.erase(name);
     return target()->RemoveFile(name);
   }
 
-  // From now on nothing reaches the files.
+  // The power goes at the `sync`-th sync from now on: that one and all later writes fail.
+  void PlanCut(int sync) {
+    MutexLock lock(mutex_);
+    syncs_ = 0;
+    fail_sync_at_ = sync;
+  }
+  // What was not synced is lost, and the power is back.
   void CutPower(Random& random) {
+    MutexLock lock(mutex_);
+    fail_sync_at_ = -1;
     for (auto& [name, synced] : synced_) {
       std::string content;
       if (!leveldb::ReadFileToString(target(), name, &content).ok()) continue;
@@ -61,10 +73,6 @@ class ForgetfulEnv final : public leveldb::EnvWrapper {
       synced = content.size();
     }
   }
-
-  int syncs = 0;
-  int fail_sync_at = -1;  // this sync and all later writes fail: the power is gone
-  bool Dead() const { return fail_sync_at >= 0 && syncs > fail_sync_at; }
 
  private:
   explicit ForgetfulEnv(leveldb::Env* memory) : EnvWrapper(memory), memory_(memory) {}
@@ -81,9 +89,7 @@ class ForgetfulEnv final : public leveldb::EnvWrapper {
     leveldb::Status Close() override { return env_.Dead() ? Gone() : file_->Close(); }
     leveldb::Status Flush() override { return env_.Dead() ? Gone() : file_->Flush(); }
     leveldb::Status Sync() override {
-      ++env_.syncs;
-      if (env_.Dead()) return Gone();
-      env_.synced_[name_] = size_;
+      if (!env_.CountSync(name_, size_)) return Gone();
       return file_->Sync();
     }
 
@@ -103,13 +109,35 @@ class ForgetfulEnv final : public leveldb::EnvWrapper {
       *result = nullptr;
       return leveldb::Status::IOError("power is gone");
     }
-    if (size == 0) synced_[name] = 0;
+    {
+      MutexLock lock(mutex_);
+      if (size == 0) synced_[name] = 0;
+    }
     *result = new Tracked(*this, name, size, *result);
     return status;
   }
 
+  bool Dead() const {
+    MutexLock lock(mutex_);
+    return IsDead();
+  }
+  bool IsDead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return fail_sync_at_ >= 0 && syncs_ > fail_sync_at_;
+  }
+  // Whether there was power for it.
+  bool CountSync(const std::string& name, std::uint64_t size) {
+    MutexLock lock(mutex_);
+    ++syncs_;
+    if (IsDead()) return false;
+    synced_[name] = size;
+    return true;
+  }
+
   const std::unique_ptr<leveldb::Env> memory_;
-  std::map<std::string, std::uint64_t> synced_;
+  mutable Mutex mutex_;
+  std::map<std::string, std::uint64_t> synced_ ABSL_GUARDED_BY(mutex_);
+  int syncs_ ABSL_GUARDED_BY(mutex_) = 0;
+  int fail_sync_at_ ABSL_GUARDED_BY(mutex_) = -1;
 };
 
 // Writes random batches until the power goes at the `cut`-th sync; afterwards the store holds
@@ -121,8 +149,7 @@ void WriteCutAndReopen(std::uint64_t seed, int cut) {
   Model acknowledged;
   Model under_way;
   for (int life = 0; life < 3; ++life) {
-    env.syncs = 0;
-    env.fail_sync_at = cut;
+    env.PlanCut(cut);
     {
       auto store = OpenLevelDb("/db", &env);
       if (store.ok()) {
@@ -148,7 +175,6 @@ void WriteCutAndReopen(std::uint64_t seed, int cut) {
       }
     }
     env.CutPower(random);
-    env.fail_sync_at = -1;
     ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
     const Model found = Content(*store);
     ASSERT_TRUE(found == acknowledged || found == under_way)
