@@ -531,7 +531,7 @@ TEST_F(PosterScenarioTest, ReplacementAsksForNoMoreThanTheSenderHas) {
     drain.from = sender;
     drain.to = filecoin::Address::FromId(1000);
     drain.value = world.chain().WalletBalance(sender).value() - left;
-    ASSERT_OK(world.chain().MpoolPushMessage(drain, std::nullopt));
+    ASSERT_TRUE(world.chain().MpoolPushMessage(drain, std::nullopt).ok());
   }
   world.RunTo(ChainEpoch(130));
   ASSERT_TRUE(world.chain().SetBaseFee(nano * 15).ok());
