@@ -122,18 +122,18 @@ Node::Result<event::Replaced> Node::Replace(action::Replace question, FeePolicy 
   // A base fee rises by an eighth an epoch at most: twice is enough for five epochs.
   TokenAmount wanted =
       std::min(std::max(base_fee * 2 + inner.gas_premium, inner.gas_fee_cap), fees.max_gas_fee_cap);
-  // Nodes refuse a cap that the sender could not pay.  Where the balance is not known, they judge.
-  const absl::StatusOr<TokenAmount> balance = co_await api_.WalletBalance(inner.from);
-  if (balance.ok() && inner.gas_limit > 0) {
-    const TokenAmount payable = *balance / TokenAmount(inner.gas_limit);
-    if (payable >= base_fee + inner.gas_premium) wanted = std::min(wanted, payable);
-  }
   if (wanted <= inner.gas_fee_cap || wanted < base_fee || wanted < inner.gas_premium) {
     co_return absl::FailedPreconditionError(
         absl::StrFormat("the message waits for its fee: base fee %s, fee cap %s, and "
                         "PoSt.MaxGasFeeCap is %s: raise that",
                         filecoin::FormatFil(base_fee), filecoin::FormatFil(inner.gas_fee_cap),
                         filecoin::FormatFil(fees.max_gas_fee_cap)));
+  }
+  // Nodes refuse a cap that the sender could not pay.  Where the balance is not known, they judge.
+  const absl::StatusOr<TokenAmount> balance = co_await api_.WalletBalance(inner.from);
+  if (balance.ok() && inner.gas_limit > 0) {
+    const TokenAmount payable = *balance / TokenAmount(inner.gas_limit);
+    if (payable >= base_fee + inner.gas_premium) wanted = std::min(wanted, payable);
   }
   inner.gas_fee_cap = wanted;
   DAMOCLES_CO_ASSIGN_OR_RETURN(message.signature,
