@@ -44,8 +44,6 @@ constexpr const char* kGoName<Message> = "**types.Message";
 template <>
 constexpr const char* kGoName<filecoin::SignedMessage> = "**types.SignedMessage";
 template <>
-constexpr const char* kGoName<filecoin::Signature> = "**crypto.Signature";
-template <>
 constexpr const char* kGoName<Spec> = "**api.MessageSendSpec";
 template <>
 constexpr const char* kGoName<std::optional<filecoin::BitField>> = "**bitfield.BitField";
