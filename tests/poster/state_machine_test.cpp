@@ -300,10 +300,10 @@ TEST(DeadlineMachineTest, ProofForAnOldStatementIsNotTaken) {
   bench.unreadable = {3};
   bench.NameFaults("a", {3});
   bench.JudgeFaults();
-  bench.EnsureJob();
+  const BatchRef now = bench.EnsureJob().ref;
   bench.Do(event::JobChanged{std::nullopt, stale});
   EXPECT_EQ(bench.Batch().state, DeadlineState::kProving);
-  bench.Do(event::JobChanged{BatchRef{0, 1, 0}, stale});
+  bench.Do(event::JobChanged{now, stale});
   EXPECT_EQ(bench.Batch().state, DeadlineState::kProving);
   EXPECT_THAT(bench.Batch().proof, IsEmpty());
 }

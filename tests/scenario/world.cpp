@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/strings/str_format.h"
 
+#include "damocles/async/offload.h"
 #include "damocles/base/check.h"
 #include "damocles/poster/proof_jobs.h"
 #include "damocles/poster/sector_source.h"
@@ -127,7 +129,30 @@ class World::Sectors final : public poster::SectorSource {
   World& world_;
 };
 
+// A write takes (virtual) time: what does not wait for it is ahead of it.
+class World::DiskThread final : public async::Executor, private kj::TaskSet::ErrorHandler {
+ public:
+  explicit DiskThread(kj::Timer& timer) : timer_(timer) {}
+  ~DiskThread() noexcept override = default;
+  void Run(absl::AnyInvocable<void() &&> job) override {
+    writes_.add(timer_.afterDelay(2 * kj::MILLISECONDS).then([job = std::move(job)]() mutable {
+      std::move(job)();
+    }));
+  }
+
+ private:
+  void taskFailed(kj::Exception&& exception) override {
+    kj::throwFatalException(kj::mv(exception));
+  }
+
+  kj::Timer& timer_;
+  kj::TaskSet writes_{*this};
+};
+
 struct World::Manager {
+  explicit Manager(kj::Timer& timer) : writes(timer) {}
+
+  DiskThread writes;  // none of them outlives its manager
   std::unique_ptr<job::Queue> queue;
   std::unique_ptr<poster::ProofJobs> jobs;
   std::unique_ptr<Sectors> sectors;
@@ -208,7 +233,7 @@ void World::StartManager() {
   start_manager_at_.reset();
   dead_ = false;
   api_->SetDead(false);
-  auto manager = std::make_unique<Manager>();
+  auto manager = std::make_unique<Manager>(timer_);
   absl::StatusOr<std::unique_ptr<job::Queue>> queue =
       job::Queue::Open(*disk_, clock_, job::Policy{});
   DAMOCLES_CHECK(queue.ok());
@@ -229,7 +254,7 @@ void World::StartManager() {
   poster::RunnerOptions runner_options;
   absl::StatusOr<std::unique_ptr<poster::Runner>> runner =
       poster::Runner::Open(poster::RunnerParts{api_->Api(), *manager->jobs, *manager->sectors,
-                                               *disk_, clock_, timer_, executor_},
+                                               *disk_, clock_, timer_, manager->writes},
                            runner_options, Policies());
   if (!runner.ok()) LogError("scenario", "no_runner", {{"error", runner.status()}});
   DAMOCLES_CHECK(runner.ok());

@@ -23,7 +23,6 @@
 #include "tests/scenario/counted_api.h"
 #include "tests/scenario/model_prover.h"
 
-#include "damocles/async/offload.h"
 #include "damocles/async/task.h"
 #include "damocles/base/clock.h"
 #include "damocles/base/random.h"
@@ -103,6 +102,7 @@ class World {
 
  private:
   class Disk;
+  class DiskThread;
   class Sectors;
   struct Manager;
 
@@ -123,7 +123,6 @@ class World {
   kj::EventLoop loop_;
   kj::WaitScope scope_{loop_};
   kj::TimerImpl timer_;
-  async::InlineExecutor executor_;
   std::unique_ptr<devnet::Chain> chain_;
   std::unique_ptr<devnet::DirectApi> direct_;
   std::unique_ptr<CountedApi> api_;

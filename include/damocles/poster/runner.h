@@ -76,7 +76,7 @@ struct RunnerParts {
   store::Store& store;
   const Clock& clock;
   kj::Timer& timer;
-  // For synced writes.  async::InlineExecutor in simulations.
+  // For synced writes.
   async::Executor& executor;
 };
 
