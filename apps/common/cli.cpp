@@ -14,6 +14,7 @@
 #include "damocles/base/file.h"
 #include "damocles/base/json_depth.h"
 #include "damocles/base/status.h"
+#include "damocles/base/text.h"
 
 namespace damocles::cli {
 namespace {
@@ -227,7 +228,8 @@ void PrintLine(std::string_view line) {
 }
 
 void PrintNote(std::string_view line) {
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+  // Names and errors come from elsewhere; a terminal would obey what they hold.
+  std::fprintf(stderr, "%s\n", Printable(line).c_str());
 }
 
 absl::StatusOr<std::string> ReadInput(const std::string& path) {

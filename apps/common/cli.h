@@ -78,7 +78,7 @@ absl::StatusOr<std::vector<std::uint64_t>> ParseNumbers(std::string_view text,
 void PrintJson(const nlohmann::json& value);
 // One line of text on stdout.
 void PrintLine(std::string_view line);
-// One line on stderr: progress of long work, warnings.
+// One line on stderr, control characters escaped: progress of long work, warnings.
 void PrintNote(std::string_view line);
 
 // A whole file, or standard input for "-".

@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/text.h"
+
 namespace damocles::config {
 
 namespace fs = std::filesystem;
@@ -16,6 +18,12 @@ void WantFolder(TableReader& table, std::string_view key, const std::string& pat
   if (fs::is_directory(path, error)) return;
   table.Problem(key, fs::exists(path, error) ? absl::StrFormat("%s is not a folder", path)
                                              : absl::StrFormat("folder %s does not exist", path));
+}
+
+void WantPrintable(TableReader& table, std::string_view key, std::string_view name) {
+  if (!HasControlCharacter(name)) return;
+  table.Problem(key, absl::StrFormat("\"%s\" holds a control character: write a name without",
+                                     Printable(name)));
 }
 
 void IgnoreAll(TableReader& table, std::initializer_list<std::string_view> keys) {

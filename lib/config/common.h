@@ -18,6 +18,9 @@ inline constexpr Range<absl::Duration> kAnyDuration{absl::ZeroDuration(), absl::
 // Notes a problem at `key` unless `path` is a folder.
 void WantFolder(TableReader& table, std::string_view key, const std::string& path);
 
+// Notes a problem at `key` if `name` holds control characters: it reaches terminals.
+void WantPrintable(TableReader& table, std::string_view key, std::string_view name);
+
 // Keys that the existing system knows and that have no meaning here.
 void IgnoreAll(TableReader& table, std::initializer_list<std::string_view> keys);
 

@@ -67,6 +67,7 @@ void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerC
       continue;
     }
     store.path = AbsolutePath(store.path);
+    WantPrintable(table, "Name", store.name);
     // The form that the worker's [[attached]] has: names must be equal to the letter.
     if (store.name.empty()) store.name = store.path;
     if (options.check_folders) WantFolder(table, "Path", store.path);

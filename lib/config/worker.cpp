@@ -72,6 +72,7 @@ void ReadManager(TableReader manager, const LoadOptions& options, WorkerConfig& 
 
 void ReadWorkerTable(TableReader worker, WorkerConfig& config) {
   worker.Read("name", config.name);
+  WantPrintable(worker, "name", config.name);
   TableReader server = worker.Table("rpc_server");
   worker.NoEffect("rpc_server");
   server.Read("host", config.rpc_listen.host);
@@ -165,6 +166,7 @@ void ReadAttached(TableReader& root, const LoadOptions& options, WorkerConfig& c
       continue;
     }
     store.location = AbsolutePath(store.location);
+    WantPrintable(table, "name", store.name);
     if (store.name.empty()) store.name = store.location;
     if (options.check_folders) WantFolder(table, "location", store.location);
     const auto [other, is_new] = place_of.emplace(store.name, table.Where("name"));

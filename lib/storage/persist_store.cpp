@@ -18,6 +18,7 @@
 
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
+#include "damocles/base/text.h"
 
 namespace damocles::storage {
 namespace {
@@ -142,6 +143,11 @@ absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: %s", file, reader.Problem()));
   }
   if (store.name.empty()) store.name = id;
+  if (HasControlCharacter(store.name)) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: Name \"%s\" holds a control character: write one without", file,
+                        Printable(store.name)));
+  }
   if (store.name.empty()) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: has neither Name nor ID", file));
   }

@@ -9,6 +9,7 @@
 
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
+#include "damocles/base/text.h"
 
 namespace damocles::worker {
 
@@ -281,6 +282,15 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
                                                        std::string address, bool local) {
   if (capabilities.name.empty()) {
     return absl::InvalidArgumentError("a worker needs a name: set [worker] name");
+  }
+  bool printable = !HasControlCharacter(capabilities.name);
+  for (const std::string& store : capabilities.stores) {
+    printable = printable && !HasControlCharacter(store);
+  }
+  if (!printable) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "the name of worker \"%s\" or of one of its stores holds a control character: change it",
+        Printable(capabilities.name)));
   }
   for (const auto& [type, digest] : capabilities.verifying_keys) {
     const auto own = state_->own_keys.find(type);

@@ -12,6 +12,7 @@
 
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
+#include "damocles/base/text.h"
 #include "damocles/config/endpoint.h"
 #include "damocles/config/manager.h"
 
@@ -97,7 +98,10 @@ absl::StatusOr<int> WithChain(const Globals& globals,
   return use(client->Api()).ToPromise().wait(io.waitScope);
 }
 
-void PrintTable(const std::vector<std::vector<std::string>>& rows) {
+void PrintTable(std::vector<std::vector<std::string>> rows) {
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = Printable(cell);  // names and errors come from elsewhere
+  }
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));

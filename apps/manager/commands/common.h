@@ -40,7 +40,8 @@ absl::StatusOr<int> WithChain(const Globals& globals,
                               std::function<async::Task<absl::StatusOr<int>>(chain::Api&)> use);
 
 // Rows of equal length; the first is the head.  Columns stand two spaces apart.
-void PrintTable(const std::vector<std::vector<std::string>>& rows);
+// Control characters are escaped.
+void PrintTable(std::vector<std::vector<std::string>> rows);
 
 // "MM-DD hh:mm:ss" in local time; "-" for a time that has not come.
 std::string LocalTime(absl::Time time);

@@ -15,6 +15,7 @@
 #include "damocles/base/hex.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
+#include "damocles/base/text.h"
 #include "damocles/storage/persist_store.h"
 
 namespace damocles::manager {
@@ -74,7 +75,8 @@ async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::Sec
     const auto print = [](std::string_view what, const std::optional<rpc::SectorPlace>& place) {
       if (!place) return;
       cli::PrintLine(absl::StrFormat("%s: sealed file in store %s, cache folder in store %s", what,
-                                     place->sealed_store, place->cache_store));
+                                     Printable(place->sealed_store),
+                                     Printable(place->cache_store)));
     };
     print("sealed", found.sealed);
     print("upgraded", found.upgraded);
@@ -121,6 +123,9 @@ struct MarkFlags {
 absl::StatusOr<int> MarkStore(const MarkFlags& flags) {
   if (!flags.plugin.empty()) {
     return cli::UsageError("--plugin-name: object stores by plugin are not part of this version");
+  }
+  if (HasControlCharacter(flags.store.name)) {
+    return cli::UsageError("--name holds a control character: give a name without");
   }
   const std::string folder = ExpandHome(flags.path);
   std::error_code error;
