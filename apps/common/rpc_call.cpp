@@ -76,6 +76,11 @@ async::Task<absl::StatusOr<nlohmann::json>> CallNode(kj::Timer& timer, kj::Netwo
                                                      std::string method) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::Endpoint endpoint, chain::ParseEndpoint(url));
   if (endpoint.tls) co_return absl::UnimplementedError("only http:// addresses are asked this way");
+  // KJ would throw what it cannot send, and with it the token.
+  if (!token.empty() && !MayBeToken(token)) {
+    co_return absl::InvalidArgumentError(
+        absl::StrFormat("the token for the node at %s %s", endpoint.Name(), kNoToken));
+  }
   const nlohmann::json request = {
       {"jsonrpc", "2.0"}, {"id", 1}, {"method", method}, {"params", nlohmann::json::array()}};
   const std::string name = endpoint.Name();

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
 #include "damocles/base/log.h"
@@ -55,12 +56,15 @@ absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, bool insecure_no_aut
     if (OthersMayRead(file)) {
       LogWarning("config", "token_file_readable", {{"file", file}, {"do", "chmod 600 it"}});
     }
-    const absl::string_view token = absl::StripAsciiWhitespace(*content);
+    const std::string token(absl::StripAsciiWhitespace(*content));
     if (token.empty()) {
       return absl::InvalidArgumentError(absl::StrFormat(
           "%s: the token file is empty; delete it and run daemon init again", file));
     }
-    roles[hash::Sha256Of(AsBytes(std::string_view(token.data(), token.size())))] = role;
+    if (!MayBeToken(token)) {
+      return absl::InvalidArgumentError(absl::StrFormat("%s: the token %s", file, kNoToken));
+    }
+    roles[hash::Sha256Of(AsBytes(token))] = role;
   }
   return rpc::Authorize([roles, insecure_no_auth](std::string_view token,
                                                   bool loopback) -> absl::StatusOr<rpc::Role> {

@@ -163,7 +163,7 @@ absl::StatusOr<std::string> TakeToken(std::string_view& text) {
     return "";  // host:port
   }
   const std::string_view token = text.substr(0, colon);
-  if (!IsPrintable(token)) return Bad("the token holds a character that it cannot have");
+  if (!MayBeToken(token)) return Bad("the token holds a character that it cannot have");
   text = rest;
   return std::string(token);
 }
@@ -213,6 +213,10 @@ absl::StatusOr<HostPort> ReadHostPort(std::string_view text, std::string_view de
 }
 
 }  // namespace
+
+bool MayBeToken(std::string_view text) {
+  return !text.empty() && IsPrintable(text);
+}
 
 std::string HostPort::ToString() const {
   return host.find(':') == std::string::npos ? absl::StrFormat("%s:%d", host, port)

@@ -283,6 +283,10 @@ absl::StatusOr<std::unique_ptr<Api>> MakeLotusClient(std::vector<Endpoint> endpo
                                                      const LotusOptions& options) {
   if (endpoints.empty()) return absl::InvalidArgumentError("no chain endpoint is configured");
   for (const Endpoint& endpoint : endpoints) {
+    if (!endpoint.token.empty() && !MayBeToken(endpoint.token)) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("the token of chain endpoint %s %s", endpoint.Name(), kNoToken));
+    }
     if (endpoint.tls && io.tls_network == nullptr) {
       return absl::InvalidArgumentError(
           absl::StrFormat("chain endpoint %s wants TLS, which is not set up", endpoint.Name()));

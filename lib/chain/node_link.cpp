@@ -63,7 +63,8 @@ NodeLink::NodeLink(Endpoint endpoint, const LotusOptions& options, kj::Timer& ti
 
 kj::HttpHeaders NodeLink::Headers() const {
   kj::HttpHeaders headers(header_table_);
-  if (!endpoint_.token.empty()) {
+  // KJ would throw what it cannot send, and with it the token.  MakeLotusClient has refused it.
+  if (MayBeToken(endpoint_.token)) {
     headers.add("Authorization", kj::str("Bearer ", endpoint_.token.c_str()));
   }
   return headers;

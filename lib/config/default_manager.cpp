@@ -7,7 +7,8 @@ namespace damocles::config {
 
 std::string DefaultManagerConfig() {
   return R"toml(# Default config:
-# Values that are commented out are the defaults; docs/config.md explains every key.
+# Values that are commented out are the defaults, but for Name, Path and Actor in the blocks
+# [[...]], which are examples; docs/config.md explains every key.
 
 [Common]
 # Shell patterns; each matching folder with a sectorstore.json is a persist store.
@@ -15,8 +16,8 @@ std::string DefaultManagerConfig() {
 
 [Common.API]
 # Chain nodes (Lotus v1 API), tried in this order: a multiaddr or a URL, with "TOKEN:" in front if
-# a node has a token of its own.
-#Chain = ["/ip4/127.0.0.1/tcp/1234"]
+# a node has a token of its own: Chain = ["/ip4/127.0.0.1/tcp/1234"].  A poster needs one at least.
+#Chain = []
 # Token for those that have none of their own.
 #Token = ""
 # How often the head is asked for where no notification comes.

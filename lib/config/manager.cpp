@@ -106,6 +106,22 @@ void ReadCommon(TableReader common, const LoadOptions& options, ManagerConfig& c
   IgnoreAll(common, {"Plugins", "PieceStores", "MongoKVStore", "DB"});
 }
 
+// A price of a unit of gas.  A message has some 100 million units: a sum meant for all of them is a
+// fee that no sender can pay.
+void ReadUnitPrice(TableReader& post, std::string_view key, filecoin::TokenAmount& out) {
+  static const filecoin::TokenAmount kMax(1'000'000'000'000'000);  // 0.001 FIL
+  filecoin::TokenAmount amount = out;
+  post.Read(key, amount);
+  if (amount > kMax) {
+    return post.Problem(
+        key,
+        absl::StrFormat("is %s, want at most %s: it is the price of one unit of gas, of which "
+                        "a message takes some 100 million; 5 nanoFIL are written \"5 nanoFIL\"",
+                        filecoin::FormatFil(amount), filecoin::FormatFil(kMax)));
+  }
+  out = std::move(amount);
+}
+
 void ReadPost(TableReader post, MinerPostConfig& config) {
   post.Read("Enabled", config.enabled);
   filecoin::Address sender;
@@ -119,12 +135,12 @@ void ReadPost(TableReader post, MinerPostConfig& config) {
   post.Read("GasOverPremium", config.gas_over_premium, {0, 1000});
   // The old key counts where the new one is absent; an explicit zero is a zero.
   filecoin::TokenAmount old_cap;
-  post.Read("MaxFeeCap", old_cap);
+  ReadUnitPrice(post, "MaxFeeCap", old_cap);
   post.Deprecated("MaxFeeCap", "GasFeeCap");
   const bool has_cap = post.Has("GasFeeCap");
-  post.Read("GasFeeCap", config.gas_fee_cap);
+  ReadUnitPrice(post, "GasFeeCap", config.gas_fee_cap);
   if (!has_cap && post.Has("MaxFeeCap")) config.gas_fee_cap = old_cap;
-  post.Read("MaxGasFeeCap", config.max_gas_fee_cap);
+  ReadUnitPrice(post, "MaxGasFeeCap", config.max_gas_fee_cap);
   post.Read("Confidence", config.confidence, {0, kConfidenceMax});
   post.Read("SubmitConfidence", config.submit_confidence, {0, kConfidenceMax});
   post.Read("ChallengeConfidence", config.challenge_confidence, {0, kConfidenceMax});

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "lib/config/node.h"
 
+#include "damocles/base/endpoint.h"
 #include "damocles/base/status.h"
 #include "damocles/config/toml.h"
 
@@ -152,7 +153,10 @@ void TableReader::Read(std::string_view key, std::string& out) {
 void TableReader::Read(std::string_view key, Secret& out) {
   std::string text;
   Read(key, text);
-  if (!text.empty()) out = Secret(std::move(text));
+  if (text.empty()) return;
+  // It goes into an HTTP header; the text itself is in no message.
+  if (!MayBeToken(text)) return Problem(key, kNoToken);
+  out = Secret(std::move(text));
 }
 
 void TableReader::Read(std::string_view key, std::vector<std::string>& out) {

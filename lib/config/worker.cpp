@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/config/common.h"
 
+#include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
 
@@ -32,7 +33,12 @@ Secret ReadTokenFile(TableReader& client, const std::string& path) {
     client.Problem("token_file", absl::StrFormat("%s is empty", path));
     return {};
   }
-  return Secret(text->substr(begin, text->find_last_not_of(" \t\r\n") - begin + 1));
+  std::string token = text->substr(begin, text->find_last_not_of(" \t\r\n") - begin + 1);
+  if (!MayBeToken(token)) {
+    client.Problem("token_file", absl::StrFormat("%s %s", path, kNoToken));
+    return {};
+  }
+  return Secret(std::move(token));
 }
 
 void ReadManager(TableReader manager, const LoadOptions& options, WorkerConfig& config) {
@@ -220,6 +226,7 @@ void ReadLimits(TableReader& processors, WorkerConfig& config) {
       table.Read(key, count, {1, 10'000});
       if (has) *target = count;
     }
+    table.NoEffect("window_post");
     table.NoEffect("winning_post");
     IgnoreAll(table, {"add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode", "snap_prove",
                       "transfer", "unseal", "sealing_daemons"});

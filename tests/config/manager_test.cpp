@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
 #include "tests/config/options.h"
 #include "tests/support/status_matchers.h"
@@ -88,7 +89,7 @@ TEST(ManagerConfigTest, DefaultTextStatesTheTruth) {
   EXPECT_FALSE(config.miners[0].winning_post_enabled);
   ASSERT_EQ(config.persist_stores.size(), 1u);
   EXPECT_EQ(config.persist_stores[0].weight, 1u);
-  EXPECT_EQ(config.chain.size(), 1u);
+  EXPECT_TRUE(config.chain.empty());
 }
 
 TEST(ManagerConfigTest, ExampleParses) {
@@ -96,11 +97,11 @@ TEST(ManagerConfigTest, ExampleParses) {
   ASSERT_OK_AND_ASSIGN(const ManagerConfig config, LoadManagerConfig(path, kNoFolders));
   EXPECT_TRUE(config.warnings.empty());
   EXPECT_EQ(config.chain.size(), 2u);
-  EXPECT_EQ(config.chain[1].token.Reveal(), "the token of both nodes");
+  EXPECT_EQ(config.chain[1].token.Reveal(), "token-of-both-nodes");
   EXPECT_EQ(config.persist_stores.size(), 2u);
   EXPECT_EQ(config.miners[0].post.senders.size(), 1u);
   const std::string log = DescribeForLog(config);
-  EXPECT_EQ(log.find("the token"), std::string::npos) << log;
+  EXPECT_EQ(log.find("token-of"), std::string::npos) << log;
   EXPECT_NE(log.find("f01000"), std::string::npos) << log;
 }
 
@@ -249,6 +250,47 @@ Chain = ["SECRET:/ip4/1.2.3.4/tcp/1234", "https://node.example/SECRET/rpc/v1", "
         << bad;
     EXPECT_EQ(status.status().ToString().find("SECRET"), std::string::npos) << status.status();
   }
+}
+
+// KJ throws a header that it cannot send, with its value: nothing of the kind may come so far.
+TEST(ManagerConfigTest, TokensThatNoHeaderCanHoldAreRefusedAndNotRepeated) {
+  for (const char* bad :
+       {"SECRET\\r\\nX-Evil: 1", "SEC RET", "SECRET\\n", "\\tSECRET", "SECR\\u00c9T"}) {
+    for (const std::string& api :
+         {absl::StrFormat("Token = \"%s\"", bad),
+          absl::StrFormat("Chain = [\"h:1\", \"x%s:/ip4/1.2.3.4/tcp/1\"]", bad),
+          absl::StrFormat("Gateway = \"x%s:http://h:1\"", bad)}) {
+      const auto status = ParseManager("[Common.API]\n" + api + "\n");
+      EXPECT_THAT(status, StatusIs(kInvalid, "sector-manager.cfg:2:1: Common.API.")) << api;
+      EXPECT_THAT(status, StatusIs(kInvalid, "token")) << api;
+      EXPECT_EQ(status.status().ToString().find("SEC"), std::string::npos) << status.status();
+      EXPECT_EQ(status.status().ToString().find("Evil"), std::string::npos) << status.status();
+    }
+  }
+}
+
+TEST(ManagerConfigTest, PricesOfGasAreNotSumsForAMessage) {
+  const std::string miner = "[[Miners]]\nActor = 1000\n";
+  for (const char* key : {"GasFeeCap", "MaxGasFeeCap", "MaxFeeCap"}) {
+    const auto with = [&](const char* amount) {
+      return ParseManager(miner + absl::StrFormat("PoSt.%s = \"%s\"\n", key, amount));
+    };
+    EXPECT_OK(with("0.001 FIL").status()) << key;
+    for (const char* much : {"5 FIL", "5", "0.0010000001 FIL"}) {
+      EXPECT_THAT(
+          with(much),
+          StatusIs(kInvalid, absl::StrFormat("sector-manager.cfg:3:6: Miners.PoSt.%s: is ", key)));
+      EXPECT_THAT(with(much), StatusIs(kInvalid, "price of one unit of gas"));
+      EXPECT_THAT(with(much), StatusIs(kInvalid, "\"5 nanoFIL\""));
+    }
+  }
+}
+
+TEST(ManagerConfigTest, NamesOfStoresHoldNoControlCharacters) {
+  EXPECT_THAT(ParseManager("[[Common.PersistStores]]\nName = \"a\\u001b[2J\"\nPath = \"/x\"\n"),
+              StatusIs(kInvalid,
+                       "sector-manager.cfg:2:1: Common.PersistStores.Name: \"a\\x1b[2J\" holds a "
+                       "control character"));
 }
 
 TEST(ManagerConfigTest, KeysWithoutEffectSaySo) {

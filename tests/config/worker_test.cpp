@@ -61,10 +61,10 @@ TEST(WorkerConfigTest, ExampleParses) {
   EXPECT_EQ(config.threads[1].allowed_sizes,
             (std::vector<filecoin::SectorSize>{filecoin::SectorSize::k32GiB}))
       << "directly in [[sealing_thread]]";
-  EXPECT_EQ(config.window_post_concurrent, 2u);
-  EXPECT_TRUE(config.window_post.empty());  // children are not part of this version
+  EXPECT_EQ(config.window_post_concurrent, std::nullopt);  // no effect in this version
+  EXPECT_TRUE(config.window_post.empty());                 // children are not part of this version
   const std::string log = DescribeForLog(config);
-  EXPECT_EQ(log.find("the worker token"), std::string::npos) << log;
+  EXPECT_EQ(log.find("the-worker-token"), std::string::npos) << log;
 }
 
 TEST(WorkerConfigTest, SeveralManagersInBothForms) {
@@ -105,6 +105,29 @@ TEST(WorkerConfigTest, TokenFileIsReadAndJudged) {
   EXPECT_EQ(config.warnings[0].find("secret-token"), std::string::npos);
   ASSERT_OK(WriteFileAtomically(dir / "token", "\n", 0600));
   EXPECT_THAT(ParseWorker(text, {}), StatusIs(kInvalid, "is empty"));
+  for (const char* bad : {"SECRET two\n", "SECRET\r\nX: 1\n", "SECRET\x01", "SECR\xc3\x89T"}) {
+    ASSERT_OK(WriteFileAtomically(dir / "token", bad, 0600));
+    const auto status = ParseWorker(text, {});
+    EXPECT_THAT(status, StatusIs(kInvalid, "rpc_client.token_file: " + (dir / "token") +
+                                               " holds a blank, a line break"));
+    EXPECT_EQ(status.status().ToString().find("SEC"), std::string::npos) << status.status();
+  }
+}
+
+TEST(WorkerConfigTest, ATokenThatCannotBeOneIsRefusedAndNotRepeated) {
+  const auto status = ParseWorker(
+      "[sector_manager]\nrpc_client.addr = \"a:1\"\nrpc_client.token = \"SECRET\\r\\nX: 1\"\n");
+  EXPECT_THAT(status,
+              StatusIs(kInvalid, "worker.toml:3:12: sector_manager.rpc_client.token: holds"));
+  EXPECT_EQ(status.status().ToString().find("SECRET"), std::string::npos) << status.status();
+}
+
+TEST(WorkerConfigTest, NamesHoldNoControlCharacters) {
+  const auto status = ParseWorker(
+      "[worker]\nname = \"a\\u001b[2J\"\n[[attached]]\nname = \"b\\n\"\nlocation = \"/x\"\n");
+  EXPECT_THAT(status, StatusIs(kInvalid, "worker.toml:2:1: worker.name: "));
+  EXPECT_THAT(status, StatusIs(kInvalid, "worker.toml:4:1: attached.name: "));
+  EXPECT_EQ(status.status().ToString().find('\x1b'), std::string::npos);
 }
 
 TEST(WorkerConfigTest, ThreadsInheritFromSealing) {
@@ -157,7 +180,7 @@ bin = "x"
   EXPECT_FALSE(processor.inherit_envs);
   EXPECT_FALSE(processor.auto_restart);
   EXPECT_EQ(processor.stable_wait, absl::Seconds(10));
-  EXPECT_EQ(config.warnings.size(), 3u) << "pc1, pc2 and ext_locks";
+  EXPECT_EQ(config.warnings.size(), 4u) << "pc1, pc2, ext_locks and concurrent.window_post";
   ASSERT_OK_AND_ASSIGN(
       const WorkerConfig old,
       ParseWorker(std::string(kMinimal) + "[processors.limit]\nwindow_post = 4\n"));
@@ -223,15 +246,17 @@ rpc_server.port = 1
 [metrics]
 enable = true
 [processors.limitation.concurrent]
+window_post = 2
 winning_post = 1
 [processors.ext_locks]
 gpu1 = 1
 )"));
   std::string all;
   for (const std::string& warning : config.warnings) all += warning + "\n";
-  EXPECT_EQ(config.warnings.size(), 6u) << all;
+  EXPECT_EQ(config.warnings.size(), 7u) << all;
   for (const char* key :
        {"attached.readonly", "worker.ping_interval", "worker.rpc_server", "metrics",
+        "processors.limitation.concurrent.window_post",
         "processors.limitation.concurrent.winning_post", "processors.ext_locks"}) {
     EXPECT_NE(all.find(std::string(" ") + key + ": no effect in this version"), std::string::npos)
         << key << " in\n"

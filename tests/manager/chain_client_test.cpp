@@ -105,6 +105,19 @@ TEST_F(ChainClientTest, RefusedTokenIsSpokenOf) {
   EXPECT_THAT(Call({401, ""}, ""), StatusIs(absl::StatusCode::kUnauthenticated, "wants a token"));
 }
 
+// KJ would throw it with its value.
+TEST_F(ChainClientTest, ATokenThatNoHeaderCanHoldIsRefusedAndNotRepeated) {
+  const std::string bad = "SECRET\r\nX-Evil: 1";
+  const auto called = Call({200, kDevnet}, bad);
+  EXPECT_THAT(called, StatusIs(absl::StatusCode::kInvalidArgument, "token"));
+  EXPECT_EQ(called.status().ToString().find("SECRET"), std::string::npos);
+  config::ManagerConfig config;
+  config.chain.push_back({.url = url_, .origin = {}, .token = config::Secret(bad)});
+  const auto client = ChainClient::Make(config, *io_.provider);
+  EXPECT_THAT(client, StatusIs(absl::StatusCode::kInvalidArgument, "token of chain endpoint"));
+  EXPECT_EQ(client.status().ToString().find("SECRET"), std::string::npos);
+}
+
 TEST_F(ChainClientTest, OnlyJsonRpcSaysThatThereIsNoSuchMethod) {
   EXPECT_THAT(Call({200, kUnknownMethod}), StatusIs(absl::StatusCode::kUnimplemented, "method"));
   EXPECT_THAT(Call(kProxyPage), StatusIs(absl::StatusCode::kUnavailable, "HTTP status 502"));

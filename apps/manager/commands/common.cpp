@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "apps/manager/chain_client.h"
 
+#include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
 #include "damocles/base/text.h"
@@ -44,6 +45,9 @@ absl::StatusOr<rpc::ClientOptions> ClientOptionsFor(const Globals& globals) {
   const auto token = ReadFile(file, 4096);
   if (token.ok()) {
     options.token = Trimmed(*token);
+    if (!options.token.empty() && !MayBeToken(options.token)) {
+      return absl::InvalidArgumentError(absl::StrFormat("%s: the token %s", file, kNoToken));
+    }
   } else if (named) {
     return token.status();
   }

@@ -13,6 +13,13 @@
 
 namespace damocles {
 
+// Whether `text` can stand in an HTTP header: printable ASCII without blanks, not empty.
+bool MayBeToken(std::string_view text);
+// What a message says of one that cannot.
+inline constexpr std::string_view kNoToken =
+    "holds a blank, a line break or another character that a token cannot have: copy the token "
+    "again";
+
 // Where a chain node listens, and the token it wants.
 struct Endpoint {
   std::string token;  // empty: none.  Secret: in none of the texts below

@@ -102,7 +102,7 @@ absl::StatusOr<ManagerConfig> LoadManagerConfig(const std::string& path,
 
 // What `daemon init` writes: first line "# Default config:", section headers as they are, every
 // value commented out.  Parses to ManagerConfig{}; with the value lines uncommented too, but for
-// the placeholders of chain, store and miner.
+// the placeholders of store and miner.
 std::string DefaultManagerConfig();
 
 // The effective configuration as TOML for the log, tokens as "***".

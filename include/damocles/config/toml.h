@@ -62,7 +62,7 @@ class TableReader {
   void Read(std::string_view key, std::vector<std::string>& out);
   void Read(std::string_view key, std::vector<std::uint64_t>& out);
   void Read(std::string_view key, std::map<std::string, std::string>& out);
-  void Read(std::string_view key, Secret& out);
+  void Read(std::string_view key, Secret& out);                 // a token: see MayBeToken
   void Read(std::string_view key, filecoin::TokenAmount& out);  // "5 nanoFIL"
   void Read(std::string_view key, filecoin::Address& out);
   void Read(std::string_view key, std::vector<filecoin::Address>& out);
