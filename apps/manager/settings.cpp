@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "apps/manager/patience.h"
 
 #include "damocles/base/log.h"
@@ -122,7 +123,8 @@ absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& c
       how.patience,
       [globs = config.scan_persist_stores] { return storage::ScanPersistStores(globs); });
   if (scanned.has_value()) {
-    DAMOCLES_RETURN_IF_ERROR(scanned->status());
+    DAMOCLES_RETURN_IF_ERROR(Annotate(
+        scanned->status(), absl::StrFormat("%s: Common.ScanPersistStores", config.scan_place)));
     for (storage::PersistStore& store : **scanned) stores.push_back(std::move(store));
   } else {
     LogError("storage", "scan_not_answering",

@@ -63,9 +63,10 @@ absl::StatusOr<std::map<std::string, std::string>> AttachedStores(
     const config::WorkerConfig& config) {
   std::map<std::string, std::string> stores;
   for (const config::AttachedStore& store : config.attached) stores[store.name] = store.location;
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<storage::PersistStore> scanned,
-                            storage::ScanPersistStores(config.scan_persist_stores));
-  for (const storage::PersistStore& store : scanned) {
+  const auto scanned = storage::ScanPersistStores(config.scan_persist_stores);
+  DAMOCLES_RETURN_IF_ERROR(Annotate(
+      scanned.status(), absl::StrFormat("%s: worker.scan_persist_stores", config.scan_place)));
+  for (const storage::PersistStore& store : *scanned) {
     if (!stores.emplace(store.name, store.path).second) {
       return absl::InvalidArgumentError(
           absl::StrFormat("store \"%s\" is attached twice: by [[attached]] and by %s/%s",

@@ -84,6 +84,7 @@ void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerC
     config.persist_stores.push_back(std::move(store));
   }
   common.Read("ScanPersistStores", config.scan_persist_stores);
+  config.scan_place = common.Where("ScanPersistStores");
 }
 
 void ReadProving(TableReader proving, ProvingConfig& config) {

@@ -88,9 +88,9 @@ void ReadWorkerTable(TableReader worker, WorkerConfig& config) {
   worker.Read("ping_interval", config.ping_interval, {absl::Seconds(1), absl::Hours(24)});
   worker.NoEffect("ping_interval");
   worker.Read("scan_persist_stores", config.scan_persist_stores);
-  if (config.scan_persist_stores.empty()) {
-    worker.Read("ScanPersistStores", config.scan_persist_stores);
-  }
+  const bool other_form = config.scan_persist_stores.empty();
+  if (other_form) worker.Read("ScanPersistStores", config.scan_persist_stores);
+  config.scan_place = worker.Where(other_form ? "ScanPersistStores" : "scan_persist_stores");
   worker.Read("state_dir", config.state_dir);
   config.state_dir = AbsolutePath(config.state_dir);
   worker.Read("params_dir", config.params_dir);

@@ -163,7 +163,9 @@ absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
     if (error == GLOB_NOMATCH) continue;
     if (error != 0) {
       return absl::UnavailableError(
-          absl::StrFormat("ScanPersistStores: cannot read the folders of \"%s\"", pattern));
+          absl::StrFormat("cannot read the folders of \"%s\": mount or make what stands before the "
+                          "first * with the right to read it, or take the pattern out",
+                          pattern));
     }
     for (const std::string& path : found.Paths()) {
       if (PathExists(absl::StrFormat("%s/%s", path, kSectorStoreFile))) {

@@ -115,6 +115,13 @@ TEST(SettingsTest, StoreThatHangsAtTheStartIsLeftOutAndTheOthersAreThere) {
   EXPECT_THAT(all.Names(), ElementsAre("hung", "a"));
 }
 
+TEST(SettingsTest, APatternThatCannotBeFollowedNamesItsPlace) {
+  EXPECT_THAT(OpenStores(Parse("[Common]\nScanPersistStores = [\"/nonexist/*\"]\n")),
+              testing_support::StatusIs(absl::StatusCode::kUnavailable,
+                                        "sector-manager.cfg:2:1: Common.ScanPersistStores: cannot "
+                                        "read the folders of \"/nonexist/*\": mount or make"));
+}
+
 TEST(SettingsTest, HeadIsAskedForOftenEnoughWhateverTheInterval) {
   EXPECT_EQ(RunnerOptionsOf(Parse("")).poll_interval, absl::Seconds(15));
   EXPECT_EQ(RunnerOptionsOf(Parse("[Common.API]\nChainEventInterval = \"3s\"\n")).poll_interval,

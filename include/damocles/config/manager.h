@@ -81,6 +81,7 @@ struct ManagerConfig {
   absl::Duration chain_event_interval = absl::Minutes(1);
   std::vector<PersistStoreConfig> persist_stores = {};
   std::vector<std::string> scan_persist_stores = {};  // globs
+  std::string scan_place = {};                        // of that key, "file:line:column"
   ProvingConfig proving;
   std::vector<MinerConfig> miners = {};
 

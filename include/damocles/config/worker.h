@@ -64,6 +64,7 @@ struct WorkerConfig {
   std::vector<ManagerEndpoint> managers = {};  // at least one
   std::vector<AttachedStore> attached = {};
   std::vector<std::string> scan_persist_stores = {};
+  std::string scan_place = {};             // of that key, "file:line:column"
   std::vector<WorkerThread> threads = {};  // plan wdpost only
   // Proofs at a time over all threads; nullopt: one for each thread.
   std::optional<std::uint32_t> window_post_concurrent = {};
