@@ -108,9 +108,10 @@ interface WorkerSession {
   # one if `leaving`: then the worker takes no more work and reads no answer to `allocate` any more.
   # One verdict a beat, in order.  `intervalMs`: when the next heartbeat is wanted.
 
-  finish @2 (id :Text, attempt :UInt64, proof :Data) -> (status :Common.Status, accepted :Bool);
-  # The manager verifies first.  Not accepted: the proof is wrong or nobody needs it any more; the
-  # worker forgets it.  A status other than OK: deliver again later.
+  finish @2 (id :Text, attempt :UInt64, proof :Data)
+      -> (status :Common.Status, accepted :Bool, refusal :Text);
+  # The manager verifies first.  Not accepted: the worker forgets it; `refusal` says why the proof is
+  # wrong, and is empty if only nobody needs it any more.  A status other than OK: deliver again later.
 
   faults @3 (id :Text, attempt :UInt64, faults :List(Common.Fault)) -> (status :Common.Status);
   fail @4 (id :Text, attempt :UInt64, kind :FailureKind, reason :Text) -> (status :Common.Status);

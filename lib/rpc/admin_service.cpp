@@ -9,17 +9,23 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "lib/rpc/convert.h"
 
 #include "damocles/async/task.h"
+#include "damocles/base/log.h"
 
 namespace damocles::rpc {
 namespace {
 
+// Ids in a line of the log.
+constexpr std::size_t kToldMax = 100;
+
 // Admin extends Reader: one implementation, served as either.
 class AdminServer final : public schema::Admin::Server {
  public:
-  explicit AdminServer(const AdminServices& services) : services_(services) {}
+  AdminServer(const AdminServices& services, std::string peer)
+      : services_(services), peer_(std::move(peer)) {}
 
   kj::Promise<void> jobs(JobsContext context) override {
     const bool all = context.getParams().getAll();
@@ -62,29 +68,30 @@ class AdminServer final : public schema::Admin::Server {
   }
 
   kj::Promise<void> resetJobs(ResetJobsContext context) override {
-    WriteEach(context.getParams().getIds(), context,
+    WriteEach("jobs_reset", context.getParams().getIds(), context,
               [this](const job::JobId& id) { return services_.queue.Reset(id).status(); });
     return kj::READY_NOW;
   }
 
   kj::Promise<void> removeJobs(RemoveJobsContext context) override {
-    WriteEach(context.getParams().getIds(), context,
+    WriteEach("jobs_removed", context.getParams().getIds(), context,
               [this](const job::JobId& id) { return services_.queue.Remove(id); });
     return kj::READY_NOW;
   }
 
   kj::Promise<void> removeAllJobs(RemoveAllJobsContext context) override {
-    std::uint64_t removed = 0;
+    std::vector<std::string> removed;
     absl::Status status;
     for (const job::JobRecord& record : services_.queue.List()) {
       if (const absl::Status one = services_.queue.Remove(record.id); one.ok()) {
-        ++removed;
+        removed.push_back(record.id.ToString());
       } else {
         status = one;
       }
     }
     Write(status, context.getResults().initStatus());
-    context.getResults().setRemoved(removed);
+    context.getResults().setRemoved(removed.size());
+    Tell("all_jobs_removed", removed, status.ok() ? 0 : 1);
     return kj::READY_NOW;
   }
 
@@ -94,12 +101,29 @@ class AdminServer final : public schema::Admin::Server {
 
  private:
   template <typename Context, typename Fn>
-  static void WriteEach(capnp::List<capnp::Text>::Reader ids, Context& context, Fn act) {
+  void WriteEach(std::string_view event, capnp::List<capnp::Text>::Reader ids, Context& context,
+                 Fn act) {
     auto out = context.getResults().initResults(ids.size());
+    std::vector<std::string> done;
     for (unsigned i = 0; i < ids.size(); ++i) {
       const auto id = job::JobId::Parse(ToString(ids[i]));
-      Write(id.ok() ? act(*id) : id.status(), out[i]);
+      const absl::Status status = id.ok() ? act(*id) : id.status();
+      if (status.ok()) done.push_back(id->ToString());
+      Write(status, out[i]);
     }
+    Tell(event, done, ids.size() - done.size());
+  }
+
+  // An operator's hand in the queue: who looks for the cause of a missed window must find it.
+  void Tell(std::string_view event, std::vector<std::string> done, std::size_t refused) const {
+    const std::size_t count = done.size();
+    if (count > kToldMax) done.resize(kToldMax);
+    LogInfo("job", event,
+            {{"count", count},
+             {"jobs", absl::StrJoin(done, ",") + (count > kToldMax ? ",..." : "")},
+             {"refused", refused},
+             {"by", "operator"},
+             {"from", peer_}});
   }
 
   static async::Task<void> Stores(Backend& backend, StoresContext context) {
@@ -165,6 +189,7 @@ class AdminServer final : public schema::Admin::Server {
   }
 
   const AdminServices& services_;
+  const std::string peer_;
 };
 
 // Hands the Reader's calls on, and only those: a peer cannot reach the Admin's methods through it
@@ -206,12 +231,12 @@ class ReaderServer final : public schema::Reader::Server {
 
 }  // namespace
 
-schema::Reader::Client MakeReader(const AdminServices& services) {
-  return kj::heap<ReaderServer>(MakeAdmin(services));
+schema::Reader::Client MakeReader(const AdminServices& services, std::string peer) {
+  return kj::heap<ReaderServer>(MakeAdmin(services, std::move(peer)));
 }
 
-schema::Admin::Client MakeAdmin(const AdminServices& services) {
-  return kj::heap<AdminServer>(services);
+schema::Admin::Client MakeAdmin(const AdminServices& services, std::string peer) {
+  return kj::heap<AdminServer>(services, std::move(peer));
 }
 
 }  // namespace damocles::rpc

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <string>
+
 #include "manager.capnp.h"
 
 #include "damocles/job/queue.h"
@@ -16,8 +18,9 @@ struct AdminServices {
   bool takes_workers;
 };
 
-// The two views of a manager.  `services` outlives the capabilities.
-schema::Reader::Client MakeReader(const AdminServices& services);
-schema::Admin::Client MakeAdmin(const AdminServices& services);
+// The two views of a manager.  `services` outlives the capabilities; `peer` is who holds them, for
+// the log.
+schema::Reader::Client MakeReader(const AdminServices& services, std::string peer);
+schema::Admin::Client MakeAdmin(const AdminServices& services, std::string peer);
 
 }  // namespace damocles::rpc

@@ -163,7 +163,8 @@ class RemoteSession final : public worker::Session {
 
   absl::Duration HeartbeatInterval() const override { return interval_; }
 
-  async::Task<absl::StatusOr<bool>> Finish(worker::AttemptId attempt, Bytes proof) override {
+  async::Task<absl::StatusOr<worker::Receipt>> Finish(worker::AttemptId attempt,
+                                                      Bytes proof) override {
     auto request = session_.finishRequest();
     request.setId(attempt.job.ToString().c_str());
     request.setAttempt(attempt.attempt);
@@ -171,7 +172,8 @@ class RemoteSession final : public worker::Session {
     auto response = co_await Call(timer_, call_timeout_, line_->address, kj::mv(request));
     if (!response.ok()) co_return response.status();
     DAMOCLES_CO_RETURN_IF_ERROR(Read(response->getStatus()));
-    co_return response->getAccepted();
+    co_return worker::Receipt{.accepted = response->getAccepted(),
+                              .refusal = ToString(response->getRefusal())};
   }
 
   async::Task<absl::Status> ReportFaults(worker::AttemptId attempt,

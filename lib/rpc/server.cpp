@@ -123,9 +123,9 @@ class GateServer final : public schema::Gate::Server {
     }
     *opened_ = true;
     results.setRole(RoleName(*role).c_str());
-    if (*role == Role::kRead) results.setReader(MakeReader(services_));
+    if (*role == Role::kRead) results.setReader(MakeReader(services_, peer_.text));
     if (*role == Role::kAdmin) {
-      auto admin = MakeAdmin(services_);
+      auto admin = MakeAdmin(services_, peer_.text);
       results.setReader(admin);
       results.setAdmin(kj::mv(admin));
     }

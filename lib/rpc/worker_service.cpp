@@ -91,10 +91,12 @@ class SessionServer final : public schema::WorkerSession::Server {
       co_return;
     }
     const auto proof = context.getParams().getProof();
-    auto accepted =
+    const auto receipt =
         co_await session->Finish(*std::move(attempt), Bytes(proof.begin(), proof.end()));
-    Write(accepted.status(), context.getResults().initStatus());
-    context.getResults().setAccepted(accepted.ok() && *accepted);
+    Write(receipt.status(), context.getResults().initStatus());
+    if (!receipt.ok()) co_return;
+    context.getResults().setAccepted(receipt->accepted);
+    context.getResults().setRefusal(receipt->refusal.c_str());
   }
 
   static async::Task<void> Faults(std::shared_ptr<worker::Session> session, FaultsContext context) {

@@ -294,10 +294,18 @@ async::Task<void> Agent::Allocating(Link& link) {
 async::Task<absl::Status> Agent::Deliver(Link& link, StoredResult result) {
   const std::shared_ptr<Session> session = link.session;
   if (session == nullptr) co_return absl::UnavailableError("not connected");
-  auto accepted = co_await session->Finish(result.attempt, result.proof);
-  if (!accepted.ok()) co_return accepted.status();
-  LogInfo("worker", *accepted ? "proof_delivered" : "proof_not_needed",
-          {{"job", result.attempt.job.ToString()}, {"manager", result.manager}});
+  const auto receipt = co_await session->Finish(result.attempt, result.proof);
+  if (!receipt.ok()) co_return receipt.status();
+  if (!receipt->refusal.empty()) {
+    LogError("worker", "proof_refused",
+             {{"job", result.attempt.job.ToString()},
+              {"manager", result.manager},
+              {"reason", receipt->refusal},
+              {"do", "check this machine's memory and parameters (damocles-prover params check)"}});
+  } else {
+    LogInfo("worker", receipt->accepted ? "proof_delivered" : "proof_not_needed",
+            {{"job", result.attempt.job.ToString()}, {"manager", result.manager}});
+  }
   co_return results_.Remove(result.manager, result.attempt);
 }
 

@@ -165,14 +165,14 @@ class Hub::HubSession final : public Session {
   }
 
   // A proof is welcome from whoever brings it, also from a process that was replaced.
-  async::Task<absl::StatusOr<bool>> Finish(AttemptId attempt, Bytes proof) override {
+  async::Task<absl::StatusOr<Receipt>> Finish(AttemptId attempt, Bytes proof) override {
     Reported(attempt);
     const std::shared_ptr<State> state = state_;  // this session may end while we verify
     const std::string name = name_;
     auto record = state->queue.Get(attempt.job);
-    if (absl::IsNotFound(record.status())) co_return false;
+    if (absl::IsNotFound(record.status())) co_return Receipt{};
     if (!record.ok()) co_return record.status();
-    if (record->state == job::JobState::kSucceeded) co_return false;
+    if (record->state == job::JobState::kSucceeded) co_return Receipt{};
     prover::WindowPostStatement statement{.proof_type = record->spec->proof_type,
                                           .miner = record->spec->miner,
                                           .randomness = record->spec->randomness,
@@ -191,7 +191,7 @@ class Hub::HubSession final : public Session {
       DAMOCLES_CO_ASSIGN_OR_RETURN(
           const job::Verdict verdict,
           state->queue.FinishProven(attempt.job, attempt.attempt, name, std::move(proof)));
-      co_return verdict == job::Verdict::kAccepted;
+      co_return Receipt{.accepted = verdict == job::Verdict::kAccepted};
     }
     if (valid.ok()) {
       why = "the proof does not verify";
@@ -208,7 +208,7 @@ class Hub::HubSession final : public Session {
     DAMOCLES_CO_RETURN_IF_ERROR(
         state->queue.Fail(attempt.job, attempt.attempt, name, why, job::FailureKind::kWrongProof)
             .status());
-    co_return false;
+    co_return Receipt{.refusal = why};
   }
 
   async::Task<absl::Status> ReportFaults(AttemptId attempt,
@@ -222,6 +222,10 @@ class Hub::HubSession final : public Session {
   async::Task<absl::Status> Fail(AttemptId attempt, job::FailureKind kind,
                                  std::string reason) override {
     Reported(attempt);
+    if (kind == job::FailureKind::kMapping) {
+      LogWarning("worker", "store_not_reachable",
+                 {{"worker", name_}, {"job", attempt.job.ToString()}, {"reason", reason}});
+    }
     co_return ForgetUnknown(
         state_->queue.Fail(attempt.job, attempt.attempt, name_, reason, kind).status());
   }

@@ -17,6 +17,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/worker/worker_support.h"
 
+#include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
 #include "damocles/rpc/client.h"
@@ -230,6 +231,9 @@ TEST_F(GateTest, AnotherVerifyingKeyIsRefusedOverTheWire) {
 }
 
 TEST_F(GateTest, JobsAreListedResetAndRemoved) {
+  std::vector<std::string> log;
+  SetLogSink([&log](Severity, std::string_view line) { log.emplace_back(line); });
+  KJ_DEFER(SetLogSink({}));
   Serve();
   const job::JobId one = queue_->Ensure(MakeSpec(1)).value().id;
   const job::JobId two = queue_->Ensure(MakeSpec(2)).value().id;
@@ -268,6 +272,13 @@ TEST_F(GateTest, JobsAreListedResetAndRemoved) {
   ASSERT_OK_AND_ASSIGN(const std::uint64_t rest, Await(client->RemoveAllJobs()));
   EXPECT_EQ(rest, 1U);
   EXPECT_TRUE(queue_->List().empty());
+  // Who looks for the cause of a missed window finds the operator's hand, and where it came from.
+  for (const auto& [event, job] : {std::pair("jobs_reset", done), std::pair("jobs_removed", other),
+                                   std::pair("all_jobs_removed", done)}) {
+    EXPECT_THAT(log, testing::Contains(testing::AllOf(testing::HasSubstr(event),
+                                                      testing::HasSubstr("jobs=" + job),
+                                                      testing::HasSubstr("from=127.0.0.1:"))));
+  }
 }
 
 TEST_F(GateTest, StoresSectorsAndDeadlinesArriveWhole) {

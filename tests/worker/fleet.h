@@ -91,7 +91,7 @@ class WiredSession final : public Session {
   absl::Duration HeartbeatInterval() const override {
     return Alive() ? session_->HeartbeatInterval() : absl::Seconds(1);
   }
-  async::Task<absl::StatusOr<bool>> Finish(AttemptId attempt, Bytes proof) override {
+  async::Task<absl::StatusOr<Receipt>> Finish(AttemptId attempt, Bytes proof) override {
     if (!Alive()) co_return Down();
     co_return co_await Carry(session_->Finish(std::move(attempt), std::move(proof)));
   }

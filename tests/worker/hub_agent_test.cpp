@@ -13,6 +13,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/worker/worker_support.h"
 
+#include "damocles/base/log.h"
 #include "damocles/store/store.h"
 #include "damocles/worker/agent.h"
 #include "damocles/worker/hub.h"
@@ -23,6 +24,8 @@ namespace {
 using job::JobState;
 using job::kStart;
 using job::MakeSpec;
+using testing::AllOf;
+using testing::Contains;
 using testing::HasSubstr;
 using testing_support::Loop;
 using testing_support::StatusIs;
@@ -166,6 +169,9 @@ TEST_F(HubAgentTest, ARemovedJobIsCancelledAtTheNextHeartbeat) {
 }
 
 TEST_F(HubAgentTest, AWrongProofIsRefusedAndNeverSucceeds) {
+  std::vector<std::string> log;
+  SetLogSink([&log](Severity, std::string_view line) { log.emplace_back(line); });
+  KJ_DEFER(SetLogSink({}));
   prover_->wrong = true;
   Start();
   const job::JobId id = Add(1);
@@ -181,6 +187,8 @@ TEST_F(HubAgentTest, AWrongProofIsRefusedAndNeverSucceeds) {
   EXPECT_THAT(record.error, HasSubstr("does not verify"));
   EXPECT_EQ(verifier_->refused, 2);
   EXPECT_EQ(Stored(), 0U);  // nobody needs a wrong proof
+  EXPECT_THAT(log, Contains(AllOf(HasSubstr("proof_refused"), HasSubstr("does not verify"))))
+      << "on the worker";
 }
 
 TEST_F(HubAgentTest, AManagerThatCannotVerifyCostsNoProof) {
@@ -263,6 +271,18 @@ TEST_F(HubAgentTest, AWorkerWithoutNameIsRefused) {
   capabilities.name.clear();
   EXPECT_THAT(hub_->Register(capabilities, "here"),
               StatusIs(absl::StatusCode::kInvalidArgument, "name"));
+}
+
+TEST_F(HubAgentTest, NamesThatATerminalWouldObeyAreRefused) {
+  Capabilities capabilities = MakeCapabilities();
+  capabilities.name = "w\x1b[2J";
+  const auto refused = hub_->Register(capabilities, "here");
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kInvalidArgument, "w\\x1b[2J"));
+  capabilities = MakeCapabilities();
+  capabilities.stores.push_back("store\nx");
+  EXPECT_THAT(hub_->Register(capabilities, "here"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "control character"));
+  EXPECT_TRUE(hub_->Workers().empty());
 }
 
 TEST_F(HubAgentTest, AWorkerIsConnectedAsLongAsOneOfItsSessions) {

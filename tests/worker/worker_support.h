@@ -152,7 +152,7 @@ class BreakableManager final : public Manager {
       co_return co_await session_->Heartbeat(std::move(attempts), leaving);
     }
     absl::Duration HeartbeatInterval() const override { return session_->HeartbeatInterval(); }
-    async::Task<absl::StatusOr<bool>> Finish(AttemptId attempt, Bytes proof) override {
+    async::Task<absl::StatusOr<Receipt>> Finish(AttemptId attempt, Bytes proof) override {
       if (!*up_) co_return Down();
       co_return co_await session_->Finish(std::move(attempt), std::move(proof));
     }

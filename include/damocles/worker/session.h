@@ -46,6 +46,12 @@ struct AttemptId {
   friend bool operator==(const AttemptId&, const AttemptId&) = default;
 };
 
+// What a manager says of a proof.
+struct Receipt {
+  bool accepted = false;     // if not, forget the proof:
+  std::string refusal = {};  // why it is wrong; empty: it is only that nobody needs it any more
+};
+
 // A worker's registration at one manager.  Dropping it is no failure of its jobs: their leases
 // decide.  Use from one event loop.
 class Session {
@@ -65,9 +71,8 @@ class Session {
   // How often the manager wants to hear; may change.
   virtual absl::Duration HeartbeatInterval() const = 0;
 
-  // Hands a proof over; the manager verifies it first.  False: it is wrong or nobody needs it any
-  // more, forget it.  An error: deliver it again later.
-  virtual async::Task<absl::StatusOr<bool>> Finish(AttemptId attempt, Bytes proof) = 0;
+  // Hands a proof over; the manager verifies it first.  An error: deliver it again later.
+  virtual async::Task<absl::StatusOr<Receipt>> Finish(AttemptId attempt, Bytes proof) = 0;
 
   virtual async::Task<absl::Status> ReportFaults(AttemptId attempt,
                                                  std::vector<job::SectorFault> faults) = 0;
