@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdio>
 #include <iostream>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -56,6 +57,37 @@ std::string CommandLine(const CLI::App& app) {
   return words;
 }
 
+// Whether a command of `app` has the flag `name` ("--warmup"): an option without a value.
+bool HasFlag(const CLI::App& app, const std::string& name) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() == 0 && option->check_name(name)) return true;
+  }
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (HasFlag(*sub, name)) return true;
+  }
+  return false;
+}
+
+// The words of the command line, last first as CLI11 wants them.  "--flag false" becomes
+// "--flag=false": CLI11 knows that form only.
+std::vector<std::string> Words(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> words;
+  bool options_end = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    options_end = options_end || word == "--";
+    const bool is_value = word == "true" || word == "false";
+    if (is_value && !options_end && !words.empty() && words.back().starts_with("--") &&
+        HasFlag(app, words.back())) {
+      words.back() += "=" + word;
+    } else {
+      words.push_back(word);
+    }
+  }
+  std::reverse(words.begin(), words.end());
+  return words;
+}
+
 // A mistake a line, each with the program's name in front: one as a rule, a configuration may have
 // several.
 void PrintProblems(const std::string& program, std::string_view text) {
@@ -97,7 +129,7 @@ void Program::SetExample(CLI::App& command, std::string_view example) {
 int Program::Run(int argc, char** argv) {
   const std::string name = app_.get_name();
   try {
-    app_.parse(argc, argv);
+    app_.parse(Words(app_, argc, argv));
   } catch (const CLI::Success& help_or_version) {
     return ExitCode(name, app_.exit(help_or_version));
   } catch (const CLI::RequiredError& error) {
@@ -138,6 +170,18 @@ CLI::Option* AddSize(CLI::App& command, const std::string& flag, std::uint64_t& 
         bytes = *parsed;
       },
       description);
+}
+
+CLI::Validator WholeNumber() {
+  return CLI::Validator(
+      [](std::string& text) {
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error == std::errc() && end == text.data() + text.size()) return std::string();
+        return absl::StrFormat("\"%s\" is no number from 0 to %d", text,
+                               std::numeric_limits<std::uint64_t>::max());
+      },
+      "");
 }
 
 void AddJsonFlag(CLI::App& command, bool* json) {

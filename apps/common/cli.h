@@ -60,6 +60,9 @@ CLI::Option* AddPath(CLI::App& command, const std::string& flag, std::string& pa
 CLI::Option* AddSize(CLI::App& command, const std::string& flag, std::uint64_t& bytes,
                      const std::string& description);
 
+// For ->check() of a std::uint64_t: CLI11 by itself takes -1 and what is too large, wrapped.
+CLI::Validator WholeNumber();
+
 // --json: print JSON in place of text.  Without `json` the flag is accepted and says nothing new.
 void AddJsonFlag(CLI::App& command, bool* json = nullptr);
 

@@ -151,9 +151,10 @@ async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
   const bool practice = !keys.practice.empty();
   if (practice) {
     LogWarning("poster", "waits_for_chain",
-               {{"why",
-                 "parameters made from known secrets are for a devnet only: nothing is proven "
-                 "before a node has said that it is one"}});
+               {{"why", keys.practice.begin()->second},
+                {"effect",
+                 "they are for a devnet only: nothing is proven before a node has said that it is "
+                 "one"}});
   } else {
     runner.Start();
   }
@@ -215,6 +216,12 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   cli::LeaveToTheLoop({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
   RaiseDescriptorLimit();
 
+  if (options.http_listen) {
+    LogWarning(
+        "manager", "no_effect",
+        {{"flag", "--http-listen"},
+         {"why", "metrics and dashboard are not part of this version: nothing listens there"}});
+  }
   const Home& home = options.home;
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path));

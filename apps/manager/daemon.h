@@ -17,6 +17,7 @@ struct DaemonOptions {
   bool poster = false;
   bool worker_prover = false;
   bool insecure_no_auth = false;
+  bool http_listen = false;  // given: a warning, nothing listens there
   bool allow_unknown_config = false;
 };
 

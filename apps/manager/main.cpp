@@ -60,7 +60,7 @@ void AddDaemon(cli::Program& program, Globals& globals) {
   run->add_flag("--devnet", flags->devnet,
                 "Devnet in the same process: not part of this version; run damocles-devnet");
   run->add_option("--http-listen", flags->http_listen,
-                  "Metrics and dashboard: not part of this version");
+                  "Metrics and dashboard: accepted, but nothing listens there in this version");
   run->add_flag("--proxy-sector-indexer-off", flags->indexer_off,
                 "Belongs to --proxy: not part of this version");
   run->add_flag("--warmup,!--no-warmup", flags->warmup,
@@ -76,8 +76,8 @@ void AddDaemon(cli::Program& program, Globals& globals) {
         if (flags->ext_prover) return NotYet("--ext-prover");
         if (!flags->proxy.empty()) return NotYet("--proxy");
         if (flags->indexer_off) return NotYet("--proxy-sector-indexer-off");
-        if (!flags->http_listen.empty()) return NotYet("--http-listen");
         if (flags->devnet) return NotYet("--devnet: run damocles-devnet beside it; the flag");
+        flags->options.http_listen = !flags->http_listen.empty();
         flags->options.home = globals.home;
         flags->options.allow_unknown_config |= globals.allow_unknown_config;
         return RunDaemon(flags->options);

@@ -126,10 +126,23 @@ worker::Capabilities LookAround(worker::Capabilities capabilities,
   return capabilities;
 }
 
+// An operator who reloads a manager so may try it here: that must not cost the proof of the moment.
+async::Task<void> ExplainOnReload(kj::UnixEventPort& port) {
+  while (true) {
+    co_await port.onSignal(SIGHUP).ignoreResult().exclusiveJoin(
+        port.onSignal(SIGUSR1).ignoreResult());
+    LogWarning("config", "not_reloaded",
+               {{"why", "a worker reads its configuration only at its start"},
+                {"do", "SIGTERM lets it finish and end, then start it anew"}});
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
-  cli::LeaveToTheLoop({SIGTERM, SIGINT});
+  // KJ keeps one signal for itself.
+  kj::UnixEventPort::setReservedSignal(SIGUSR2);
+  cli::LeaveToTheLoop({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
   RaiseDescriptorLimit();
 
   config::LoadOptions load;
@@ -209,7 +222,10 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   auto stopped = draining.then([&io] { return cli::StopSignal(io.unixEventPort); }).then([] {
     LogWarning("worker", "stopped_at_once", {});
   });
-  agent.Run().exclusiveJoin(kj::mv(stopped)).wait(io.waitScope);
+  agent.Run()
+      .exclusiveJoin(kj::mv(stopped))
+      .exclusiveJoin(ExplainOnReload(io.unixEventPort).ToPromise())
+      .wait(io.waitScope);
   return cli::kExitDone;
 }
 

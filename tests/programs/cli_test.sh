@@ -5,9 +5,9 @@
 set -uo pipefail
 bin=$1
 work=$(mktemp -d)
-manager_pid='' devnet_pid=''
+manager_pid='' devnet_pid='' worker_pid=''
 cleanup() {
-  for pid in $manager_pid $devnet_pid; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
+  for pid in $manager_pid $devnet_pid $worker_pid; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -68,6 +68,16 @@ fails 2 'see damocles-devnet init --help' "$bin/damocles-devnet" init
 fails 2 'see damocles-devnet run --help' "$bin/damocles-devnet" run --home x --no-such
 fails 2 'not part of this version' "$manager" daemon run --miner
 fails 2 'exclude each other' "$manager" daemon run --ext-prover --worker-prover
+fails 2 '"-1" is no number from 0 to 18446744073709551615' "$manager" util storage find f01000 -1
+fails 2 '"99999999999999999999" is no number' "$manager" util storage find f01000 99999999999999999999
+fails 2 '"-1" is no number' "$manager" util sealer proving --miner f01000 deadline -1
+fails 2 '"-2" is no number' "$manager" util storage gen-sectorstore-json --allow-miners 1000,-2 "$work"
+fails 2 'control character' "$manager" util storage gen-sectorstore-json --name $'a\e[2J' "$work"
+# Both forms of a flag's value: the second gets as far as the configuration.
+for flag in --warmup=false '--warmup false' '--poster false' --worker-prover=true; do
+  # shellcheck disable=SC2086
+  fails 1 '`damocles-manager daemon init` makes one' "$manager" --home "$work/none" daemon run $flag
+done
 fails 2 'no miner is given' "$manager" util sealer proving info
 fails 2 '"x" is not a miner' "$manager" util storage find x 1
 fails 2 'not part of this version' "$bin/damocles-worker" processor window_post
@@ -93,6 +103,19 @@ fails 1 "$home/sector-manager.cfg exists already" "$manager" --home "$home" daem
 [[ $(<"$home/sector-manager.cfg") == '# mine' && $(<"$home/tokens/admin") == "$token" ]] ||
   fail 'daemon init overwrote something'
 [[ -e $home/ext-prover.cfg ]] || fail 'daemon init did not make what was missing'
+
+# What no HTTP header can hold is no token, and is told without it.
+for at in 'Token = "PLANTEDSECRET\r\nX-Evil: 1"' 'Chain = "PLANTED SECRET:/ip4/1.2.3.4/tcp/1"'; do
+  printf '[Common.API]\n%s\n' "$at" >"$home/sector-manager.cfg"
+  fails 1 "$home/sector-manager.cfg:2:1: Common.API." "$manager" --home "$home" daemon run --listen 127.0.0.1:0
+  ! grep -qE 'SECRET|Evil' "$work/err" "$work/out" || fail "a token that cannot be one is repeated"
+done
+printf 'PLANTED SECRET\n' >"$work/token"
+fails 1 "$work/token: the token holds" "$manager" --home "$home" util --token-file "$work/token" worker list
+! grep -q SECRET "$work/err" || fail 'the token of --token-file is repeated'
+printf '[Common.API]\nChain = "127.0.0.1:1"\n' >"$home/sector-manager.cfg"
+fails 1 "http://127.0.0.1:1, from [Common.API] in $home/sector-manager.cfg" \
+  "$manager" --home "$home" util sealer proving --miner f01000 info
 
 # A mistake in a file: its place, and the nearest key; each mistake a line.
 printf '[Common.API]\nChian = "x"\nChain = "https://h/?token=PLANTEDSECRET"\n' >"$home/sector-manager.cfg"
@@ -133,7 +156,7 @@ prints_json 'has("deadlines") and has("proofs")' "$bin/damocles-devnet" report -
 printf '[Common.API]\nChain = "PLANTEDSECRET:%s"\n[[Common.PersistStores]]\nName = "s"\nPath = "%s"\n[[Miners]]\nActor = 1000\n' \
   "$url" "$work/store" >"$home/sector-manager.cfg"
 chmod 644 "$home/tokens/admin"
-"$manager" --home "$home" daemon run --poster --worker-prover --listen 127.0.0.1:0 \
+"$manager" --home "$home" daemon run --poster --worker-prover --listen 127.0.0.1:0 --http-listen :1780 \
   --port-file "$work/manager.port" --params "$work" >"$work/manager.log" 2>&1 &
 manager_pid=$!
 wait_for "$work/manager.port"
@@ -153,6 +176,28 @@ run 1 "${util[@]}" storage find f01000 6
 grep -q 'sector f01000/6 is not in the index' "$work/err" || fail "find says: $(<"$work/err")"
 fails 1 '' "${util[@]}" worker wdpost reset 11111111111
 run 0 "${util[@]}" worker wdpost remove-all
+grep -q 'no_effect.*--http-listen.*nothing listens there' "$work/manager.log" ||
+  fail 'nobody is told that nothing listens at --http-listen'
+
+# A worker that is asked to reload says what to do instead, and goes on.
+printf '[worker]\nname = "w"\nstate_dir = "%s"\nparams_dir = "%s"\n[sector_manager]\nrpc_client.addr = "127.0.0.1:%s"\n[[sealing_thread]]\nplan = "wdpost"\n[[attached]]\nname = "s"\nlocation = "%s"\n' \
+  "$work/state" "$work" "$(<"$work/manager.port")" "$work/store" >"$work/worker.toml"
+"$bin/damocles-worker" daemon -c "$work/worker.toml" >"$work/worker.log" 2>&1 &
+worker_pid=$!
+logged() {
+  local i
+  for ((i = 0; i < 200; i++)); do [[ $(grep -c "$2" "$1") -ge $3 ]] && return; sleep 0.05; done
+  fail "$1 has not $3 times $2"
+}
+logged "$work/worker.log" ' connected' 1
+kill -HUP "$worker_pid"
+logged "$work/worker.log" 'not_reloaded.*SIGTERM' 1
+kill -USR1 "$worker_pid"
+logged "$work/worker.log" 'not_reloaded.*SIGTERM' 2
+prints_json 'map(select(.name == "w" and .connected)) | length == 1' "${util[@]}" worker list --json
+kill -TERM "$worker_pid"
+wait "$worker_pid" || fail "the worker ends with $?"
+worker_pid=''
 grep -q token_file_readable "$work/manager.log" || fail 'nobody is told that others may read a token'
 for secret in PLANTEDSECRET "$token" "$(<"$home/tokens/worker")"; do
   ! grep -qF -- "$secret" "$work/manager.log" "$work/devnet.log" || fail 'a token is in a log'

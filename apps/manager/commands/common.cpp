@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "apps/manager/chain_client.h"
 
 #include "damocles/base/endpoint.h"
@@ -69,6 +70,26 @@ async::Task<absl::StatusOr<int>> UseManager(
   co_return co_await use(**client);
 }
 
+// What of a chain's error an operator can mend here.
+absl::Status WithPlace(const absl::Status& status, const config::ManagerConfig& config,
+                       const std::string& file) {
+  std::string_view remedy;
+  if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
+    remedy = "start it, or name one that runs";
+  } else if (absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status)) {
+    remedy = "give it a token that it made, with the rights to read";
+  } else {
+    return status;
+  }
+  std::vector<std::string> nodes;
+  for (const config::ChainEndpoint& node : config.chain) nodes.push_back(node.origin);
+  return absl::Status(
+      status.code(),
+      absl::StrFormat("the chain node does not answer as it should (%s, from [Common.API] in %s): "
+                      "%s; %s",
+                      absl::StrJoin(nodes, ", "), file, std::string(status.message()), remedy));
+}
+
 }  // namespace
 
 absl::StatusOr<int> WithManager(
@@ -99,7 +120,9 @@ absl::StatusOr<int> WithChain(const Globals& globals,
   kj::AsyncIoContext io = kj::setupAsyncIo();
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<ChainClient> client,
                             ChainClient::Make(config, *io.provider));
-  return use(client->Api()).ToPromise().wait(io.waitScope);
+  const absl::StatusOr<int> code = use(client->Api()).ToPromise().wait(io.waitScope);
+  if (code.ok()) return code;
+  return WithPlace(code.status(), config, globals.home.Config());
 }
 
 void PrintTable(std::vector<std::vector<std::string>> rows) {

@@ -368,7 +368,9 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
           [flags](chain::Api& api, std::uint64_t miner) {
             return Deadline(api, miner, flags->index, flags->numbers, flags->bitfield, flags->json);
           });
-  deadline->add_option("IDX", flags->index, "Deadline index")->required();
+  deadline->add_option("IDX", flags->index, "Deadline index")
+      ->required()
+      ->check(cli::WholeNumber());
   deadline->add_flag("-n,--sector-nums", flags->numbers, "List the sector numbers");
   deadline->add_flag("-b,--bitfield", flags->bitfield, "Size of the encoded sets");
 }

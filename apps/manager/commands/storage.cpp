@@ -161,10 +161,14 @@ void AddMarkCommand(cli::Program& program, CLI::App& storage) {
   mark->add_option("--name", flags->store.name, "Name of the store (default: a random one)");
   mark->add_flag("--strict", flags->store.strict, "Symbolic links do not count as sector files");
   mark->add_flag("--readonly,--read-only", flags->store.read_only, "Nothing new is placed there");
-  mark->add_option("--weight", flags->store.weight, "Share of new sectors")->capture_default_str();
+  mark->add_option("--weight", flags->store.weight, "Share of new sectors")
+      ->check(cli::WholeNumber())
+      ->capture_default_str();
   mark->add_option("--allow-miners", flags->store.allow_miners, "For new sectors: 1000,1001")
+      ->check(cli::WholeNumber())
       ->delimiter(',');
   mark->add_option("--deny-miners", flags->store.deny_miners, "For new sectors: 1000,1001")
+      ->check(cli::WholeNumber())
       ->delimiter(',');
   mark->add_option("--plugin-name", flags->plugin, "Object stores: not part of this version");
   mark->add_flag("--json", flags->json, "As JSON");
@@ -201,7 +205,7 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
 
   CLI::App* find = storage->add_subcommand("find", "Says which stores hold a sector");
   find->add_option("MINER", flags->miner, "f01000, t01000 or 1000")->required();
-  find->add_option("NUMBER", flags->number, "Sector number")->required();
+  find->add_option("NUMBER", flags->number, "Sector number")->required()->check(cli::WholeNumber());
   find->add_flag("--json", flags->json, "As JSON");
   program.SetAction(
       *find,

@@ -2,6 +2,7 @@
 //
 // util worker wdpost list | reset | remove | remove-all
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -141,7 +142,17 @@ int Report(const std::vector<std::string>& ids, const std::vector<absl::Status>&
 
 async::Task<absl::StatusOr<int>> Reset(rpc::ManagerClient& manager, std::vector<std::string> ids) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto results, co_await manager.ResetJobs(ids));
-  co_return Report(ids, results, "reset", false);
+  const int code = Report(ids, results, "reset", false);
+  // A proof that comes too late is worth nothing, so no worker gets such a job.
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<rpc::JobInfo> jobs, co_await manager.Jobs(true));
+  for (std::size_t i = 0; i < ids.size() && i < results.size(); ++i) {
+    const auto job =
+        std::ranges::find_if(jobs, [&](const rpc::JobInfo& one) { return one.id == ids[i]; });
+    if (!results[i].ok() || job == jobs.end() || job->close_time > absl::Now()) continue;
+    cli::PrintNote(absl::StrFormat(
+        "wdpost job %s: its window has closed, so nothing will be proven or sent for it", ids[i]));
+  }
+  co_return code;
 }
 
 async::Task<absl::StatusOr<int>> Remove(rpc::ManagerClient& manager, std::vector<std::string> ids) {
