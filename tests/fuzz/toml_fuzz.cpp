@@ -90,6 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     DAMOCLES_CHECK(!damocles::config::DescribeForLog(*manager).empty());
     for (const auto& node : manager->chain) {
       DAMOCLES_CHECK(damocles::ParseEndpoint(node.url).ok());
+      DAMOCLES_CHECK(node.token.Empty() || damocles::MayBeToken(node.token.Reveal()));
     }
   } else {
     DAMOCLES_CHECK(!manager.status().message().empty());
@@ -97,6 +98,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto worker = ParseWorkerConfig(text, "fuzz", kOptions);
   if (worker.ok()) {
     DAMOCLES_CHECK(!worker->managers.empty() && !worker->threads.empty());
+    for (const auto& manager_of : worker->managers) {
+      DAMOCLES_CHECK(manager_of.token.Empty() || damocles::MayBeToken(manager_of.token.Reveal()));
+    }
   }
   (void)damocles::config::ParseExtProverConfig(text, "fuzz", kOptions);
   (void)damocles::config::ParseGoDuration(text);
