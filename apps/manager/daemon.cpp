@@ -153,8 +153,8 @@ async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
     LogWarning("poster", "waits_for_chain",
                {{"why", keys.practice.begin()->second},
                 {"effect",
-                 "they are for a devnet only: nothing is proven before a node has said that it is "
-                 "one"}});
+                 "these parameters are for a devnet only: nothing is proven before a node has said "
+                 "that it is one"}});
   } else {
     runner.Start();
   }
