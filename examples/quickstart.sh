@@ -33,26 +33,28 @@ Example: examples/quickstart.sh --chaos --keep --home /tmp/damocles
 EOF
 }
 
+usage_error() { echo "quickstart: $1; see --help" >&2; exit 2; }
+
 root=$(cd "$(dirname "$0")/.." && pwd)
 home='' build=yes keep=no json=no chaos=no broken=''
 while [[ $# -gt 0 ]]; do
   case "$1" in
-    --home) home=${2:?--home needs a folder}; shift ;;
+    --home) [[ -n ${2:-} ]] || usage_error '--home needs a folder'; home=$2; shift ;;
     --home=*) home=${1#*=} ;;
     --skip-build) build=no ;;
     --keep) keep=yes ;;
     --json) json=yes ;;
     --chaos) chaos=yes ;;
-    --break) broken=${2:?--break needs a mode}; shift ;;
+    --break) [[ -n ${2:-} ]] || usage_error '--break needs a mode'; broken=$2; shift ;;
     --break=*) broken=${1#*=} ;;
     -h|--help) usage; exit 0 ;;
-    *) echo "quickstart: unknown argument '$1'; see --help" >&2; exit 2 ;;
+    *) usage_error "unknown argument '$1'" ;;
   esac
   shift
 done
 case "$broken" in
   ''|no-workers|wrong-params|corrupt-sector|flip-proof) ;;
-  *) echo "quickstart: unknown --break '$broken'; see --help" >&2; exit 2 ;;
+  *) usage_error "unknown --break '$broken'" ;;
 esac
 
 say() { printf '[%3ds] %s\n' "$SECONDS" "$*" >&2; }
@@ -73,6 +75,8 @@ stores=(store-1 store-2)
 deadlines=8  # of the 12 of a period, each miner has sectors in these
 wanted=$((${#miners[@]} * deadlines))
 bin=${DAMOCLES_BIN:-$root/build/release}
+# Of a real manager or worker on this machine.
+unset DAMOCLES_PATH DAMOCLES_CONF_DIR DAMOCLES_WORKER_CONFIG
 chain_port='' books='[]'
 
 if [[ -z $home ]]; then
@@ -80,10 +84,8 @@ if [[ -z $home ]]; then
 else
   mkdir -p "$home" || { echo "quickstart: cannot make $home" >&2; exit 1; }
   home=$(cd "$home" && pwd)
-  [[ ! -e $home/devnet && ! -e $home/summary.json ]] || {
-    echo "quickstart: $home holds an earlier run: name another folder or remove it" >&2
-    exit 2
-  }
+  # It is removed at the end: only what is of this run may be in it.
+  [[ -z $(ls -A "$home") ]] || usage_error "$home is not empty: name a new folder for --home"
 fi
 
 declare -A pids=()

@@ -306,8 +306,9 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
     agent.capabilities.software = std::string(kSoftware);
     agent.capabilities.instance = RandomName();
     agent.capabilities.stores = stores.Names();
-    for (const storage::PersistStore& store : stores.Stores())
+    for (const storage::PersistStore& store : stores.Stores()) {
       agent.stores[store.name] = store.path;
+    }
     std::vector<std::unique_ptr<worker::Manager>> managers;
     managers.push_back(std::make_unique<worker::LocalManager>(hub));
     local =

@@ -60,6 +60,11 @@ class ShapeWriter {
   void operator()(const char* name, const T& value) {
     json_[name] = Codec<T>::Write(value);
   }
+  // A list that Go makes before it knows what is in it: [] when empty.
+  template <typename T>
+  void MadeList(const char* name, const std::vector<T>& values) {
+    json_[name] = values.empty() ? Json::array() : Codec<std::vector<T>>::Write(values);
+  }
   // A member that is always the same on the wire and not read.
   void Constant(const char* name, Json value) { json_[name] = std::move(value); }
   Json Take() { return std::move(json_); }
@@ -78,6 +83,10 @@ class ShapeReader {
     const Json* member = FindMember(json_, name);
     if (member == nullptr) return;
     status_ = Annotate(Codec<T>::Read(*member, value), name);
+  }
+  template <typename T>
+  void MadeList(const char* name, std::vector<T>& values) {
+    (*this)(name, values);
   }
   void Constant(const char* /*name*/, const Json& /*value*/) {}
   const absl::Status& status() const { return status_; }

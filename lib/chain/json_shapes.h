@@ -75,8 +75,8 @@ struct Codec<HeadChangeKind> {
   static absl::Status Read(const Json& json, HeadChangeKind& out);
 };
 DAMOCLES_SHAPE(HeadChange, v("Type", s.kind); v("Val", s.tip_set););
-DAMOCLES_SHAPE(BlockMessages, v("BlsMessages", s.bls_messages);
-               v("SecpkMessages", s.secpk_messages); v("Cids", s.cids););
+DAMOCLES_SHAPE(BlockMessages, v.MadeList("BlsMessages", s.bls_messages);
+               v.MadeList("SecpkMessages", s.secpk_messages); v.MadeList("Cids", s.cids););
 
 DAMOCLES_SHAPE(MessageReceipt, v("ExitCode", s.exit_code); v("Return", s.return_value);
                v("GasUsed", s.gas_used); v("EventsRoot", s.events_root););

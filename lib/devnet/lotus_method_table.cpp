@@ -110,6 +110,17 @@ void LotusMethods::Add(std::map<std::string, Method, std::less<>>& table, const 
   table[name] = std::move(method);
 }
 
+// Where the node makes its list before it knows what is in it: [] when empty.
+void LotusMethods::AnswersMadeList(const char* name) {
+  Method& method = methods_.at(name);
+  method.answer = [answer = std::move(method.answer)](const std::string& full,
+                                                      const Params& params) {
+    RpcAnswer out = answer(full, params);
+    if (!out.error && out.result == "null") out.result = "[]";
+    return out;
+  };
+}
+
 // A method that hands its parameters to the chain's of the same name.
 #define DAMOCLES_METHOD(permission, name, ...)              \
   Add<__VA_ARGS__>(methods_, #name, Permission::permission, \
@@ -157,7 +168,9 @@ void LotusMethods::AddMiners() {
   DAMOCLES_METHOD(kRead, StateMinerDeadlines, Address, TipSetKey);
   DAMOCLES_METHOD(kRead, StateMinerPartitions, Address, std::uint64_t, TipSetKey);
   DAMOCLES_METHOD(kRead, StateMinerSectors, Address, std::optional<filecoin::BitField>, TipSetKey);
+  AnswersMadeList("StateMinerSectors");
   DAMOCLES_METHOD(kRead, StateMinerActiveSectors, Address, TipSetKey);
+  AnswersMadeList("StateMinerActiveSectors");
   DAMOCLES_METHOD(kRead, StateSectorGetInfo, Address, std::uint64_t, TipSetKey);
   DAMOCLES_METHOD(kRead, StateSectorPartition, Address, std::uint64_t, TipSetKey);
   DAMOCLES_METHOD(kRead, StateMinerFaults, Address, TipSetKey);
@@ -225,6 +238,7 @@ void LotusMethods::AddMessages() {
   DAMOCLES_METHOD(kRead, MpoolGetNonce, Address);
   Add<TipSetKey>(methods_, "MpoolPending", Permission::kRead,
                  [this](const TipSetKey& /*key*/) { return chain_.MpoolPending(); });
+  AnswersMadeList("MpoolPending");
   Add<>(methods_, "MpoolGetConfig", Permission::kRead,
         [this]() { return chain_.MpoolGetConfig(); });
   Add<TipSetKey, Cid, std::int64_t, bool>(

@@ -87,6 +87,7 @@ class LotusMethods {
   template <typename... Wanted, typename Function>
   void Add(std::map<std::string, Method, std::less<>>& table, const char* name,
            Permission permission, Function function);
+  void AnswersMadeList(const char* name);
   void AddChain();
   void AddMiners();
   void AddRandomness();

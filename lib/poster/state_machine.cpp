@@ -183,7 +183,8 @@ void Stepper::Delay(ActionKind kind, std::size_t batch) {
 }
 
 void Stepper::DelayFor(ActionKind kind, std::size_t batch, absl::Duration pause) {
-  FlightOf(kind, batch).not_before = now_.time + pause;
+  absl::Time& not_before = FlightOf(kind, batch).not_before;
+  not_before = std::max(not_before, now_.time + pause);
 }
 
 void Stepper::Wake(absl::Time at) {

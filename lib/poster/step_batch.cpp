@@ -124,7 +124,7 @@ void Stepper::Handle(const event::JobChanged& changed) {
     FlightOf(ActionKind::kGetJob, i).answered_at = now_.epoch;
   }
   if (batch.reset_job) return;  // the old result, on its way to be dropped
-  state_.exhausted_jobs.erase(i);
+  const bool was_exhausted = state_.exhausted_jobs.erase(i) > 0;
   if (changed.job.outcome != JobOutcome::kFaults) state_.fault_claims.erase(i);
   switch (changed.job.outcome) {
     case JobOutcome::kWorking:
@@ -150,6 +150,9 @@ void Stepper::Handle(const event::JobChanged& changed) {
       }
       break;
     case JobOutcome::kExhausted:
+      if (!was_exhausted) {
+        DelayFor(ActionKind::kResetJob, i, policy_.retry.After(state_.job_resets[i] + 1));
+      }
       batch.note = changed.job.error;
       state_.exhausted_jobs[i] = changed.job.error;
       break;

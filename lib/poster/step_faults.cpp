@@ -104,7 +104,16 @@ void Stepper::Handle(const event::FaultsJudged& judged) {
   }
   FaultDoubt& doubt = state_.fault_doubts[i];
   ++doubt.times;
-  for (const auto& [number, reason] : claim.faults) doubt.named_by[number].insert(claim.worker);
+  bool said_before = false;
+  for (const auto& [number, reason] : claim.faults) {
+    said_before = !doubt.named_by[number].insert(claim.worker).second || said_before;
+  }
+  if (said_before) {
+    // No other worker takes it: a mount that comes back needs time for that.
+    DelayFor(ActionKind::kResetJob, i,
+             std::min(policy_.fault_doubt_pause,
+                      now_.epoch_duration * (Deadline().close - Deadline().open).Count() / 20));
+  }
   batch.note =
       absl::StrFormat("worker %s could not read %d sectors (%d: %s), the manager can", claim.worker,
                       doubted, claim.faults.begin()->first, claim.faults.begin()->second);

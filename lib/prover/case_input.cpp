@@ -127,7 +127,9 @@ absl::StatusOr<groth16::SetupSecrets> SecretsOf(const json& object, const std::s
 absl::StatusOr<CaseInputs> InputsOf(std::string_view text) {
   DAMOCLES_ASSIGN_OR_RETURN(const json root, ParseObject(text));
   CaseInputs inputs;
-  DAMOCLES_ASSIGN_OR_RETURN(inputs.name, Text(root, "name"));
+  if (root.contains("name")) {  // is only repeated
+    DAMOCLES_ASSIGN_OR_RETURN(inputs.name, Text(root, "name"));
+  }
   DAMOCLES_ASSIGN_OR_RETURN(inputs.claim, ReadClaim(root));
   DAMOCLES_ASSIGN_OR_RETURN(inputs.miner, Number(root, "miner"));
   DAMOCLES_ASSIGN_OR_RETURN(const json* const sectors, List(root, "sectors"));

@@ -144,7 +144,29 @@ class LevelDbStore final : public Store {
     return db_;
   }
 
+  // LevelDB takes a folder without CURRENT for a new one, and removes the tables it finds there.
+  // A first opening that was cut short leaves no table, and a log with nothing in it.
+  absl::Status CheckNotHeadless() const {
+    if (env_.FileExists(path_ + "/CURRENT")) return absl::OkStatus();
+    std::vector<std::string> names;
+    if (!env_.GetChildren(path_, &names).ok()) return absl::OkStatus();  // is not there yet
+    for (const std::string& name : names) {
+      std::uint64_t bytes = 0;
+      const bool is_table = name.ends_with(".ldb") || name.ends_with(".sst");
+      if (!is_table && !(name.ends_with(".log") &&
+                         env_.GetFileSize(path_ + "/" + name, &bytes).ok() && bytes > 0)) {
+        continue;
+      }
+      return absl::DataLossError(absl::StrFormat(
+          "store %s: there are data (%s) but no CURRENT file; opening it would remove them.  Put "
+          "the folder back from a copy, or move it away to begin anew",
+          path_, name));
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status OpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    DAMOCLES_RETURN_IF_ERROR(CheckNotHeadless());
     leveldb::Options options;
     options.create_if_missing = true;
     options.paranoid_checks = true;

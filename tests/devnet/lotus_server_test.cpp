@@ -49,6 +49,19 @@ TEST_F(LotusServerTest, FramingErrorsAreTheNodes) {
             "method 'Filecoin.ChainNotify' not supported in this mode (no out channel support)");
 }
 
+// Lists that Go makes are [], those it leaves nil are null: clients in other languages tell them
+// apart.
+TEST_F(LotusServerTest, AnEmptyListIsWhatTheNodeWrites) {
+  Serve();
+  const Json list = Json::array();
+  EXPECT_EQ(Call("Filecoin.MpoolPending", "[[]]")["result"], list);
+  const Json head = Call("Filecoin.ChainHead")["result"];
+  EXPECT_EQ(Call("Filecoin.ChainGetBlockMessages", "[" + head["Cids"][0].dump() + "]")["result"],
+            (Json{{"BlsMessages", list}, {"SecpkMessages", list}, {"Cids", list}}));
+  EXPECT_EQ(Call("Filecoin.StateMinerSectors", R"(["f01000",[0],[]])")["result"], list);
+  EXPECT_TRUE(Call("Filecoin.StateMinerPartitions", R"(["f01000",11,[]])")["result"].is_null());
+}
+
 TEST_F(LotusServerTest, LiberalInWhatItTakes) {
   Serve();
   // No params, id 0, a text id, testnet letters, null for a tipset key, a batch.

@@ -84,10 +84,20 @@ TEST(ProvingTest, OtherSectorsOfTheSecondWorkerAreDoubtedAgain) {
 TEST(ProvingTest, OnlyWorkerIsBelievedAfterSomeRounds) {
   Bench bench;
   bench.Reach(DeadlineState::kProving);
+  const filecoin::DeadlineInfo& deadline = bench.Record().deadline;
+  const absl::Duration window = bench.now.epoch_duration * (deadline.close - deadline.open).Count();
   for (std::uint32_t round = 0; round < bench.policy.fault_doubts_max; ++round) {
     bench.NameFaults("a", {3});
     bench.JudgeFaults();
-    if (bench.wake_at) bench.Pause(*bench.wake_at - bench.now.time);
+    if (round == 0) {
+      EXPECT_TRUE(bench.Has<action::ResetJob>()) << "another worker may be idle";
+    } else {
+      // Its mount may come back meanwhile.
+      EXPECT_FALSE(bench.Has<action::ResetJob>());
+      bench.Pause(window / 20 - absl::Milliseconds(1));
+      EXPECT_FALSE(bench.Has<action::ResetJob>());
+      bench.Pause(absl::Milliseconds(1));
+    }
     bench.ResetJob();
   }
   bench.NameFaults("a", {3});

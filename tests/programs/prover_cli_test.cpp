@@ -348,6 +348,40 @@ TEST_F(ProverCliTest, FaultsAreCollectedSectorBySector) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(printed["faults"][i]["sector"], 8 + i);
 }
 
+// CommR as in the golden 32 GiB cases: zeros with the comm_c of the salt.
+TEST_F(ProverCliTest, ALargeSectorWithASaltIsMadeAtOnce) {
+  const Result made = Run({"sector", "new", "--size", "32GiB", "--sector", "7", "--store", store_,
+                           "--salt", "post-spec", "--json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(json::parse(made.out)[0]["comm_r"],
+            "7039948c31cb0cc9fd8077fd23c2337b5fa05aeb85d191cdd2e9bdd63cb03c26");
+}
+
+TEST_F(ProverCliTest, R1csIsAlwaysJson) {
+  for (const Arguments& more : {Arguments{}, Arguments{"--json"}}) {
+    Arguments arguments{"r1cs", "--size", "2KiB", "--sectors", "1", "--challenges", "10"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Result result = Run(arguments);
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(json::parse(result.out)["constraints"], 10933);
+  }
+}
+
+TEST_F(ProverCliTest, ARegisteredProofIsAnApiVersionAsWell) {
+  const auto challenges = [&](Arguments more) {
+    Arguments arguments{"challenges", "--sector", "7", "--randomness", kRandomness, "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  };
+  const Result named = challenges({"--size", "2KiB", "--api-version", "V1_2"});
+  ASSERT_EQ(named.code, 0) << named.err;
+  EXPECT_EQ(challenges({"--api-version", "10"}).out, named.out);
+  EXPECT_EQ(challenges({"--size", "2KiB", "--api-version", "10"}).out, named.out);
+  EXPECT_EQ(challenges({"--size", "8MiB", "--api-version", "10"}).code, 2);
+  EXPECT_EQ(challenges({"--size", "2KiB", "--api-version", "99"}).code, 2);
+  EXPECT_EQ(challenges({"--size", "2KiB", "--api-version", "V1_3"}).code, 2);
+}
+
 TEST_F(ProverCliTest, TheGenesisFileIsLookedAtBeforeSectorsAreMade) {
   const std::string genesis = folder_ / "genesis.json";
   MakeSectors("1", genesis);

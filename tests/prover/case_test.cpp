@@ -61,8 +61,8 @@ TEST_F(CaseTest, WrongInputsAreNamed) {
   };
   EXPECT_THAT(Run("{"), StatusIs(absl::StatusCode::kInvalidArgument, "JSON"));
   expect(nlohmann::json::array(), "JSON");
-  for (const char* member : {"name", "kind", "sector_size", "api_version", "circuit", "miner",
-                             "randomness", "sectors", "partitions"}) {
+  for (const char* member : {"kind", "sector_size", "api_version", "circuit", "miner", "randomness",
+                             "sectors", "partitions"}) {
     nlohmann::json changed = sound;
     changed.erase(member);
     expect(changed, member);
@@ -70,6 +70,9 @@ TEST_F(CaseTest, WrongInputsAreNamed) {
     EXPECT_THAT(Run(changed.dump()), StatusIs(absl::StatusCode::kInvalidArgument, "")) << member;
   }
   nlohmann::json changed = sound;
+  changed["name"] = 7;
+  expect(changed, "name");
+  changed = sound;
   changed["circuit"]["challenges"] = 11;
   expect(changed, "circuit");
   changed = sound;

@@ -237,5 +237,30 @@ TEST(LevelDbTest, DamagedFilesAreDataLossNotSilence) {
   EXPECT_THAT(opened, StatusIs(absl::StatusCode::kDataLoss, "move the folder away"));
 }
 
+// LevelDB would make a new database and remove the tables of the old one.
+TEST(LevelDbTest, DataWithoutCurrentAreNotTakenForANewStore) {
+  TempDir dir;
+  {
+    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb(dir / "db"));
+    ASSERT_OK(Put(*store, "a", "1"));
+  }
+  const std::string current = dir / "db/CURRENT";
+  const std::string aside = dir / "CURRENT";
+  std::filesystem::rename(current, aside);
+  EXPECT_THAT(OpenLevelDb(dir / "db"), StatusIs(absl::StatusCode::kDataLoss, "no CURRENT file"));
+  std::filesystem::rename(aside, current);
+  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb(dir / "db"));
+  ASSERT_OK_AND_ASSIGN(auto value, store->Get("a"));
+  EXPECT_EQ(value, "1");
+}
+
+// The power failed in the middle of the first opening.
+TEST(LevelDbTest, FirstOpeningThatWasCutShortIsRepeated) {
+  TempDir dir;
+  { ASSERT_OK(OpenLevelDb(dir / "db")); }
+  std::filesystem::remove(dir / "db/CURRENT");
+  EXPECT_OK(OpenLevelDb(dir / "db"));
+}
+
 }  // namespace
 }  // namespace damocles::store

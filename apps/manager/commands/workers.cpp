@@ -36,8 +36,9 @@ async::Task<absl::StatusOr<int>> ListWorkers(rpc::ManagerClient& manager, bool j
         types.push_back(filecoin::ToNumber(type));
       }
       nlohmann::json threads = nlohmann::json::array();
-      for (const job::JobFilter& filter : info.capabilities.threads)
+      for (const job::JobFilter& filter : info.capabilities.threads) {
         threads.push_back(Json(filter));
+      }
       out.push_back({{"name", info.capabilities.name},
                      {"address", info.address},
                      {"connected", info.connected},

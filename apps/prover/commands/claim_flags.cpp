@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/hex.h"
@@ -21,7 +22,11 @@
 namespace damocles::prover_app {
 namespace {
 
-absl::StatusOr<filecoin::PoStProofType> ParseProofType(const std::string& text) {
+bool IsNumber(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+}
+
+absl::StatusOr<filecoin::PoStProofType> ParseProofType(const char* flag, const std::string& text) {
   std::int64_t number = 0;
   const char* const end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, number);
@@ -30,7 +35,7 @@ absl::StatusOr<filecoin::PoStProofType> ParseProofType(const std::string& text) 
                         : filecoin::ParsePoStProofType(text);
   if (!type.ok()) {
     return cli::UsageError(
-        absl::StrFormat("--proof-type %s: %s", text, std::string(type.status().message())));
+        absl::StrFormat("%s %s: %s", flag, text, std::string(type.status().message())));
   }
   return *type;
 }
@@ -41,7 +46,8 @@ absl::StatusOr<post::ApiVersion> ParseVersion(const std::string& text, post::Pos
   }
   const auto version = post::ApiVersionFromName(text);
   if (!version.ok()) {
-    return cli::UsageError(absl::StrFormat("--api-version %s: write V1_0, V1_1 or V1_2", text));
+    return cli::UsageError(absl::StrFormat(
+        "--api-version %s: write V1_0, V1_1 or V1_2, or the number of a registered proof", text));
   }
   return *version;
 }
@@ -62,7 +68,7 @@ void ClaimFlags::Add(CLI::App& command, bool with_randomness) {
   CLI::Option* const version_option = command.add_option(
       "--api-version", api_version,
       "V1_0, V1_1 or V1_2, as in the proofs library (what the chain calls V1_1 is "
-      "V1_2; default: V1_2 for window, V1_1 for winning)");
+      "V1_2; default: V1_2 for window, V1_1 for winning); or the number of a registered proof");
   command
       .add_option("--proof-type", proof_type,
                   "Registered proof, number or name, in place of --size and --api-version")
@@ -91,13 +97,20 @@ absl::StatusOr<prover::PostClaim> ClaimFlags::Claim(const std::string& kind_name
     claim.randomness = post::MaskRandomness(*bytes);
   }
   std::uint64_t bytes = size;
-  if (!proof_type.empty()) {
-    DAMOCLES_ASSIGN_OR_RETURN(const filecoin::PoStProofType type, ParseProofType(proof_type));
+  const bool by_number = IsNumber(api_version);
+  if (!proof_type.empty() || by_number) {
+    const char* const flag = by_number ? "--api-version" : "--proof-type";
+    const std::string& text = by_number ? api_version : proof_type;
+    DAMOCLES_ASSIGN_OR_RETURN(const filecoin::PoStProofType type, ParseProofType(flag, text));
     DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim registered,
                               prover::ClaimOf(type, claim.randomness));
     if (registered.circuit.kind != kind) {
-      return cli::UsageError(
-          absl::StrFormat("--proof-type %s is not a %s proof", proof_type, kind_name));
+      return cli::UsageError(absl::StrFormat("%s %s is not a %s proof", flag, text, kind_name));
+    }
+    if (size != 0 && size != registered.circuit.tree.sector_bytes) {
+      return cli::UsageError(absl::StrFormat("%s %s is of %s sectors, --size says %s", flag, text,
+                                             merkle::SizeName(registered.circuit.tree.sector_bytes),
+                                             merkle::SizeName(size)));
     }
     bytes = registered.circuit.tree.sector_bytes;
     claim.version = registered.version;

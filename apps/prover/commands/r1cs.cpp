@@ -32,20 +32,14 @@ absl::StatusOr<int> RunR1cs(const R1csFlags& flags) {
                                  .sectors = flags.sectors,
                                  .challenges = flags.challenges};
   const circuit::PostCircuit circuit(post::PostShapeOf(shape));
-  const std::string digest = ToHex(circuit::Digest(circuit));
-  if (flags.json) {
-    cli::PrintJson({{"sector_size", merkle::SizeName(flags.size)},
-                    {"sectors", flags.sectors},
-                    {"challenges", flags.challenges},
-                    {"ident", post::ParameterId(shape)},
-                    {"inputs", circuit.Inputs()},
-                    {"aux", circuit.Aux()},
-                    {"constraints", circuit.Constraints()},
-                    {"blake2s", digest}});
-  } else {
-    cli::PrintLine(absl::StrFormat("inputs %d, aux %d, constraints %d, blake2s %s",
-                                   circuit.Inputs(), circuit.Aux(), circuit.Constraints(), digest));
-  }
+  cli::PrintJson({{"sector_size", merkle::SizeName(flags.size)},
+                  {"sectors", flags.sectors},
+                  {"challenges", flags.challenges},
+                  {"ident", post::ParameterId(shape)},
+                  {"inputs", circuit.Inputs()},
+                  {"aux", circuit.Aux()},
+                  {"constraints", circuit.Constraints()},
+                  {"blake2s", ToHex(circuit::Digest(circuit))}});
   return cli::kExitDone;
 }
 
@@ -63,6 +57,7 @@ void AddR1cs(cli::Program& program) {
   command.add_option("--challenges", flags->challenges, "Challenges of each sector")
       ->capture_default_str()
       ->check(CLI::Range(1, 10));
+  // Every output is JSON; the flag is taken as everywhere.
   cli::AddJsonFlag(command, &flags->json);
   program.SetAction(
       command, [flags] { return RunR1cs(*flags); },

@@ -114,7 +114,9 @@ absl::StatusOr<int> New(const NewFlags& flags, bool salted) {
       // A run that stopped before it wrote the genesis file can be repeated.
       .keep_existing = !flags.genesis.empty(),
       .store_path = common.store,
-      .content = {.salt = std::nullopt, .zeros = flags.zero},
+      // By the rule of a salt, sectors of these sizes are zeros; their comm_c follows from it.
+      .content = {.salt = std::nullopt,
+                  .zeros = flags.zero || (salted && size >= filecoin::SectorSize::k32GiB)},
       .progress = Progress("sectors")};
   DAMOCLES_ASSIGN_OR_RETURN(order.numbers, cli::ParseNumbers(common.sectors));
   if (salted) order.content.salt = flags.salt;
@@ -253,7 +255,8 @@ void AddSector(cli::Program& program) {
     auto flags = std::make_shared<NewFlags>();
     flags->common.Add(command);
     CLI::Option* const salt = command.add_option(
-        "--salt", flags->salt, "Content by a rule with this text; default: random content");
+        "--salt", flags->salt,
+        "Content by a rule with this text (from 32GiB on: zeros); default: random content");
     command.add_flag("--zero", flags->zero, "Zeros in a file that takes no space: at once")
         ->excludes(salt);
     cli::AddPath(command, "--genesis", flags->genesis,

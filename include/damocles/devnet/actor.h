@@ -44,7 +44,7 @@ FeeSchedule NominalFees();
 
 struct ActorPolicy {
   filecoin::PeriodShape period = filecoin::kMainnetPeriod;
-  filecoin::EpochDelta fault_max_age{42 * 2880};
+  filecoin::EpochDelta fault_max_age{std::int64_t{42} * 2880};
   filecoin::EpochDelta dispute_window = filecoin::kMainnetDisputeWindow;
   std::uint64_t partitions_per_deadline_max = 3000;
   std::uint64_t addressed_partitions_max = 3000;  // in one declaration message

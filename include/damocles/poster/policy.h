@@ -52,7 +52,9 @@ struct PosterPolicy {
 
   Backoff retry;
   // How often a job is given to another prover because one named sectors that the manager can read.
-  std::uint32_t fault_doubts_max = 2;
+  std::uint32_t fault_doubts_max = 3;
+  // How long after the same prover said so again, at most a twentieth of the window.
+  absl::Duration fault_doubt_pause = absl::Minutes(1);
   // Looks of the sector check before an unreadable sector is skipped.
   std::uint32_t sector_check_rounds = 2;
   absl::Duration sector_recheck_delay = absl::Seconds(5);
