@@ -109,6 +109,7 @@ int Main(int argc, char** argv) {
   benchmark::AddCustomContext("commit", DAMOCLES_COMMIT);
   benchmark::AddCustomContext("command", command);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size());
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   int count = static_cast<int>(pointers.size());
   benchmark::Initialize(&count, pointers.data());

@@ -59,8 +59,9 @@ void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerC
     for (const char* plugin : {"Plugin", "PluginName"}) {
       std::string name;
       table.Read(plugin, name);
-      if (!name.empty())
+      if (!name.empty()) {
         table.Problem(plugin, "object stores by plugin are not part of this version");
+      }
     }
     if (store.path.empty()) {
       table.Problem("Path", "is missing: the folder of the store");
@@ -157,8 +158,9 @@ void ReadMiners(TableReader& root, ManagerConfig& config) {
     MinerConfig miner;
     const bool has_actor = table.Has("Actor");
     table.Read("Actor", miner.actor, {1, (std::uint64_t{1} << 63) - 1});
-    if (!has_actor)
+    if (!has_actor) {
       table.Problem("Actor", "is missing: the number of the miner actor, 1000 for f01000");
+    }
     ReadPost(table.Table("PoSt"), miner.post);
     TableReader proof = table.Table("Proof");
     proof.Read("Enabled", miner.winning_post_enabled);

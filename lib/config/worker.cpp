@@ -16,7 +16,7 @@
 namespace damocles::config {
 namespace {
 
-constexpr std::uint64_t kTokenFileBytesMax = 64 * 1024;
+constexpr std::uint64_t kTokenFileBytesMax = 64 << 10;
 constexpr std::string_view kDefaultManagerHost = "127.0.0.1";
 
 Secret ReadTokenFile(TableReader& client, const std::string& path) {
