@@ -281,7 +281,7 @@ absl::StatusOr<bool> Execution::Verify(ChainEpoch challenge, const BitField& sec
                                 .miner = state.id,
                                 .randomness = filecoin::MaskForProver(verification.randomness),
                                 .sectors = WithCommitments(state, good)};
-  const absl::StatusOr<bool> valid = host.VerifyPost(statement, proof);
+  absl::StatusOr<bool> valid = host.VerifyPost(statement, proof);
   verification.answer = valid.ok() && *valid;
   result.verification = std::move(verification);
   return valid;

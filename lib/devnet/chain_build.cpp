@@ -121,6 +121,7 @@ std::vector<SectorRecord> RecordsOf(const MinerState& miner, ChainEpoch epoch,
   constexpr EpochDelta kLifetime(3'680'640);
   const std::int64_t size_index = ToNumber(miner.window_post_proof_type) % 5;
   std::vector<SectorRecord> records;
+  records.reserve(sectors.size());
   for (const GenesisSector& sector : sectors) {
     records.push_back({.number = sector.number,
                        .comm_r = sector.comm_r,
@@ -513,8 +514,9 @@ absl::Status ChainCore::Apply(const json& event) {
     if (what == "advance") {
       AdvanceOptions advance{.null_rounds = event.value("null_rounds", std::uint64_t{0}),
                              .timestamp = std::nullopt};
-      if (event.contains("timestamp"))
+      if (event.contains("timestamp")) {
         advance.timestamp = event.value("timestamp", std::uint64_t{0});
+      }
       DAMOCLES_RETURN_IF_ERROR(Advance(advance, recorded));
     } else {
       DAMOCLES_RETURN_IF_ERROR(Reorg(event.value("depth", std::uint64_t{0}), recorded));
@@ -530,8 +532,9 @@ absl::Status ChainCore::Apply(const json& event) {
                               filecoin::cbor::Decode<SignedMessage>(bytes));
     chain::Uuid uuid{};
     DAMOCLES_ASSIGN_OR_RETURN(const Bytes uuid_bytes, FromHex(event.value("uuid", "")));
-    if (uuid_bytes.size() == uuid.size())
+    if (uuid_bytes.size() == uuid.size()) {
       std::copy(uuid_bytes.begin(), uuid_bytes.end(), uuid.begin());
+    }
     Push(message, uuid);
     return absl::OkStatus();
   }

@@ -368,8 +368,9 @@ absl::StatusOr<BitField> Chain::StateMinerFaults(const Address& miner, const Tip
   DAMOCLES_ASSIGN_OR_RETURN(const MinerState* state, core_->MinerAt(node->Before(), miner));
   BitField faults;
   for (const auto& deadline : state->deadlines) {
-    for (const PartitionRecord& record : deadline->partitions)
+    for (const PartitionRecord& record : deadline->partitions) {
       faults = Union(faults, record.faults);
+    }
   }
   return faults;
 }

@@ -430,7 +430,9 @@ Result<Bytes32> DirectApi::StateGetRandomnessDigestFromTickets(ChainEpoch epoch,
 }
 
 Result<filecoin::BeaconEntry> DirectApi::StateGetBeaconEntry(ChainEpoch epoch) {
-  while (chain_.ChainHead().Height() < epoch) co_await NextHead();
+  while (chain_.ChainHead().Height() < epoch) {
+    co_await NextHead();
+  }
   auto answer = Answer<filecoin::BeaconEntry>(
       "StateGetBeaconEntry", [this, epoch]() { return chain_.StateGetBeaconEntry(epoch); });
   co_return co_await kj::mv(answer);

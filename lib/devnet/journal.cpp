@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "absl/strings/str_format.h"
 
@@ -33,7 +33,8 @@ std::string LineOf(std::string_view record) {
 }
 
 absl::Status DiskError(const std::string& path, const char* what) {
-  return absl::UnavailableError(absl::StrFormat("%s: %s: %s", path, what, std::strerror(errno)));
+  return absl::UnavailableError(
+      absl::StrFormat("%s: %s: %s", path, what, std::generic_category().message(errno)));
 }
 
 struct Parsed {

@@ -115,8 +115,12 @@ async::Task<RpcAnswer> LotusMethods::Call(chain::RpcRequest request, Caller call
 async::Task<std::optional<RpcError>> LotusMethods::MeetFault(std::string method) {
   const std::optional<CallFault> fault = faults_.Take(method);
   if (!fault) co_return std::nullopt;
-  if (fault->hang) co_await kj::Promise<void>(kj::NEVER_DONE);
-  if (fault->delay_ms) co_await timer_.afterDelay(*fault->delay_ms * kj::MILLISECONDS);
+  if (fault->hang) {
+    co_await kj::Promise<void>(kj::NEVER_DONE);
+  }
+  if (fault->delay_ms) {
+    co_await timer_.afterDelay(*fault->delay_ms * kj::MILLISECONDS);
+  }
   if (fault->error.empty()) co_return std::nullopt;
   co_return RpcError{1, fault->error, ""};
 }
@@ -139,7 +143,9 @@ async::Task<RpcAnswer> LotusMethods::CallWaiting(chain::RpcRequest request, bool
   if (name == "StateGetBeaconEntry") {
     const auto epoch = FromLotusJson<filecoin::ChainEpoch>(request.params[0]);
     if (!epoch.ok()) co_return unreadable(epoch.status());
-    while (chain_.ChainHead().Height() < *epoch) co_await NextHead();
+    while (chain_.ChainHead().Height() < *epoch) {
+      co_await NextHead();
+    }
     const auto entry = chain_.StateGetBeaconEntry(*epoch);
     if (!entry.ok()) co_return FromStatus(entry.status());
     co_return RpcAnswer{ToLotusJson(*entry), std::nullopt};
@@ -148,7 +154,9 @@ async::Task<RpcAnswer> LotusMethods::CallWaiting(chain::RpcRequest request, bool
   if (!message.ok()) co_return unreadable(message.status());
   const auto confidence = FromLotusJson<std::uint64_t>(request.params[1]);
   if (!confidence.ok()) co_return unreadable(confidence.status());
-  if (v0) co_return co_await WaitMsg(*message, *confidence, -1, true);
+  if (v0) {
+    co_return co_await WaitMsg(*message, *confidence, -1, true);
+  }
   const auto limit = FromLotusJson<std::int64_t>(request.params[2]);
   if (!limit.ok()) co_return unreadable(limit.status());
   const auto allow_replaced = FromLotusJson<bool>(request.params[3]);

@@ -231,7 +231,9 @@ class LotusServer::Impl final : public internal::Connections,
     KJ_IF_MAYBE (number, stream.getFd()) {
       fd = *number;
     }
-    if (fd < 0) co_await kj::Promise<void>(kj::NEVER_DONE);  // a pipe of a test
+    if (fd < 0) {  // a pipe of a test
+      co_await kj::Promise<void>(kj::NEVER_DONE);
+    }
     do {
       co_await timer_.afterDelay(options_.left_interval);
     } while (!HasLeft(fd));

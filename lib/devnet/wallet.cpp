@@ -19,6 +19,8 @@ using filecoin::Signature;
 
 namespace {
 
+// The flags have a bit in common.  NOLINTNEXTLINE(misc-redundant-expression)
+constexpr unsigned int kSignAndVerify = SECP256K1_CONTEXT_SIGN | SECP256K1_CONTEXT_VERIFY;
 constexpr std::size_t kPublicKeyBytes = 65;
 constexpr std::size_t kSignatureBytes = 65;
 
@@ -31,8 +33,7 @@ Address AddressOf(const secp256k1_context* context, const secp256k1_pubkey& key)
 
 }  // namespace
 
-Wallet::Wallet()
-    : context_(secp256k1_context_create(SECP256K1_CONTEXT_SIGN | SECP256K1_CONTEXT_VERIFY)) {
+Wallet::Wallet() : context_(secp256k1_context_create(kSignAndVerify)) {
   DAMOCLES_CHECK(context_ != nullptr);
 }
 

@@ -209,6 +209,7 @@ absl::StatusOr<TipSet> TipSet::Make(std::vector<BlockHeader> blocks) {
   std::sort(blocks.begin(), blocks.end(), BlockLess);
   TipSet tipset;
   std::vector<Cid> cids;
+  cids.reserve(blocks.size());
   for (const BlockHeader& block : blocks) cids.push_back(CidOf(block));
   tipset.key_ = TipSetKey(std::move(cids));
   tipset.blocks_ = std::move(blocks);

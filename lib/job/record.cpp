@@ -209,8 +209,9 @@ absl::StatusOr<JobRecord> DecodeRecord(const JobId& id, std::shared_ptr<const Jo
                                        ByteSpan bytes) {
   Decoder in(bytes);
   const std::uint8_t format = in.U8();
-  if (in.Ok() && format > kRecordFormat)
+  if (in.Ok() && format > kRecordFormat) {
     return NewerFormat("a job's record", format, kRecordFormat);
+  }
   if (in.Ok() && format == 0) in.Fail("not a format number");
   JobRecord record;
   record.id = id;

@@ -86,8 +86,9 @@ class WideSum {
     for (std::size_t k = at + 4; k < 9; ++k) limb_[k] = AddCarry(limb_[k], 0, carry);
     carry = 0;
     DAMOCLES_UNROLL
-    for (std::size_t j = 0; j < 4; ++j)
+    for (std::size_t j = 0; j < 4; ++j) {
       limb_[at + j + 1] = AddCarry(limb_[at + j + 1], high[j], carry);
+    }
     DAMOCLES_UNROLL
     for (std::size_t k = at + 5; k < 9; ++k) limb_[k] = AddCarry(limb_[k], 0, carry);
   }

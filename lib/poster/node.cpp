@@ -153,7 +153,9 @@ Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, std::vect
   std::vector<Address> allowed_ids;
   for (const Address& address : allowed) {
     absl::StatusOr<Address> id = address;
-    if (!address.IsId()) id = co_await api_.StateLookupId(address, key);
+    if (!address.IsId()) {
+      id = co_await api_.StateLookupId(address, key);
+    }
     if (id.ok()) {
       allowed_ids.push_back(*id);
     } else {

@@ -40,7 +40,9 @@ RunnerImpl::Done RunnerImpl::PumpRecovery(RecordKey key) {
     entry.dirty = entry.dirty || result.changed;
     const std::uint64_t wake = ++entry.wake;
     // A write that failed is tried again with the next event: every head brings one.
-    if (entry.dirty) co_await SaveRecovery(key);
+    if (entry.dirty) {
+      co_await SaveRecovery(key);
+    }
     const RecoveryRecord& record = entry.machine.record;
     for (recovery::Action& action : result.actions) {
       if (const auto* line = std::get_if<action::LogLine>(&action)) {

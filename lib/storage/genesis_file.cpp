@@ -118,8 +118,9 @@ absl::Status CheckSectors(std::span<const GenesisSector> sectors) {
 }  // namespace
 
 absl::StatusOr<std::vector<GenesisSector>> ParseGenesis(std::string_view text) {
-  if (const absl::Status depth = CheckJsonDepth(text); !depth.ok())
+  if (const absl::Status depth = CheckJsonDepth(text); !depth.ok()) {
     return Wrong(std::string(depth.message()));
+  }
   const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Wrong("is not a JSON object");
   for (const auto& [member, value] : json.items()) {

@@ -186,7 +186,9 @@ async::Task<void> Agent::Serve(Link& link) {
     co_await ServeSession(link);
     link.session = nullptr;
     link.allocating = false;
-    if (!draining_) co_await Sleep(delay);
+    if (!draining_) {
+      co_await Sleep(delay);
+    }
   }
 }
 
@@ -251,7 +253,9 @@ async::Task<void> Agent::Allocating(Link& link) {
   const absl::Duration wait =
       shared ? std::min(kAllocateWaitShared, options_.allocate_wait) : options_.allocate_wait;
   while (true) {
-    if (draining_) co_await kj::Promise<void>(kj::NEVER_DONE);
+    if (draining_) {
+      co_await kj::Promise<void>(kj::NEVER_DONE);
+    }
     if (FreeSlots() == 0) {
       co_await slot_freed_.addBranch();
       continue;
@@ -313,7 +317,9 @@ async::Task<absl::Status> Agent::Deliver(Link& link, StoredResult result) {
 async::Task<void> Agent::Delivering(Link& link) {
   const std::shared_ptr<Session> session = link.session;
   while (true) {
-    if (!link.stored.empty() || !link.listed) co_await DeliverStored(link);
+    if (!link.stored.empty() || !link.listed) {
+      co_await DeliverStored(link);
+    }
     co_await Sleep(session->HeartbeatInterval());
   }
 }
