@@ -176,6 +176,7 @@ absl::StatusOr<ProofCase> ProofOf(std::string_view text) {
 absl::StatusOr<groth16::SetupSecrets> ReadSecrets(std::string_view text) {
   const auto root = ParseObject(text);
   if (!root.ok()) return Annotate(root.status(), "secrets");
+  if (root->contains("secrets")) return SecretsOf((*root)["secrets"], "secrets.");  // of a case
   return SecretsOf(*root, "");
 }
 

@@ -54,6 +54,17 @@ TEST_F(CaseTest, WinningCaseComesOutIdentical) {
   ExpectIdentical("winning-2KiB-V1_1-7");
 }
 
+TEST_F(CaseTest, SecretsStandAloneOrInACase) {
+  const std::string text = KeptCase("window-2KiB-V1_2-7_11");
+  const nlohmann::json whole = nlohmann::json::parse(text);
+  ASSERT_OK_AND_ASSIGN(const auto inside, ReadSecrets(text));
+  ASSERT_OK_AND_ASSIGN(const auto alone, ReadSecrets(whole["secrets"].dump()));
+  EXPECT_EQ(inside.tau, alone.tau);
+  EXPECT_EQ(inside.delta, alone.delta);
+  EXPECT_THAT(ReadSecrets(R"({"secrets":7})"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "secrets"));
+}
+
 TEST_F(CaseTest, WrongInputsAreNamed) {
   const nlohmann::json sound = nlohmann::json::parse(KeptCase("window-2KiB-V1_2-7_11"));
   const auto expect = [this](const nlohmann::json& changed, const char* text) {

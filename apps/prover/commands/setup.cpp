@@ -70,7 +70,8 @@ void AddSetup(cli::Program& program) {
   flags->claim.Add(command, /*with_randomness=*/false);
   AddParamsFolder(command, flags->params);
   cli::AddPath(command, "--secrets", flags->secrets,
-               "JSON with alpha, beta, gamma, delta, tau: repeatable parameters for tests; unsafe");
+               "JSON with alpha, beta, gamma, delta, tau, or a case with them: repeatable "
+               "parameters for tests; unsafe");
   command.add_flag("--overwrite", flags->overwrite, "Replace files that exist");
   AddThreads(command, flags->threads);
   cli::AddJsonFlag(command, &flags->json);

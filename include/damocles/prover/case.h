@@ -22,7 +22,7 @@
 namespace damocles::prover {
 
 // Setup secrets as cases and files hold them: {"alpha": hex, "beta", "gamma", "delta", "tau"}, each
-// 32 bytes little-endian and below r.
+// 32 bytes little-endian and below r; or a whole case that has them.
 absl::StatusOr<groth16::SetupSecrets> ReadSecrets(std::string_view json);
 
 // What a case, or what `damocles-prover prove --json` prints, says of a proof.
