@@ -121,6 +121,7 @@ Node::Result<event::InputsRead> Node::ReadInputs(filecoin::ActorId miner,
     }
   }
   std::vector<BitField> wanted;
+  wanted.reserve(partitions.size());
   for (const chain::Partition& partition : partitions) {
     wanted.push_back(Union(Difference(partition.live_sectors, partition.faulty_sectors),
                            partition.recovering_sectors));

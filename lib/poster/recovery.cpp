@@ -289,7 +289,7 @@ class Stepper {
     message.cid = declared.cid;
     message.sent_at = now_.epoch;
     record_.note.clear();
-    flight({Step::kLook, declared.message}).answered_at = now_.epoch;
+    FlightOf({Step::kLook, declared.message}).answered_at = now_.epoch;
     Log(Severity::kInfo, "recovery_sent", declared.cid.ToString());
   }
 
@@ -298,7 +298,7 @@ class Stepper {
     record_.note = std::string(failed.status.message());
     Log(Severity::kWarning, "recovery_step_failed", record_.note);
     if (failed.key.step != Step::kDeclare || !IsCurrent(failed.key.message, failed.attempt)) return;
-    flight({Step::kLook, failed.key.message}).answered_at.reset();
+    FlightOf({Step::kLook, failed.key.message}).answered_at.reset();
     if (ClassifySendError(failed.status) != MessageTrouble::kUnknownFate) {
       Refused(record_.messages[failed.key.message], record_.note);
     }
@@ -355,10 +355,10 @@ class Stepper {
   }
 
  private:
-  Flight& flight(const Key& key) { return machine_.flights[key]; }
+  Flight& FlightOf(const Key& key) { return machine_.flights[key]; }
 
   void Ask(Action action) {
-    Flight& f = flight(*KeyOf(action));
+    Flight& f = FlightOf(*KeyOf(action));
     if (f.under_way) return;
     if (now_.time < f.not_before) {
       if (!wake_at_ || f.not_before < *wake_at_) wake_at_ = f.not_before;
@@ -368,12 +368,12 @@ class Stepper {
     actions_.push_back(std::move(action));
   }
   void Landed(const Key& key) {
-    Flight& f = flight(key);
+    Flight& f = FlightOf(key);
     f = {};
     f.answered_at = now_.epoch;
   }
   void Delay(const Key& key) {
-    Flight& f = flight(key);
+    Flight& f = FlightOf(key);
     f.under_way = false;
     ++f.failures;
     f.not_before = now_.time + policy_.poster.retry.After(f.failures);
@@ -383,7 +383,7 @@ class Stepper {
     line.severity = severity;
     line.event = std::move(event);
     line.fields = {{"detail", std::move(detail)}};
-    actions_.push_back(std::move(line));
+    actions_.emplace_back(std::move(line));
   }
   void End(RecoveryState state, std::string note) {
     record_.state = state;
@@ -425,7 +425,8 @@ class Stepper {
     ++message.attempt;  // the next one is another message
     record_.note = std::move(why);
     const auto i = static_cast<std::size_t>(&message - record_.messages.data());
-    flight({Step::kLook, i}).not_before = now_.time + policy_.poster.retry.After(message.failures);
+    FlightOf({Step::kLook, i}).not_before =
+        now_.time + policy_.poster.retry.After(message.failures);
   }
   void Cut(std::vector<RecoveredPartition> partitions) {
     const std::uint64_t most =
@@ -460,13 +461,13 @@ class Stepper {
         End(RecoveryState::kTooLate, "the message was not confirmed before the window opened");
         return;
       }
-      const Flight& declare = flight({Step::kDeclare, i});
+      const Flight& declare = FlightOf({Step::kDeclare, i});
       if (declare.under_way) continue;
       if (now_.time < declare.not_before) {
         if (!wake_at_ || declare.not_before < *wake_at_) wake_at_ = declare.not_before;
         continue;
       }
-      const Flight& last = flight({Step::kLook, i});
+      const Flight& last = FlightOf({Step::kLook, i});
       if (last.answered_at == now_.epoch) continue;
       Look look{i, message.attempt, record_.target.index, message.cid, {}};
       if (message.attempt > 0) look.params = ParamsOf(record_, message);

@@ -91,7 +91,8 @@ absl::Status RunnerImpl::LoadRecoveries(store::Batch& aside) {
     if (!record.ok()) {
       SetAside(row.key, row.value, record.status(), aside);
     } else if (!IsFinal(record->state)) {
-      recoveries_[record->Key()].machine.record = *std::move(record);
+      const RecordKey key = record->Key();
+      recoveries_[key].machine.record = *std::move(record);
     }
   }
   return absl::OkStatus();

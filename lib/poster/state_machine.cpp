@@ -196,7 +196,7 @@ void Stepper::Log(Severity severity, std::string event, Fields fields) {
   line.severity = severity;
   line.event = std::move(event);
   line.fields.assign(fields.begin(), fields.end());
-  actions_.push_back(std::move(line));
+  actions_.emplace_back(std::move(line));
 }
 
 void Stepper::LogBatch(Severity severity, std::string event, std::size_t i, std::string detail) {

@@ -184,7 +184,7 @@ void Stepper::Handle(const event::JobReset& reset) {
 }
 
 void Stepper::DropJobOf(const PartitionBatch& batch) {
-  if (!batch.job_id.empty()) actions_.push_back(action::DropJob{batch.job_id});
+  if (!batch.job_id.empty()) actions_.emplace_back(action::DropJob{batch.job_id});
 }
 
 void Stepper::ProveAnew(std::size_t i) {

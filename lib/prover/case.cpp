@@ -180,6 +180,7 @@ absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& op
   DAMOCLES_ASSIGN_OR_RETURN(const auto vk, store.Vk(claim.circuit));
   DAMOCLES_ASSIGN_OR_RETURN(const json params_json, ParamsJson(claim.circuit, *params, *vk));
   std::vector<post::SectorCommitment> commitments;
+  commitments.reserve(sectors.size());
   for (const SectorToProve& sector : sectors) {
     commitments.push_back({sector.number, sector.comm_r});
   }

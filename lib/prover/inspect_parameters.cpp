@@ -159,6 +159,7 @@ absl::StatusOr<std::vector<ParameterReport>> InspectParameters(const std::string
   }
   std::ranges::sort(files);
   std::vector<ParameterReport> reports;
+  reports.reserve(files.size());
   for (const std::string& file : files) {
     reports.push_back(InspectOne(file, all_points, pool));
   }

@@ -159,6 +159,7 @@ absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
   std::set<std::string> folders;
   for (const std::string& pattern : patterns) {
     GlobResult found;
+    // Only with GLOB_TILDE is it not safe.  NOLINTNEXTLINE(concurrency-mt-unsafe)
     const int error = glob(ExpandHome(pattern).c_str(), GLOB_ERR, nullptr, found.Get());
     if (error == GLOB_NOMATCH) continue;
     if (error != 0) {

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+
 namespace damocles::store::internal {
 namespace {
 
@@ -74,7 +76,8 @@ leveldb::Status ProbeRoom(leveldb::Env& env, const std::string& folder) {
   std::uint64_t bytes = kSmallFilesBytes;
   for (const std::string& name : names) {
     std::uint64_t size = 0;
-    if (name.ends_with(".log") && env.GetFileSize(folder + "/" + name, &size).ok()) bytes += size;
+    const std::string path = absl::StrCat(folder, "/", name);
+    if (name.ends_with(".log") && env.GetFileSize(path, &size).ok()) bytes += size;
   }
   leveldb::WritableFile* made = nullptr;
   leveldb::Status status = env.NewWritableFile(ProbeName(folder), &made);

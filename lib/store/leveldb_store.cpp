@@ -7,6 +7,7 @@
 #include <leveldb/options.h>
 #include <leveldb/write_batch.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "lib/store/careful_env.h"
 
@@ -153,8 +154,9 @@ class LevelDbStore final : public Store {
     for (const std::string& name : names) {
       std::uint64_t bytes = 0;
       const bool is_table = name.ends_with(".ldb") || name.ends_with(".sst");
-      if (!is_table && !(name.ends_with(".log") &&
-                         env_.GetFileSize(path_ + "/" + name, &bytes).ok() && bytes > 0)) {
+      if (!is_table &&
+          !(name.ends_with(".log") &&
+            env_.GetFileSize(absl::StrCat(path_, "/", name), &bytes).ok() && bytes > 0)) {
         continue;
       }
       return absl::DataLossError(absl::StrFormat(

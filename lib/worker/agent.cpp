@@ -212,6 +212,7 @@ async::Task<bool> Agent::Beat(Link& link) {
   }
   const std::vector<std::shared_ptr<Work>> works = link.works;
   std::vector<AttemptId> attempts;
+  attempts.reserve(works.size() + link.stored.size());
   for (const auto& work : works) attempts.push_back(work->info.attempt);
   for (const AttemptId& stored : link.stored) {
     if (std::ranges::find(attempts, stored) == attempts.end()) attempts.push_back(stored);

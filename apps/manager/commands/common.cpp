@@ -120,7 +120,7 @@ absl::StatusOr<int> WithChain(const Globals& globals,
   kj::AsyncIoContext io = kj::setupAsyncIo();
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<ChainClient> client,
                             ChainClient::Make(config, *io.provider));
-  const absl::StatusOr<int> code = use(client->Api()).ToPromise().wait(io.waitScope);
+  absl::StatusOr<int> code = use(client->Api()).ToPromise().wait(io.waitScope);
   if (code.ok()) return code;
   return WithPlace(code.status(), config, globals.home.Config());
 }
