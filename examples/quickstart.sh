@@ -84,9 +84,21 @@ if [[ -z $home ]]; then
 else
   mkdir -p "$home" || { echo "quickstart: cannot make $home" >&2; exit 1; }
   home=$(cd "$home" && pwd)
-  # It is removed at the end: only what is of this run may be in it.
-  [[ -z $(ls -A "$home") ]] || usage_error "$home is not empty: name a new folder for --home"
+  for name in devnet manager worker-1 worker-2 "${stores[@]}" params summary.json; do
+    [[ ! -e $home/$name ]] || usage_error "$home holds $name already: name a new folder for --home"
+  done
 fi
+shopt -s nullglob dotglob
+declare -A not_ours=()  # what was in the folder before stays there
+for path in "$home"/*; do not_ours[$path]=1; done
+shopt -u nullglob dotglob
+
+remove_home() {
+  shopt -s nullglob dotglob
+  local path
+  for path in "$home"/*; do [[ -n ${not_ours[$path]:-} ]] || rm -rf "$path"; done
+  [[ ${#not_ours[@]} -gt 0 ]] || rmdir "$home"
+}
 
 declare -A pids=()
 cleanup() {
@@ -97,7 +109,7 @@ cleanup() {
     timeout 10 tail --pid="$pid" -f /dev/null 2>/dev/null || kill -KILL "$pid" 2>/dev/null
   done
   wait 2>/dev/null
-  if [[ $keep == yes ]]; then say "everything is kept in $home"; else rm -rf "$home"; fi
+  if [[ $keep == yes ]]; then say "everything is kept in $home"; else remove_home; fi
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM

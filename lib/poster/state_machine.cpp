@@ -187,6 +187,11 @@ void Stepper::DelayFor(ActionKind kind, std::size_t batch, absl::Duration pause)
   not_before = std::max(not_before, now_.time + pause);
 }
 
+bool Stepper::MustPause(ActionKind kind, std::size_t batch) const {
+  const auto flight = state_.flights.find(ActionKey{kind, batch});
+  return flight != state_.flights.end() && now_.time < flight->second.not_before;
+}
+
 void Stepper::Wake(absl::Time at) {
   if (!wake_at_ || at < *wake_at_) wake_at_ = at;
 }

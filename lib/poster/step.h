@@ -68,6 +68,7 @@ class Stepper {
   // Not again before a pause that grows with every call in a row.
   void Delay(ActionKind kind, std::size_t batch = kNoBatch);
   void DelayFor(ActionKind kind, std::size_t batch, absl::Duration pause);
+  bool MustPause(ActionKind kind, std::size_t batch) const;
   void Fresh(ActionKind kind, std::size_t batch) { FlightOf(kind, batch).answered_at.reset(); }
   void Wake(absl::Time at);
   void Log(Severity severity, std::string event, Fields fields);
@@ -89,6 +90,7 @@ class Stepper {
   void PlanProving(std::size_t i);
   // Earlier batches are still with the provers, and this one is not to be proven beside them.
   bool MustWaitForEarlier(std::size_t i) const;
+  void PauseResets(std::size_t i, std::uint32_t resets);
   void DropJobOf(const PartitionBatch& batch);
   // The statement of the batch changed: another job.
   void ProveAnew(std::size_t i);
@@ -140,6 +142,14 @@ class Stepper {
   bool LittleTimeLeft() const {
     return now_.TimeOf(Deadline().close) - now_.time <
            now_.epoch_duration * (Deadline().close - Deadline().open).Count() / 3;
+  }
+  // For pauses that must not cost a short window.
+  absl::Duration TwentiethOfWindow() const {
+    return now_.epoch_duration * (Deadline().close - Deadline().open).Count() / 20;
+  }
+  // Another try and the proof of the rest may each take as long as this one, and a bit.
+  bool NoTimeToDoubt(const FaultClaim& claim) const {
+    return LittleTimeLeft() || now_.TimeOf(Deadline().close) - now_.time < 3 * claim.took;
   }
   bool PastSearch() const {
     return now_.epoch >= Deadline().close + policy_.confirmation_depth + policy_.search_after_close;

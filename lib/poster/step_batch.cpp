@@ -91,10 +91,10 @@ bool Stepper::MustWaitForEarlier(std::size_t i) const {
   // An earlier batch that gets nowhere must not cost this one its window.
   if (policy_.parallel || LittleTimeLeft()) return false;
   for (std::size_t b = 0; b < i; ++b) {
-    if (record_.batches[b].state == DeadlineState::kProving && !state_.exhausted_jobs.contains(b) &&
-        !NothingReadable(b)) {
-      return true;
-    }
+    const PartitionBatch& earlier = record_.batches[b];
+    const bool idle = state_.exhausted_jobs.contains(b) ||
+                      (earlier.reset_job && MustPause(ActionKind::kResetJob, b));
+    if (earlier.state == DeadlineState::kProving && !idle && !NothingReadable(b)) return true;
   }
   return false;
 }
@@ -122,12 +122,25 @@ void Stepper::Handle(const event::JobChanged& changed) {
     batch.job_id = changed.job.id;
     from_before = true;
     FlightOf(ActionKind::kGetJob, i).answered_at = now_.epoch;
+    state_.job_began[i] = now_.time;
   }
-  if (batch.reset_job) return;  // the old result, on its way to be dropped
+  if (batch.reset_job) {
+    // What is known is on its way to be dropped; but a job that was doubted may have got further by
+    // itself in the pause: another's proof was late, an operator reset it.
+    const bool further = changed.job.outcome == JobOutcome::kSucceeded ||
+                         changed.job.outcome == JobOutcome::kWorking;
+    if (!further || !state_.doubted_jobs.contains(i) ||
+        FlightOf(ActionKind::kResetJob, i).under_way) {
+      return;
+    }
+    batch.reset_job = false;
+    state_.doubted_jobs.erase(i);
+  }
   const bool was_exhausted = state_.exhausted_jobs.erase(i) > 0;
   if (changed.job.outcome != JobOutcome::kFaults) state_.fault_claims.erase(i);
   switch (changed.job.outcome) {
     case JobOutcome::kWorking:
+      state_.job_began.try_emplace(i, now_.time);  // a manager that was started anew
       if (!changed.job.error.empty()) batch.note = changed.job.error;
       break;
     case JobOutcome::kSucceeded:
@@ -150,9 +163,7 @@ void Stepper::Handle(const event::JobChanged& changed) {
       }
       break;
     case JobOutcome::kExhausted:
-      if (!was_exhausted) {
-        DelayFor(ActionKind::kResetJob, i, policy_.retry.After(state_.job_resets[i] + 1));
-      }
+      if (!was_exhausted) PauseResets(i, state_.job_resets[i] + 1);
       batch.note = changed.job.error;
       state_.exhausted_jobs[i] = changed.job.error;
       break;
@@ -179,8 +190,16 @@ void Stepper::Handle(const event::JobReset& reset) {
   if (!IsCurrent(reset.ref)) return;
   record_.batches[i].reset_job = false;
   state_.exhausted_jobs.erase(i);
-  // A job that fails at once must not be reset in a tight loop.
-  DelayFor(ActionKind::kResetJob, i, policy_.retry.After(++state_.job_resets[i]));
+  state_.doubted_jobs.erase(i);
+  state_.job_began[i] = now_.time;
+  PauseResets(i, ++state_.job_resets[i]);
+}
+
+// A job that fails at once must not be reset in a tight loop.
+void Stepper::PauseResets(std::size_t i, std::uint32_t resets) {
+  const absl::Duration pause =
+      LittleTimeLeft() ? policy_.retry.initial : policy_.retry.After(resets);
+  DelayFor(ActionKind::kResetJob, i, std::min(pause, TwentiethOfWindow()));
 }
 
 void Stepper::DropJobOf(const PartitionBatch& batch) {
@@ -197,7 +216,9 @@ void Stepper::ProveAnew(std::size_t i) {
   batch.posted_by_other = false;
   state_.exhausted_jobs.erase(i);
   state_.job_resets.erase(i);
+  state_.job_began.erase(i);
   state_.fault_claims.erase(i);
+  state_.doubted_jobs.erase(i);
   state_.heads_without_message.erase(i);
   if (batch.state != DeadlineState::kProving) SetState(i, DeadlineState::kProving);
 }

@@ -38,6 +38,9 @@ void Stepper::FaultsNamed(std::size_t i, const JobView& job) {
   if (state_.fault_claims.contains(i)) return;  // heard of again
   FaultClaim claim;
   claim.worker = job.worker;
+  if (const auto began = state_.job_began.find(i); began != state_.job_began.end()) {
+    claim.took = now_.time - began->second;
+  }
   const std::map<filecoin::SectorNumber, std::string> named(job.faults.begin(), job.faults.end());
   bool all_believed = true;
   VisitSectors(i, [&](const PlannedSector& sector) {
@@ -51,7 +54,7 @@ void Stepper::FaultsNamed(std::size_t i, const JobView& job) {
     state_.exhausted_jobs[i] = record_.batches[i].note;
     return;
   }
-  if (all_believed || LittleTimeLeft()) {
+  if (all_believed || NoTimeToDoubt(claim)) {
     MarkFaults(i, claim.faults);
   } else {
     state_.fault_claims[i] = std::move(claim);
@@ -60,7 +63,7 @@ void Stepper::FaultsNamed(std::size_t i, const JobView& job) {
 
 void Stepper::PlanClaim(std::size_t i) {
   const FaultClaim& claim = state_.fault_claims[i];
-  if (LittleTimeLeft()) {
+  if (NoTimeToDoubt(claim)) {
     const std::map<filecoin::SectorNumber, std::string> faults = claim.faults;
     state_.fault_claims.erase(i);
     MarkFaults(i, faults);
@@ -98,7 +101,7 @@ void Stepper::Handle(const event::FaultsJudged& judged) {
   for (const auto& [number, reason] : claim.faults) {
     if (!unreadable.contains(number) && !IsBelieved(i, number, claim.worker)) ++doubted;
   }
-  if (doubted == 0 || LittleTimeLeft()) {
+  if (doubted == 0 || NoTimeToDoubt(claim)) {
     MarkFaults(i, claim.faults);
     return;
   }
@@ -109,15 +112,14 @@ void Stepper::Handle(const event::FaultsJudged& judged) {
     said_before = !doubt.named_by[number].insert(claim.worker).second || said_before;
   }
   if (said_before) {
-    // No other worker takes it: a mount that comes back needs time for that.
-    DelayFor(ActionKind::kResetJob, i,
-             std::min(policy_.fault_doubt_pause,
-                      now_.epoch_duration * (Deadline().close - Deadline().open).Count() / 20));
+    // No other worker was free: that, or that the mount comes back, needs time.
+    DelayFor(ActionKind::kResetJob, i, std::min(policy_.fault_doubt_pause, TwentiethOfWindow()));
   }
   batch.note =
       absl::StrFormat("worker %s could not read %d sectors (%d: %s), the manager can", claim.worker,
                       doubted, claim.faults.begin()->first, claim.faults.begin()->second);
   batch.reset_job = true;
+  state_.doubted_jobs.insert(i);
   LogBatch(Severity::kWarning, "faults_doubted", i, batch.note);
 }
 

@@ -92,6 +92,8 @@ void Stepper::StartOver(std::string why) {
   state_.heads_without_message.clear();
   state_.exhausted_jobs.clear();
   state_.job_resets.clear();
+  state_.job_began.clear();
+  state_.doubted_jobs.clear();
   state_.fault_claims.clear();
   state_.fault_doubts.clear();
   state_.check_rounds = 0;

@@ -82,16 +82,18 @@ class AdminServer final : public schema::Admin::Server {
   kj::Promise<void> removeAllJobs(RemoveAllJobsContext context) override {
     std::vector<std::string> removed;
     absl::Status status;
+    std::size_t refused = 0;
     for (const job::JobRecord& record : services_.queue.List()) {
       if (const absl::Status one = services_.queue.Remove(record.id); one.ok()) {
         removed.push_back(record.id.ToString());
       } else {
         status = one;
+        ++refused;
       }
     }
     Write(status, context.getResults().initStatus());
     context.getResults().setRemoved(removed.size());
-    Tell("all_jobs_removed", removed, status.ok() ? 0 : 1);
+    Tell("all_jobs_removed", removed, refused);
     return kj::READY_NOW;
   }
 

@@ -164,9 +164,9 @@ absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
     if (error == GLOB_NOMATCH) continue;
     if (error != 0) {
       return absl::UnavailableError(
-          absl::StrFormat("cannot read the folders of \"%s\": mount or make what stands before the "
-                          "first * with the right to read it, or take the pattern out",
-                          pattern));
+          absl::StrFormat("cannot read a folder of \"%s\" (%s): mount it, give the right to read "
+                          "it, or write a pattern that passes it by",
+                          pattern, std::generic_category().message(errno)));
     }
     for (const std::string& path : found.Paths()) {
       if (PathExists(absl::StrFormat("%s/%s", path, kSectorStoreFile))) {

@@ -7,6 +7,8 @@
 #include <leveldb/options.h>
 #include <leveldb/write_batch.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "lib/store/careful_env.h"
@@ -148,9 +150,9 @@ class LevelDbStore final : public Store {
   // LevelDB takes a folder without CURRENT for a new one, and removes the tables it finds there.
   // A first opening that was cut short leaves no table, and a log with nothing in it.
   absl::Status CheckNotHeadless() const {
-    if (env_.FileExists(path_ + "/CURRENT")) return absl::OkStatus();
     std::vector<std::string> names;
     if (!env_.GetChildren(path_, &names).ok()) return absl::OkStatus();  // is not there yet
+    if (std::ranges::find(names, "CURRENT") != names.end()) return absl::OkStatus();
     for (const std::string& name : names) {
       std::uint64_t bytes = 0;
       const bool is_table = name.ends_with(".ldb") || name.ends_with(".sst");

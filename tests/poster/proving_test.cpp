@@ -82,26 +82,73 @@ TEST(ProvingTest, OtherSectorsOfTheSecondWorkerAreDoubtedAgain) {
 }
 
 TEST(ProvingTest, OnlyWorkerIsBelievedAfterSomeRounds) {
-  Bench bench;
-  bench.Reach(DeadlineState::kProving);
-  const filecoin::DeadlineInfo& deadline = bench.Record().deadline;
-  const absl::Duration window = bench.now.epoch_duration * (deadline.close - deadline.open).Count();
-  for (std::uint32_t round = 0; round < bench.policy.fault_doubts_max; ++round) {
+  const absl::Duration a_while = absl::Seconds(5);
+  for (const bool by_policy : {false, true}) {
+    Bench bench;
+    if (by_policy) bench.policy.fault_doubt_pause = a_while;
+    bench.Reach(DeadlineState::kProving);
+    const filecoin::DeadlineInfo& deadline = bench.Record().deadline;
+    const absl::Duration window =
+        bench.now.epoch_duration * (deadline.close - deadline.open).Count();
+    const absl::Duration pause = by_policy ? a_while : window / 20;
+    for (std::uint32_t round = 0; round < bench.policy.fault_doubts_max; ++round) {
+      bench.NameFaults("a", {3});
+      bench.JudgeFaults();
+      if (round == 0) {
+        EXPECT_TRUE(bench.Has<action::ResetJob>()) << "another worker may be idle";
+      } else {
+        // Its mount may come back meanwhile.
+        EXPECT_FALSE(bench.Has<action::ResetJob>());
+        bench.Pause(pause - absl::Milliseconds(1));
+        EXPECT_FALSE(bench.Has<action::ResetJob>());
+        bench.Pause(absl::Milliseconds(1));
+      }
+      bench.ResetJob();
+    }
+    bench.NameFaults("a", {3});
+    EXPECT_THAT(Numbers(bench.EnsureJob().spec), ElementsAre(1, 2, 4));
+  }
+}
+
+// Each doubt costs a try: none may cost the window.
+TEST(ProvingTest, AWorkerThatTakesLongIsBelievedWhileThereIsTimeToProveTheRest) {
+  for (const std::int64_t after : {1, 5}) {
+    Bench bench;
+    bench.Reach(DeadlineState::kProving);
+    bench.Head((bench.now.epoch + filecoin::EpochDelta(after)).Value());
+    bench.NameFaults("a", {3});
+    if (after == 1) {
+      bench.JudgeFaults();
+      EXPECT_TRUE(bench.Has<action::ResetJob>());
+    } else {
+      EXPECT_FALSE(bench.Has<action::JudgeFaults>());
+      EXPECT_THAT(Numbers(bench.EnsureJob().spec), ElementsAre(1, 2, 4));
+    }
+  }
+}
+
+TEST(ProvingTest, WhatBecomesOfADoubtedJobInItsPauseCounts) {
+  for (const bool proof_is_late : {false, true}) {
+    Bench bench;
+    bench.Reach(DeadlineState::kProving);
     bench.NameFaults("a", {3});
     bench.JudgeFaults();
-    if (round == 0) {
-      EXPECT_TRUE(bench.Has<action::ResetJob>()) << "another worker may be idle";
-    } else {
-      // Its mount may come back meanwhile.
-      EXPECT_FALSE(bench.Has<action::ResetJob>());
-      bench.Pause(window / 20 - absl::Milliseconds(1));
-      EXPECT_FALSE(bench.Has<action::ResetJob>());
-      bench.Pause(absl::Milliseconds(1));
-    }
     bench.ResetJob();
+    bench.NameFaults("a", {3});
+    bench.JudgeFaults();
+    ASSERT_FALSE(bench.Has<action::ResetJob>());
+    if (!proof_is_late) {  // an operator mended the mount and reset the job
+      JobView view;
+      view.id = bench.Batch().job_id;
+      view.outcome = JobOutcome::kWorking;
+      bench.Do(event::JobChanged{std::nullopt, view});
+      bench.Pause(absl::Minutes(1));
+      EXPECT_FALSE(bench.Has<action::ResetJob>()) << "it would take the work away";
+    }
+    bench.Prove();
+    EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
+    EXPECT_THAT(SkippedSectors(bench.Record()), IsEmpty());
   }
-  bench.NameFaults("a", {3});
-  EXPECT_THAT(Numbers(bench.EnsureJob().spec), ElementsAre(1, 2, 4));
 }
 
 TEST(ProvingTest, WithLittleTimeLeftAWorkerIsBelievedAtOnce) {

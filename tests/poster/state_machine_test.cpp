@@ -344,6 +344,15 @@ TEST(DeadlineMachineTest, ExhaustedJobIsResetWithGrowingPausesWhileTheWindowLast
   bench.Do(event::JobReset{reset.ref});
   bench.Do(event::JobChanged{std::nullopt, view});
   EXPECT_EQ(*bench.wake_at, bench.now.time + absl::Seconds(4));
+  // Near the close every second counts.
+  bench.Head(1037);
+  bench.Pause(absl::Seconds(4));
+  bench.ResetJob();
+  bench.Do(event::JobChanged{std::nullopt, view});
+  EXPECT_FALSE(bench.Has<action::ResetJob>());
+  bench.Pause(absl::Seconds(1));
+  EXPECT_TRUE(bench.Has<action::ResetJob>());
+  bench.ResetJob();
   bench.Prove();
   EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
 }

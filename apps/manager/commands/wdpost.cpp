@@ -144,11 +144,12 @@ async::Task<absl::StatusOr<int>> Reset(rpc::ManagerClient& manager, std::vector<
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto results, co_await manager.ResetJobs(ids));
   const int code = Report(ids, results, "reset", false);
   // A proof that comes too late is worth nothing, so no worker gets such a job.
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<rpc::JobInfo> jobs, co_await manager.Jobs(true));
+  const absl::StatusOr<std::vector<rpc::JobInfo>> jobs = co_await manager.Jobs(true);
+  if (!jobs.ok()) co_return code;  // the resets are done all the same
   for (std::size_t i = 0; i < ids.size() && i < results.size(); ++i) {
     const auto job =
-        std::ranges::find_if(jobs, [&](const rpc::JobInfo& one) { return one.id == ids[i]; });
-    if (!results[i].ok() || job == jobs.end() || job->close_time > absl::Now()) continue;
+        std::ranges::find_if(*jobs, [&](const rpc::JobInfo& one) { return one.id == ids[i]; });
+    if (!results[i].ok() || job == jobs->end() || job->close_time > absl::Now()) continue;
     cli::PrintNote(absl::StrFormat(
         "wdpost job %s: its window has closed, so nothing will be proven or sent for it", ids[i]));
   }

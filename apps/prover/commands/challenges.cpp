@@ -70,13 +70,16 @@ void AddChallenges(cli::Program& program) {
   auto flags = std::make_shared<ChallengesFlags>();
   command.add_option("--kind", flags->kind, "window or winning")->capture_default_str();
   flags->claim.Add(command);
-  command.add_option("--miner", flags->miner, "Actor id, for --eligible")->capture_default_str();
+  command.add_option("--miner", flags->miner, "Actor id, for --eligible")
+      ->capture_default_str()
+      ->check(cli::WholeNumber());
   CLI::Option* const sector = command.add_option(
       "--sector", flags->sectors,
       "All sectors of the proof, since the older versions count positions: 7,11");
   command
       .add_option("--eligible", flags->eligible,
                   "Winning: print which of so many eligible sectors is to be proven")
+      ->check(cli::WholeNumber())
       ->check(CLI::Range(std::uint64_t{1}, ~std::uint64_t{0}))
       ->excludes(sector);
   cli::AddJsonFlag(command, &flags->json);

@@ -190,7 +190,9 @@ absl::StatusOr<std::map<std::uint64_t, Bytes32>> CommRFlags::Read(
 void SectorFlags::Add(CLI::App& command, bool required) {
   cli::AddPath(command, "--store", store, "Folder with sealed/ and cache/, as Lotus lays them out")
       ->required(required);
-  command.add_option("--miner", miner, "Actor id: 1000 for f01000")->capture_default_str();
+  command.add_option("--miner", miner, "Actor id: 1000 for f01000")
+      ->capture_default_str()
+      ->check(cli::WholeNumber());
   command.add_option("--sector", sectors, "Sector numbers: 7 or 7,11 or 0-9")->required(required);
   command.add_option("--upgraded", upgraded,
                      "Which of them to take from update/ and update-cache/");

@@ -34,7 +34,9 @@ struct SectorFlags {
 
   void Add(CLI::App& command) {
     cli::AddSize(command, "--size", size, "Sector size: 2KiB ... 64GiB")->required();
-    command.add_option("--miner", miner, "Actor id: 1000 for f01000")->capture_default_str();
+    command.add_option("--miner", miner, "Actor id: 1000 for f01000")
+        ->capture_default_str()
+        ->check(cli::WholeNumber());
     command.add_option("--sector", sectors, "Sector numbers: 7 or 7,11 or 0-9")->required();
     cli::AddPath(command, "--store", store, "Folder with sealed/ and cache/")->required();
     AddThreads(command, threads);

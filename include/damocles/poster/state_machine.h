@@ -328,6 +328,7 @@ struct Unanswered {
 struct FaultClaim {
   std::string worker;
   std::map<filecoin::SectorNumber, std::string> faults;  // with the worker's reason
+  absl::Duration took;                                   // until the worker said so
 };
 // What was named although the manager could read it, and how often the job was given to another
 // prover because of that.
@@ -343,9 +344,11 @@ struct Volatile {
   std::map<std::size_t, std::uint32_t> heads_without_message;
   std::map<std::size_t, std::string> exhausted_jobs;  // why the job failed for good
   std::map<std::size_t, std::uint32_t> job_resets;
+  std::map<std::size_t, absl::Time> job_began;
   std::map<std::size_t, Unanswered> unanswered;
   std::map<std::size_t, FaultClaim> fault_claims;
   std::map<std::size_t, FaultDoubt> fault_doubts;
+  std::set<std::size_t> doubted_jobs;  // whose reset is wanted only because of a doubt
 };
 
 struct Machine {
