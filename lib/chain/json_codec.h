@@ -60,6 +60,10 @@ class ShapeWriter {
   void operator()(const char* name, const T& value) {
     json_[name] = Codec<T>::Write(value);
   }
+  template <typename T>
+  void Required(const char* name, const T& value) {
+    (*this)(name, value);
+  }
   // A list that Go makes before it knows what is in it: [] when empty.
   template <typename T>
   void MadeList(const char* name, const std::vector<T>& values) {
@@ -83,6 +87,14 @@ class ShapeReader {
     const Json* member = FindMember(json_, name);
     if (member == nullptr) return;
     status_ = Annotate(Codec<T>::Read(*member, value), name);
+  }
+  // A member without which the value means nothing.
+  template <typename T>
+  void Required(const char* name, T& value) {
+    if (status_.ok() && FindMember(json_, name) == nullptr) {
+      status_ = absl::InvalidArgumentError(std::string(name) + ": is missing");
+    }
+    (*this)(name, value);
   }
   template <typename T>
   void MadeList(const char* name, std::vector<T>& values) {

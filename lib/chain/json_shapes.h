@@ -74,7 +74,7 @@ struct Codec<HeadChangeKind> {
   static Json Write(const HeadChangeKind& value);
   static absl::Status Read(const Json& json, HeadChangeKind& out);
 };
-DAMOCLES_SHAPE(HeadChange, v("Type", s.kind); v("Val", s.tip_set););
+DAMOCLES_SHAPE(HeadChange, v.Required("Type", s.kind); v.Required("Val", s.tip_set););
 DAMOCLES_SHAPE(BlockMessages, v.MadeList("BlsMessages", s.bls_messages);
                v.MadeList("SecpkMessages", s.secpk_messages); v.MadeList("Cids", s.cids););
 

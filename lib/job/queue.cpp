@@ -138,7 +138,8 @@ absl::Status Queue::LoadSpeeds() {
       LogWarning("job", "speed_row_unreadable", {{"row", row.key}, {"reason", speed.status()}});
       continue;
     }
-    speeds_[{speed->worker, speed->proof_type}] = *std::move(speed);
+    auto& place = speeds_[{speed->worker, speed->proof_type}];
+    place = *std::move(speed);
   }
   return absl::OkStatus();
 }

@@ -135,7 +135,8 @@ absl::StatusOr<Fr> BuildZeroTreeFiles(const TreeShape& shape, const std::string&
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(cache_folder));
   const std::vector<Fr> zero_roots = ZeroRoots(shape.base_depth);
   for (const std::string& name : TreeFileNames(shape)) {
-    DAMOCLES_ASSIGN_OR_RETURN(NewFile file, NewFile::Create(cache_folder + "/" + name));
+    DAMOCLES_ASSIGN_OR_RETURN(NewFile file,
+                              NewFile::Create(absl::StrFormat("%s/%s", cache_folder, name)));
     for (unsigned row = discarded + 1; row <= shape.base_depth; ++row) {
       // By the megabyte: the lowest row of a 64 GiB sector's tree has 262144 nodes.
       const std::uint64_t at_once = std::min<std::uint64_t>(shape.RowNodes(row), 32768);

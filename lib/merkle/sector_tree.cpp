@@ -78,7 +78,7 @@ absl::StatusOr<InclusionProof> SectorTree::Prove(std::uint64_t leaf) const {
     if (shape_.top != 0) {
       std::vector<Fr> sub_roots;
       for (unsigned i = 0; i < shape_.top; ++i) {
-        sub_roots.push_back(poseidon::Hash(roots.subspan(i * shape_.sub, shape_.sub)));
+        sub_roots.push_back(poseidon::Hash(roots.subspan(std::size_t{i} * shape_.sub, shape_.sub)));
       }
       proof.path.push_back(ElementOf(sub_roots, group));
     }

@@ -86,7 +86,7 @@ Fr RootOverBaseRoots(const TreeShape& shape, std::span<const Fr> base_roots) {
   if (shape.top == 0) return poseidon::Hash(base_roots);
   std::vector<Fr> sub_roots;
   for (unsigned i = 0; i < shape.top; ++i) {
-    sub_roots.push_back(poseidon::Hash(base_roots.subspan(i * shape.sub, shape.sub)));
+    sub_roots.push_back(poseidon::Hash(base_roots.subspan(std::size_t{i} * shape.sub, shape.sub)));
   }
   return poseidon::Hash(sub_roots);
 }
