@@ -19,7 +19,6 @@ struct R1csFlags {
   std::uint64_t size = 0;
   std::uint64_t sectors = 1;
   std::uint64_t challenges = 1;
-  bool json = false;
 };
 
 absl::StatusOr<int> RunR1cs(const R1csFlags& flags) {
@@ -57,8 +56,7 @@ void AddR1cs(cli::Program& program) {
   command.add_option("--challenges", flags->challenges, "Challenges of each sector")
       ->capture_default_str()
       ->check(CLI::Range(1, 10));
-  // Every output is JSON; the flag is taken as everywhere.
-  cli::AddJsonFlag(command, &flags->json);
+  cli::AddJsonFlag(command);  // it prints nothing else
   program.SetAction(
       command, [flags] { return RunR1cs(*flags); },
       "damocles-prover r1cs --size 2KiB --sectors 2 --challenges 10 --json");
