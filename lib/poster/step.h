@@ -138,18 +138,17 @@ class Stepper {
   bool Closed() const { return now_.epoch >= Deadline().close; }
   // A message pushed now is executed in the next epoch at the earliest.
   bool CanStillSend() const { return now_.epoch + filecoin::EpochDelta(1) < Deadline().close; }
+  absl::Duration TimeLeft() const { return now_.TimeOf(Deadline().close) - now_.time; }
+  absl::Duration WindowLength() const {
+    return now_.epoch_duration * (Deadline().close - Deadline().open).Count();
+  }
   // Less than a third of the window: no time for second opinions.
-  bool LittleTimeLeft() const {
-    return now_.TimeOf(Deadline().close) - now_.time <
-           now_.epoch_duration * (Deadline().close - Deadline().open).Count() / 3;
-  }
+  bool LittleTimeLeft() const { return TimeLeft() < WindowLength() / 3; }
   // For pauses that must not cost a short window.
-  absl::Duration TwentiethOfWindow() const {
-    return now_.epoch_duration * (Deadline().close - Deadline().open).Count() / 20;
-  }
+  absl::Duration TwentiethOfWindow() const { return WindowLength() / 20; }
   // Another try and the proof of the rest may each take as long as this one, and a bit.
   bool NoTimeToDoubt(const FaultClaim& claim) const {
-    return LittleTimeLeft() || now_.TimeOf(Deadline().close) - now_.time < 3 * claim.took;
+    return LittleTimeLeft() || TimeLeft() < 3 * claim.took;
   }
   bool PastSearch() const {
     return now_.epoch >= Deadline().close + policy_.confirmation_depth + policy_.search_after_close;

@@ -101,7 +101,7 @@ void Stepper::StartOver(std::string why) {
 }
 
 absl::Duration Stepper::CheckBudget() const {
-  const absl::Duration left = now_.TimeOf(Deadline().close) - now_.time;
+  const absl::Duration left = TimeLeft();
   return std::clamp(left * policy_.sector_check_share, absl::Seconds(1),
                     std::max(policy_.sector_check_max, absl::Seconds(1)));
 }
