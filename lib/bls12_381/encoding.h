@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The bytes of points, one text for both groups (post-proofs.md 2.4, 2.5).
+// The bytes of points, one text for both groups (see bls12_381/g1.h).
 
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The members of every struct of the API, in the node's order (chain.md 2.3).
+// The members of every struct of the API, in the node's order.
 
 #pragma once
 

@@ -542,7 +542,7 @@ absl::StatusOr<std::optional<chain::MiningBaseInfo>> Chain::MinerGetBaseInfo(
   for (ChainEpoch e = node->Height() + EpochDelta(1); e <= round; ++e) {
     info.beacon_entries.push_back(core_->Beacon(e));
   }
-  // One sector, chosen by the challenge (post-proofs.md 5.3).
+  // One sector, chosen by the challenge (docs/post.md 2).
   const Bytes32 challenge = filecoin::MaskForProver(
       filecoin::Draw(info.beacon_entries.back().data, DomainTag::kWinningPoStChallengeSeed, round,
                      filecoin::MinerEntropy(now->id)));

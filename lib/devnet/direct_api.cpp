@@ -31,7 +31,7 @@ absl::Status Down() {
 // What ChainNotify returns; the API keeps it informed as long as somebody holds it.
 class DirectSubscription {
  public:
-  // More than a node buffers for a slow reader (chain.md 2.2): it is dropped likewise.
+  // More than a node buffers for a slow reader: it is dropped likewise.
   static constexpr std::size_t kBufferedMax = 16;
 
   explicit DirectSubscription(const filecoin::TipSet& head) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// What each method takes, needs and answers (chain.md 2.1, 2.3).
+// What each method takes, needs and answers.
 
 #include <tuple>
 #include <type_traits>

@@ -17,8 +17,7 @@
 
 namespace damocles::devnet::internal {
 
-// The node's end of one WebSocket: calls that run side by side, and subscriptions to the head
-// (chain.md 2.2).
+// The node's end of one WebSocket: calls that run side by side, and subscriptions to the head.
 class LotusSocket {
  public:
   LotusSocket(kj::Own<kj::WebSocket> socket, LotusMethods& methods, Caller caller,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// What happens to one partition (chain.md 1.3, 1.5, 1.6).  Checks are the caller's.
+// What happens to one partition of the chain.  Checks are the caller's.
 
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // RLE+ version 0: bits of each byte from the least significant up; two bits of version, the value
-// of the first run, then run lengths in blocks of three forms (spec chain.md 1.9).
+// of the first run, then run lengths in blocks of three forms (go-bitfield).
 
 #pragma once
 

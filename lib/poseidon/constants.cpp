@@ -17,7 +17,7 @@ using Matrix = std::vector<std::vector<Fr>>;
 
 // ------------------------------------------------------------ round constants
 
-// The shift register that the round constants come from (post-proofs.md 3.2).
+// The shift register that the round constants come from (Grain, as in the Poseidon paper).
 class Grain {
  public:
   Grain(std::size_t width, std::size_t partial_rounds) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The bincode form of vanilla proofs (post-proofs.md 6.2): little-endian, fixed width, lengths and
+// The bincode form of vanilla proofs (of filecoin-proofs): little-endian, fixed width, lengths and
 // indices in 8 bytes, the tag of a variant in 4.
 
 #include <utility>

@@ -18,7 +18,7 @@ namespace {
 using testing_support::StatusIs;
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
-// post-proofs.md 2.1
+// The generators.
 constexpr char kG1[] =
     "17f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6"
     "bb"

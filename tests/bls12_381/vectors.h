@@ -48,7 +48,7 @@ inline MsmTerms MsmTermsOf(std::string_view salt, std::size_t count) {
   return terms;
 }
 
-// The rule of post-proofs.md 2.6.
+// The rule of groth16/proof.h.
 inline absl::Status ReadProof(ByteSpan proof) {
   if (proof.size() != 192) return absl::InvalidArgumentError("length");
   DAMOCLES_ASSIGN_OR_RETURN(const G1Affine a,

@@ -21,7 +21,7 @@ std::string BarePoseidonDigest(unsigned arity, std::size_t constraints) {
   return ToHex(Digest(system));
 }
 
-// post-proofs.md, Appendix B.
+// The digest of another implementation.
 TEST(CircuitTest, BarePoseidonHasTheKnownDigest) {
   EXPECT_EQ(BarePoseidonDigest(2, 311),
             "658f013f99360e164ad8e7f96290944601cc064f93c153d9ea7ac1275927175f");
@@ -75,7 +75,7 @@ TEST(CircuitTest, CountsOfTheNetworksCircuits) {
   EXPECT_EQ(winning512.Log2Domain(), 19u);
 }
 
-// Constants of the reference's own circuit tests (post-proofs.md 7.9).
+// Constants of the reference's own circuit tests (rust-fil-proofs, fallback_circuit.rs).
 TEST(CircuitTest, CountsOfTheReferencesCircuitTests) {
   const std::vector<unsigned> sub{8, 8, 4};
   const std::vector<unsigned> top{8, 8, 4, 2};

@@ -13,7 +13,7 @@ namespace {
 
 using testing_support::StatusIs;
 
-// The proof of 2 KiB window, sectors 7 and 11 (post-proofs.md A.5.1).
+// The proof of 2 KiB window, sectors 7 and 11 (tests/data/post/cases).
 Bytes KnownProof() {
   return FromHex(
              "91c3a40604130882b2899868714d2c6aa2b2e3ad812bbc10a541811fab11cc199860088eda97744076a71"

@@ -14,7 +14,7 @@ for file in share/doc/damocles/LICENSE-APACHE share/doc/damocles/LICENSE-MIT \
   [[ -s $work/prefix/$file ]] || { echo "$file is not installed"; exit 1; }
 done
 
-# Sector 1 with a randomness of zeros: the leaves in a proof of the network (post-proofs.md 5.4).
+# Sector 1 with a randomness of zeros: the leaves in a proof of the network.
 zeros=$(printf '0%.0s' {1..64})
 want="707914199 439148358 967788220 548708700 1061661429 6202012 1055504637 389535735 1000069704 600088878"
 check() {

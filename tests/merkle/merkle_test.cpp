@@ -87,7 +87,6 @@ class MerkleTest : public ::testing::Test {
   ThreadPool pool_{2};
 };
 
-// post-proofs.md 1.1 and 4.2.
 TEST(ShapeTest, AllTenSizes) {
   struct Want {
     std::uint64_t bytes;
@@ -137,7 +136,7 @@ TEST(ShapeTest, AllTenSizes) {
   }
 }
 
-// A sector of the main network, post-proofs.md 4.1.
+// A sector of the main network.
 TEST(ShapeTest, RootsOfARealSectorMakeItsCommitment) {
   std::vector<Fr> roots;
   for (const char* root : {"924a00c61658322995d9fc493f8aec72365b30a50197e59537df246ca39ffd1b",
@@ -161,8 +160,8 @@ TEST(ShapeTest, RootsOfARealSectorMakeItsCommitment) {
   EXPECT_EQ(Hex(p_aux.CommR()), "df691086e3c673c95a45908713d4c5938e5ced43f21b888bd9bc6e181c9f326b");
 }
 
-// post-proofs.md 9.2.
-TEST_F(MerkleTest, TreesOfZerosAreThoseOfTheSpecification) {
+// The roots of other implementations.
+TEST_F(MerkleTest, TreesOfZerosAreThoseOfOthers) {
   struct Want {
     std::uint64_t bytes;
     const char* comm_r_last;

@@ -79,7 +79,7 @@ struct TableDigests {
   const char* plain;
 };
 
-// post-proofs.md 3.8.
+// Of another implementation.
 constexpr TableDigests kTableDigests[] = {
     {2, 372, "fc71c797c2fd445f511fce65625312bbcfd6cd6efb8e6f81d36be0317ed44727",
      "c41d7cd3b2ba28ae887a38f81bac9351270f005400748d37210c9b566f9da416",
@@ -143,7 +143,7 @@ struct Vector {
   const char* minus_ones;
 };
 
-// post-proofs.md 3.7.
+// Of another implementation.
 constexpr Vector kVectors[] = {
     {2, "ffe7029a363c202e9da6059d33a9fba661e1ef02d90f9e736ba5765ed7086539",
      "d413460e7f14e58b413d1defe188d36fb761afe5c6a733db6c6f1931130bfe48",

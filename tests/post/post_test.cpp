@@ -32,7 +32,7 @@ merkle::TreeShape Tree(std::uint64_t kib) {
 
 constexpr std::uint64_t kGiBInKiB = 1024 * 1024;
 
-// post-proofs.md 5.4, a sector of the main network.
+// A sector of the main network.
 TEST(ChallengeTest, RealSectors) {
   const merkle::TreeShape tree = Tree(32 * kGiBInKiB);
   EXPECT_EQ(WindowChallenges(ApiVersion::kV1_0, Bytes32{}, 1, 0, tree),
@@ -74,7 +74,6 @@ TEST(ChallengeTest, Winning) {
               StatusIs(absl::StatusCode::kInvalidArgument, "sector"));
 }
 
-// post-proofs.md 2.3.
 TEST(ChallengeTest, ProverIdAndRandomness) {
   EXPECT_EQ(ToHex(ProverId(1000)).substr(0, 6), "e80700");
   EXPECT_EQ(ToHex(ProverId(3751)).substr(0, 6), "a71d00");
@@ -114,7 +113,6 @@ TEST(PartitionTest, CircuitsOfTheNetwork) {
     EXPECT_EQ(winning.ChallengesPerSector(), 66u);
   }
   EXPECT_EQ(CircuitShapeOf(PostKind::kWindow, Tree(2), 5).sectors, 5u);
-  // post-proofs.md 7.12.
   EXPECT_EQ(PublicInputCount(CircuitShapeOf(PostKind::kWindow, Tree(32 * kGiBInKiB))), 25839u);
   EXPECT_EQ(PublicInputCount(CircuitShapeOf(PostKind::kWindow, Tree(64 * kGiBInKiB))), 25300u);
   EXPECT_EQ(PublicInputCount(CircuitShapeOf(PostKind::kWindow, Tree(2))), 22u);
@@ -207,7 +205,7 @@ TEST(PartitionTest, WhatCannotBeProvenIsRefused) {
   refused(ChallengeSectors(window, ApiVersion::kV1_2, kRandomness, sectors), "two commitments");
 }
 
-// post-proofs.md 8.8: the SHA-256 part of all twenty names.
+// The SHA-256 part of all twenty names: those of parameters.json of rust-fil-proofs.
 TEST(ParameterIdTest, AllNames) {
   const std::map<std::string, std::pair<std::string, std::string>> want = {
       {"2KiB",

@@ -45,8 +45,8 @@ class PracticeSectorTest : public ::testing::Test {
   SeededRandom random_{1};
 };
 
-// comm_r of post-proofs.md, Appendix A.2.
-TEST_F(PracticeSectorTest, SaltGivesTheSectorsOfTheSpecification) {
+// comm_r of the cases in tests/data/post.
+TEST_F(PracticeSectorTest, SaltGivesTheSectorsOfTheKeptCases) {
   PracticeOrder order = Order({7, 11, 13});
   order.content.salt = "post-spec";
   std::uint64_t reported = 0;
@@ -88,7 +88,7 @@ TEST_F(PracticeSectorTest, RandomSectorsDifferAndAreProvable) {
   }
 }
 
-// Values of post-proofs.md 9.2.
+// Values of another implementation.
 TEST_F(PracticeSectorTest, ZerosTakeNoSpaceAtAnySize) {
   PracticeOrder order = Order({3});
   order.size = SectorSize::k32GiB;

@@ -157,7 +157,7 @@ class CountedApi::Counter final : public chain::Api {
     co_return std::move(answer);
   }
 
-  // As Lotus may (chain.md 0.9): the uuid and the dry run are looked at, then it takes long to sign
+  // As Lotus may: the uuid and the dry run are looked at, then it takes long to sign
   // and push.
   Result<filecoin::SignedMessage> PushLate(Message message, MaybeSpec spec) {
     absl::StatusOr<Message> filled = co_await inner_.GasEstimateMessageGas(message, spec, Key());

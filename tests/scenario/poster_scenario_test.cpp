@@ -2,7 +2,7 @@
 //
 // Whole proving periods in virtual time, with faults.  What must hold is in World::Problems: no
 // partition missed, none posted twice, no message that fails, no readable sector skipped, every
-// record of the manager confirmed (chain.md 7.4).
+// record of the manager confirmed.
 
 #include <cstdlib>
 #include <map>
@@ -495,7 +495,6 @@ TEST_F(PosterScenarioTest, BrokenEstimatorCostsNoWindow) {
   EXPECT_EQ(world.chain().ExecutedPosts().size(), 2u);
 }
 
-// chain.md 7.3, no. 13.
 TEST_F(PosterScenarioTest, BaseFeeAboveTheFeeCapIsMetByAReplacement) {
   const filecoin::TokenAmount nano = 1'000'000'000;
   for (const bool may_raise : {true, false}) {

@@ -37,8 +37,7 @@ TEST(SectorPathsTest, NamesHaveOneSpelling) {
   }
 }
 
-// The table of post-proofs.md 4.2: number of tree files and their length with the usual rows left
-// out.
+// Number of tree files and their length with the usual rows left out.
 TEST(SectorPathsTest, CacheFilesOfEverySectorSize) {
   using filecoin::SectorSize;
   struct Row {

@@ -51,7 +51,7 @@ async::Task<absl::StatusOr<View>> Look(chain::Api& api, std::uint64_t miner) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(view.head, co_await api.ChainHead());
   DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::DeadlineInfo recorded,
                                co_await api.StateMinerProvingDeadline(view.miner, view.head.Key()));
-  // The recorded one may be stale right after null rounds (chain.md 1.2).
+  // The recorded one may be stale right after null rounds.
   view.now = filecoin::DeadlineAt(recorded.shape, recorded.period_start, recorded.current_epoch);
   DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::NodeVersion version, co_await api.Version());
   view.epoch = absl::Seconds(static_cast<std::int64_t>(version.block_delay_secs));

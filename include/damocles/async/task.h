@@ -13,7 +13,7 @@
 // must outlive it.  What a caller may handle arrives as a status; an exception is a bug or a
 // cancelled dependency.
 //
-// kj::Promise itself cannot be the return type: g++ 12 does not survive it (toolchain.md 2.2).
+// kj::Promise itself cannot be the return type: g++ 12 does not survive it.
 
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Number-theoretic transforms over Fr (post-proofs.md 8.4).
+// Number-theoretic transforms over Fr.
 
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The base field: integers modulo p = 0x1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf
-// 6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab (post-proofs.md 2.1).
+// 6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab.
 
 #pragma once
 
@@ -32,7 +32,7 @@ struct FpParams {
 
 using Fp = Field<FpParams>;
 
-// 48 bytes, canonical, most significant first (post-proofs.md 2.4).
+// 48 bytes, canonical, most significant first.
 void StoreBe(const Fp& value, std::span<std::uint8_t, 48> out);
 // INVALID_ARGUMENT unless the integer is below p.
 absl::StatusOr<Fp> FpFromBytesBe(std::span<const std::uint8_t, 48> bytes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The scalar field: integers modulo
-// r = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001 (post-proofs.md 2.1).
+// r = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001.
 
 #pragma once
 
@@ -34,7 +34,7 @@ inline constexpr unsigned kFrTwoAdicity = 32;
 // 7^((r - 1) / 2^32), of order 2^32; in Montgomery form.
 inline constexpr Fr kFrRootOfUnity{
     {0xb9b58d8c5f0e466a, 0x5b1b4c801819d7ec, 0x0af53ae352a31e64, 0x5bf3adda19e9b27b}};
-// The coset shift of the quotient's evaluation domain (post-proofs.md 8.4).
+// The coset shift of the quotient's evaluation domain (docs/post.md 6).
 inline constexpr std::uint64_t kFrMultiplicativeGenerator = 7;
 
 // 32 bytes, canonical, least significant first: the form on disk and on the wire everywhere.

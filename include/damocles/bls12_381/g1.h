@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// G1: the points of order r of y^2 = x^3 + 4 over Fp, and their bytes (post-proofs.md 2.1, 2.4).
+// G1: the points of order r of y^2 = x^3 + 4 over Fp, and their bytes (those of Zcash:
+// draft-irtf-cfrg-pairing-friendly-curves).
 
 #pragma once
 

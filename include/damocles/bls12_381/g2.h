@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// G2: the points of order r of y^2 = x^3 + 4 (u + 1) over Fp2, and their bytes (post-proofs.md
-// 2.1, 2.5).
+// G2: the points of order r of y^2 = x^3 + 4 (u + 1) over Fp2, and their bytes (those of Zcash:
+// draft-irtf-cfrg-pairing-friendly-curves).
 
 #pragma once
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // A Filecoin node, as a poster sees it: the methods of the node's JSON-RPC under their own names
-// (chain.md 2.3).  LotusClient speaks to one over the network, devnet::DirectApi to the simulated
-// chain in the same process.
+// (Lotus's v1 `FullNode`).  LotusClient speaks to one over the network, devnet::DirectApi to the
+// simulated chain in the same process.
 //
 // Everywhere: an empty TipSetKey means the node's head.  State at a key is the state after the
 // PARENTS of that tipset were executed, so a receipt appears one tipset after the message.
@@ -80,7 +80,7 @@ class Api {
   virtual Result<BlockMessages> ChainGetBlockMessages(filecoin::Cid block) = 0;
 
   // ------------------------------------------------------------ miners
-  // The deadline recorded in the state; may be stale right after null rounds (chain.md 1.2).
+  // The deadline recorded in the state; may be stale right after null rounds.
   virtual Result<filecoin::DeadlineInfo> StateMinerProvingDeadline(filecoin::Address miner,
                                                                    filecoin::TipSetKey key) = 0;
   virtual Result<std::vector<DeadlineState>> StateMinerDeadlines(filecoin::Address miner,
@@ -113,7 +113,7 @@ class Api {
                                                           filecoin::TipSetKey key) = 0;
   virtual Result<std::vector<filecoin::Address>> StateListMiners(filecoin::TipSetKey key) = 0;
 
-  // ------------------------------------------------------------ randomness (chain.md 1.7)
+  // ------------------------------------------------------------ randomness
   // Fails for an epoch above the head ("cannot draw randomness from the future").
   virtual Result<Bytes32> StateGetRandomnessFromBeacon(std::int64_t tag, filecoin::ChainEpoch epoch,
                                                        Bytes entropy, filecoin::TipSetKey key) = 0;
@@ -174,7 +174,7 @@ class Api {
   virtual Result<InvocResult> StateCall(filecoin::Message message, filecoin::TipSetKey key) = 0;
   virtual Result<InvocResult> StateReplay(filecoin::TipSetKey key, filecoin::Cid message) = 0;
 
-  // ------------------------------------------------------------ block production (chain.md 1.8)
+  // ------------------------------------------------------------ block production
   virtual Result<std::optional<MiningBaseInfo>> MinerGetBaseInfo(filecoin::Address miner,
                                                                  filecoin::ChainEpoch round,
                                                                  filecoin::TipSetKey key) = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// JSON-RPC 2.0 as a Filecoin node frames it (chain.md 2.1, 2.2): requests and answers as text, no
+// JSON-RPC 2.0 as a Filecoin node frames it (go-jsonrpc): requests and answers as text, no
 // sockets.  Parameters and results stay raw JSON text; chain/lotus_json.h reads and writes them.
 
 #pragma once

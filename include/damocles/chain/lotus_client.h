@@ -45,7 +45,7 @@ struct LotusIo {
   Random& random;                      // masks of WebSocket frames: SystemRandom() in earnest
 };
 
-// A client of Lotus-compatible nodes (chain.md 2).  Calls go over one WebSocket to the node in use,
+// A client of Lotus-compatible nodes.  Calls go over one WebSocket to the node in use,
 // over HTTP while that cannot be had.  When that node cannot be reached the next one is used, and
 // kept until it fails in turn; calls that only read are repeated there at once, pushes are not
 // (see kDeadlineExceeded and kUnavailable in chain/api.h).  Subscriptions come back by themselves.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The JSON of the node's API (chain.md 1.11, 2.3), both ways, for every type that a client or the
-// devnet puts on the wire.  Writing gives the node's own text, byte for byte, its HTML escapes
+// The JSON of the node's API (Lotus's v1 `FullNode`), both ways, for every type that a client or
+// the devnet puts on the wire.  Writing gives the node's own text, byte for byte, its HTML escapes
 // included.  Reading is as liberal as the node's: member names in any case, unknown members
 // ignored, absent members zero, null where the node reads null; integers are exact up to 64 bits.
 //

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// What a Filecoin node answers, as values.  Names follow the node's JSON (chain.md 2.3), so that an
+// What a Filecoin node answers, as values.  Names follow the node's JSON, so that an
 // operator finds them again; the JSON itself is in chain/lotus_json.h.
 
 #pragma once
@@ -116,7 +116,7 @@ struct MinerInfo {
   filecoin::ChainEpoch worker_change_epoch{};
   std::optional<std::string> peer_id;
   std::vector<Bytes> multiaddrs;
-  // The registered number; an old node may still say the V1 one (chain.md 1.4).
+  // The registered number; an old node may still say the V1 one.
   filecoin::PoStProofType window_post_proof_type{};
   std::uint64_t sector_size = 0;  // bytes
   std::uint64_t window_post_partition_sectors = 0;
@@ -134,7 +134,7 @@ struct DeadlineState {
   filecoin::TokenAmount daily_fee;
 };
 
-// Sets of sector numbers (chain.md 1.3).
+// Sets of sector numbers of one partition on the chain.
 struct Partition {
   filecoin::BitField all_sectors;
   filecoin::BitField faulty_sectors;  // among the live ones; includes the recovering ones
@@ -202,7 +202,7 @@ struct MinerSectorCounts {
 // ---------------------------------------------------------------- messages
 
 struct MessageReceipt {
-  std::int64_t exit_code = 0;  // 0 is success; chain.md 1.4 has the others
+  std::int64_t exit_code = 0;  // 0 is success; 16 and above are the actor's refusals
   Bytes return_value;
   std::int64_t gas_used = 0;
   std::optional<filecoin::Cid> events_root;

@@ -88,8 +88,8 @@ class ConstraintSystem {
   Matrix c_;
 };
 
-// The unkeyed BLAKE2s-256 digest of the whole system, without the final input rows
-// (post-proofs.md, Appendix B).
+// The unkeyed BLAKE2s-256 digest of the whole system, without the final input rows: `hash` of
+// bellperson's test constraint system.
 Bytes32 Digest(const ConstraintSystem& system);
 
 }  // namespace damocles::circuit

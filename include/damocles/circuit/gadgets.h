@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The gadgets that the circuit is made of (post-proofs.md 7.1 to 7.6).  Order of allocations and
+// The gadgets that the circuit is made of (docs/post.md 5).  Order of allocations and
 // constraints, signs and sides are part of the format: parameter files depend on them.
 
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The circuit of a proof of spacetime: the same sub-circuit once for every sector, variable for
-// variable as post-proofs.md 7 gives it.
+// The circuit of a proof of spacetime (docs/post.md 5): the same sub-circuit once for every sector,
+// variable for variable that of rust-fil-proofs (storage-proofs-post, fallback/circuit.rs).
 
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Witness and row values of the circuit, straight from Merkle paths (post-proofs.md 7.8, 7.11).
+// Witness and row values of the circuit, straight from Merkle paths (docs/post.md 5).
 
 #pragma once
 

@@ -60,7 +60,8 @@ struct MinerPostConfig {
   double gas_over_estimation = 1.2;
   double gas_over_premium = 0;
   filecoin::TokenAmount gas_fee_cap = 5'000'000'000;  // attoFIL: 5 nanoFIL
-  // 50 nanoFIL: at 100 M gas 5 FIL, Lotus's own highest fee of a PoSt message (chain.md 2.4).
+  // 50 nanoFIL: at 100 M gas 5 FIL, Lotus's own highest fee of a PoSt message
+  // (MaxWindowPoStGasFee).
   filecoin::TokenAmount max_gas_fee_cap = 50'000'000'000;
   std::uint64_t confidence = 5;                       // epochs until a message counts as confirmed
   std::uint64_t submit_confidence = 1;                // submit at Open + this

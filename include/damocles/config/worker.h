@@ -40,7 +40,7 @@ struct WorkerThread {
   absl::Duration recover_interval = absl::Minutes(1);
 };
 
-// A child process that computes (product.md 6).
+// A child process that computes.
 struct ProcessorConfig {
   std::string bin;                     // "~" expanded; empty: the running executable
   std::vector<std::string> args = {};  // empty and no bin: "processor", "window_post"

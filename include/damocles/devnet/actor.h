@@ -2,7 +2,7 @@
 //
 // The miner actor of the simulated chain: the state of one miner and what messages and the cron do
 // to it.  Same checks in the same order, same exit codes and texts, same state as the network's
-// actor (chain.md 1.2 to 1.6); amounts of money are nominal.
+// actor (builtin-actors, actors/miner); amounts of money are nominal.
 //
 // Plain values and functions without clock or I/O: nothing but the arguments decides.
 
@@ -164,7 +164,8 @@ struct Placement {
   std::uint64_t partition = 0;
 };
 
-// New sectors, unproven, in deadlines chosen by the actor's rule (chain.md 1.9b).  The cron
+// New sectors, unproven, in deadlines chosen by the actor's rule (builtin-actors,
+// actors/miner, deadline_assignment.rs).  The cron
 // is left as it is: on the network another step of the same message starts it.
 absl::StatusOr<std::vector<Placement>> AssignSectors(const ActorPolicy& policy, MinerState& state,
                                                      filecoin::ChainEpoch epoch,

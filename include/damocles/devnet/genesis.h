@@ -51,7 +51,7 @@ absl::Status Validate(const ChainConfig& config);
 struct GenesisSector {
   filecoin::SectorNumber number = 0;
   Bytes32 comm_r{};
-  // Placed by the chain's rule (chain.md 1.9b) unless stated; a partition only with a deadline.
+  // Placed by the actor's rule (AssignSectors) unless stated; a partition only with a deadline.
   std::optional<std::uint64_t> deadline;
   std::optional<std::uint64_t> partition;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The simulated chain behind the JSON-RPC of a node (chain.md 2): /rpc/v0 and /rpc/v1, HTTP and
+// The simulated chain behind the JSON-RPC of a node: /rpc/v0 and /rpc/v1, HTTP and
 // WebSocket, subscriptions, permissions, errors in the node's words.  Beyond the node's methods:
 //
 //   Damocles.DevnetAdvance(n)      n epochs more; the new height

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// What `damocles-devnet report --json` says (product.md 13.2): every deadline that ended, and every
+// What `damocles-devnet report --json` says: every deadline that ended, and every
 // proof that was taken, so that a foreign verifier can check it.
 
 #pragma once

@@ -28,7 +28,7 @@ enum class AddressProtocol : std::uint8_t {
   kDelegated = 4,
 };
 
-// The address of an actor: the protocol byte and its payload (spec chain.md 1.10), or undefined.
+// The address of an actor: the protocol byte and its payload, or undefined.
 // A value; ordered by its bytes.
 class Address {
  public:

@@ -21,7 +21,7 @@
 
 namespace damocles::filecoin {
 
-// Who decides which RLE+ bytes are accepted (spec chain.md 1.9).
+// Who decides which RLE+ bytes are accepted.
 enum class RleReading {
   kNode,   // as the node's Go code: tolerant of blocks longer than needed; for answers of a node
   kActor,  // as the actors: the canonical form only; for parameters that we judge

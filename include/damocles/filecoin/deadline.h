@@ -88,7 +88,7 @@ DeadlineInfo Next(const DeadlineInfo& deadline);
 
 // What a node answers to StateMinerProvingDeadline: the next turn that has not elapsed of the
 // deadline *recorded* in the miner's state.  Right after null rounds over a boundary this is the
-// old index a whole period later (spec chain.md 1.2): compare with DeadlineAt.
+// old index a whole period later: compare with DeadlineAt.
 DeadlineInfo RecordedDeadline(const PeriodShape& shape, ChainEpoch recorded_period_start,
                               std::uint64_t recorded_index, ChainEpoch epoch);
 

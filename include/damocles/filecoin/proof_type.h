@@ -43,8 +43,8 @@ std::string ToString(SectorSize size);
 // Sectors in a partition of window proofs of this size: 2349 for 32 GiB, 2300 for 64 GiB, else 2.
 std::uint64_t WindowPartitionSectors(SectorSize size);
 
-// How challenges are derived (spec post-proofs.md 1.4).  What chain, actors and nodes call V1_1 in
-// the names of window proofs is version 1.2 of the proofs.
+// How challenges are derived (ApiVersion in filecoin-proofs; V1_2 came with FIP-0061).  What chain,
+// actors and nodes call V1_1 in the names of window proofs is version 1.2 of the proofs.
 enum class ApiVersion { kV1_0, kV1_1, kV1_2 };
 std::string ToString(ApiVersion version);  // "1.2.0"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Parameter files: the proving key (.params) and the verifying key (.vk) of one circuit
-// (post-proofs.md 8.1).  Points are uncompressed and big-endian, counts four bytes big-endian,
+// (docs/formats/params.md).  Points are uncompressed and big-endian, counts four bytes big-endian,
 // nothing before, between or after.
 
 #pragma once
@@ -144,7 +144,7 @@ class ParamsFile {
   VerifyingKey key_;
 };
 
-// Digests of a parameter file (post-proofs.md 8.8).
+// Digests of a parameter file: what published ones are known by (post/parameter_id.h).
 struct FileDigests {
   std::uint64_t bytes = 0;
   std::string sha256;   // hexadecimal

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Proofs as bytes: A, B, C compressed, 48 + 96 + 48 (post-proofs.md 2.6, 8.5).
+// Proofs as bytes: A, B, C compressed, 48 + 96 + 48 (docs/post.md 6).
 
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Groth16 proofs of the circuit of a proof of spacetime (post-proofs.md 8.3 to 8.5).
+// Groth16 proofs of the circuit of a proof of spacetime (docs/post.md 6).
 
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // A trusted setup made on one machine, for sizes without published parameters and for tests
-// (post-proofs.md 8.9).  Who knows the secrets can make false proofs.
+// (secrets: docs/formats/params.md).  Who knows the secrets can make false proofs.
 
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Verification of one or many proofs of a circuit (post-proofs.md 8.6, 8.7).
+// Verification of one or many proofs of a circuit (docs/post.md 7).
 
 #pragma once
 

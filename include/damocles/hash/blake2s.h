@@ -8,8 +8,8 @@
 
 namespace damocles::hash {
 
-// Unkeyed BLAKE2s with a digest of 32 bytes: the hash over a whole constraint system
-// (post-proofs.md, Appendix B).  One thread at a time.
+// Unkeyed BLAKE2s (RFC 7693) with a digest of 32 bytes: the hash over a whole constraint system.
+// One thread at a time.
 class Blake2s {
  public:
   Blake2s();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Makes and checks the tree files of a sector (post-proofs.md 4.1, 4.2, 9.2).
+// Makes and checks the tree files of a sector (docs/post.md 1).
 
 #pragma once
 

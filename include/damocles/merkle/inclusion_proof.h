@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The path from one leaf to the root (post-proofs.md 4.3, 6.1).
+// The path from one leaf to the root (docs/post.md 1).
 
 #pragma once
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The file `p_aux` in a sector's cache folder: comm_c and comm_r_last, 32 bytes each
-// (post-proofs.md 4.4).
+// The file `p_aux` in a sector's cache folder: comm_c and comm_r_last, 32 bytes each.
 
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The shape of the Merkle tree over a sealed sector (post-proofs.md 1.1, 4.2).
+// The shape of the Merkle tree over a sealed sector (docs/post.md 1).
 
 #pragma once
 

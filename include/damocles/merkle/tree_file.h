@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// One tree file: rows D + 1 up to the root of one base tree, without header (post-proofs.md 4.2).
+// One tree file: rows D + 1 up to the root of one base tree, without header (docs/post.md 1).
 
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // The tables of Poseidon as the Filecoin network uses it: Fr of BLS12-381, S-box x^5, standard
-// strength, hash type "Merkle tree" (post-proofs.md 3.1 to 3.5).  They are derived, not stored.
+// strength, hash type "Merkle tree": those of neptune.  They are derived, not stored.
 
 #pragma once
 
@@ -35,9 +35,10 @@ struct Constants {
 
   // Round k of the plain form adds round_constants[k * width .. (k + 1) * width).
   std::vector<Fr> round_constants;
-  // K of post-proofs.md 3.5, 8 width + partial_rounds elements: [0, t) before the first S-box; four
-  // blocks of t after the S-boxes of full rounds 0 to 3; one scalar after each partial S-box, from
-  // 5 t on; three blocks of t after the S-boxes of full rounds 4 to 6.  The last round adds none.
+  // Compressed for the optimised permutation, 8 width + partial_rounds elements: [0, t) before the
+  // first S-box; four blocks of t after the S-boxes of full rounds 0 to 3; one scalar after each
+  // partial S-box, from 5 t on; three blocks of t after the S-boxes of full rounds 4 to 6.  The
+  // last round adds none.
   std::vector<Fr> compressed;
   std::vector<Fr> mds;               // symmetric
   std::vector<Fr> pre_sparse;        // after full round 3 in place of mds; not symmetric

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Poseidon hashes of field elements (post-proofs.md 3).  From any thread.
+// Poseidon hashes of field elements (eprint.iacr.org/2019/458, as neptune has them).  From any
+// thread.
 
 #pragma once
 

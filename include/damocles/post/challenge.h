@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Which leaves, and for winning proofs which sector, have to be shown (post-proofs.md 5).
+// Which leaves, and for winning proofs which sector, have to be shown (docs/post.md 2).
 //
 // Randomness and prover id are given as on the wire; the caller has masked the randomness
 // (byte 31 &= 0x3f), these functions refuse what is not below r and never mask.

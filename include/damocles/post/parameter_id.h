@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Names and published digests of Groth16 parameter files (post-proofs.md 8.8).
+// Names and published digests of Groth16 parameter files (docs/formats/params.md).
 
 #pragma once
 

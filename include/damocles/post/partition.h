@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// How sectors are spread over the partitions of a proof (post-proofs.md 6.4).  These partitions are
+// How sectors are spread over the partitions of a proof (docs/post.md 4).  These partitions are
 // those of the circuit; the chain's are another thing.
 
 #pragma once

@@ -13,7 +13,7 @@ namespace damocles::post {
 // Length of the vector below: sectors * (1 + challenges).
 std::uint64_t PublicInputCount(const CircuitShape& circuit);
 
-// The public inputs of one partition without the leading ONE (post-proofs.md 7.12): for each of the
+// The public inputs of one partition without the leading ONE (docs/post.md 4): for each of the
 // circuit's sectors comm_r and its challenges; `real` as from PartitionOf, padded here.
 std::vector<Fr> PublicInputs(const CircuitShape& circuit, std::span<const ChallengedSector> real);
 

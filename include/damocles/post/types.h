@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// What a proof-of-spacetime is made for (post-proofs.md 1.2 to 1.4).
+// What a proof-of-spacetime is made for.
 
 #pragma once
 

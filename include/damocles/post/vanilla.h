@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Vanilla proofs: the Merkle paths of one sector that the SNARK then proves (post-proofs.md 6).
+// Vanilla proofs: the Merkle paths of one sector that the SNARK then proves (docs/post.md 3).
 
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The folder of parameter files (post-proofs.md 8.8), opened as they are needed.
+// The folder of parameter files (docs/formats/params.md), opened as they are needed.
 
 #pragma once
 

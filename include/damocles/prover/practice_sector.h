@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Practice sectors: nothing is sealed in them, but they are proven like any other
-// (post-proofs.md 9).  For tests, drills and devnets.
+// (as `fauxrep` of rust-fil-proofs makes them).  For tests, drills and devnets.
 
 #pragma once
 

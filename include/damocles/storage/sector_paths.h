@@ -43,7 +43,7 @@ std::string CachePath(std::string_view store_path, filecoin::SectorId sector, Va
 struct CacheFile {
   std::string name;
   // The lengths that are right: 64 for p_aux; for a tree file one for each number of discarded rows
-  // that a prover may have chosen (post-proofs.md 4.2).
+  // that a prover may have chosen (docs/post.md 1).
   std::vector<std::uint64_t> sizes;
 };
 
