@@ -23,7 +23,6 @@
 #include "apps/manager/backend.h"
 #include "apps/manager/chain_client.h"
 #include "apps/manager/listen.h"
-#include "apps/manager/patience.h"
 #include "apps/manager/settings.h"
 #include "apps/manager/threads.h"
 
@@ -32,6 +31,7 @@
 #include "damocles/base/hex.h"
 #include "damocles/base/limits.h"
 #include "damocles/base/log.h"
+#include "damocles/base/patience.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 #include "damocles/config/ext_prover.h"

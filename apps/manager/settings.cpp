@@ -12,9 +12,10 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "apps/manager/patience.h"
 
+#include "damocles/base/file.h"
 #include "damocles/base/log.h"
+#include "damocles/base/patience.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 #include "damocles/prover/local_prover.h"
@@ -130,23 +131,23 @@ absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& c
     LogError("storage", "scan_not_answering",
              {{"key", "Common.ScanPersistStores"}, {"now", "without these stores"}});
   }
-  std::vector<storage::PersistStore> answering;
+  std::vector<std::string> paths;
   for (storage::PersistStore& store : stores) {
-    const auto looked = Within<bool>(how.patience, [look = how.look, path = store.path] {
-      std::error_code ignored;  // Open says what is wrong
-      look ? look(path) : void(std::filesystem::weakly_canonical(path, ignored));
-      return true;
-    });
-    if (looked.has_value()) {
-      answering.push_back(std::move(store));
-    } else {
-      LogError("storage", "store_not_answering",
-               {{"store", store.name},
-                {"path", store.path},
-                {"now", "without it: mend the mount, then restart the manager"}});
-    }
+    store.path = AbsolutePath(store.path);
+    paths.push_back(store.path);
   }
-  return storage::StoreRegistry::Open(std::move(answering));
+  std::set<std::string> silent;
+  for (const auto& [path, sight] : storage::LookAtStores(paths, how.patience, how.look)) {
+    if (sight.condition == storage::StoreCondition::kNotAnswering) silent.insert(path);
+  }
+  for (const storage::PersistStore& store : stores) {
+    if (!silent.contains(store.path)) continue;
+    LogError("storage", "store_not_answering",
+             {{"store", store.name},
+              {"path", store.path},
+              {"now", "without it until it answers: mend its mount"}});
+  }
+  return storage::StoreRegistry::Open(std::move(stores), silent);
 }
 
 poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config) {

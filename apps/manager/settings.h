@@ -18,6 +18,7 @@
 #include "damocles/poster/runner.h"
 #include "damocles/poster/sector_source.h"
 #include "damocles/storage/persist_store.h"
+#include "damocles/storage/store_look.h"
 
 namespace damocles::manager {
 
@@ -30,14 +31,14 @@ poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config);
 poster::SectorCheckOptions CheckOptionsOf(const config::ManagerConfig& config,
                                           std::shared_ptr<ThreadPool> pool);
 
-// How long a store may take to show its folder at the start, and how it is looked at.
+// How long the stores may take to show their folders at the start, and how they are looked at.
 struct StoreLook {
-  absl::Duration patience = absl::Minutes(1);
-  std::function<void(const std::string& path)> look;  // empty: at the folder; may block for ever
+  absl::Duration patience = absl::Seconds(10);
+  storage::StoreLook look = storage::LookAtStore;
 };
 
 // Those of the configuration and those that its globs find.  A store whose file system does not
-// answer is left out, with an error in the log: its sectors are skipped, the others are proven.
+// answer is among them, with an error in the log: it is of use again as soon as it answers.
 absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config,
                                                   const StoreLook& how = {});
 

@@ -2,6 +2,7 @@
 
 #include "damocles/sector/index.h"
 
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -154,6 +155,17 @@ absl::StatusOr<std::map<std::string, std::uint64_t>> Index::CountByStore() const
   std::map<std::string, std::uint64_t> counts;
   DAMOCLES_RETURN_IF_ERROR(ScanRows(
       std::nullopt, [&counts](const IndexRow& row) { ++counts[row.location.sealed_store]; }));
+  return counts;
+}
+
+absl::StatusOr<std::map<std::string, std::uint64_t>> Index::CountSectorsIn() const {
+  std::map<std::string, std::set<filecoin::SectorId>> sectors;
+  DAMOCLES_RETURN_IF_ERROR(ScanRows(std::nullopt, [&sectors](const IndexRow& row) {
+    sectors[row.location.sealed_store].insert(row.sector);
+    sectors[row.location.cache_store].insert(row.sector);
+  }));
+  std::map<std::string, std::uint64_t> counts;
+  for (const auto& [name, in_it] : sectors) counts[name] = in_it.size();
   return counts;
 }
 

@@ -182,7 +182,8 @@ absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
   return stores;
 }
 
-absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stores) {
+absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stores,
+                                                  const std::set<std::string>& silent) {
   StoreRegistry registry;
   for (PersistStore& store : stores) {
     store.path = AbsolutePath(store.path);
@@ -191,6 +192,11 @@ absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stor
       return absl::AlreadyExistsError(absl::StrFormat(
           "persist store name \"%s\" is used twice, for %s and %s: names must differ", store.name,
           other->path, store.path));
+    }
+    if (silent.contains(store.path)) {
+      registry.canonical_.push_back(store.path);
+      registry.stores_.push_back(std::move(store));
+      continue;
     }
     std::error_code error;
     const fs::file_status status = fs::status(store.path, error);

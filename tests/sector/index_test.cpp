@@ -7,12 +7,14 @@
 #include <string>
 #include <tuple>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/sector/sector_support.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/random.h"
+#include "damocles/sector/store_survey.h"
 
 namespace damocles::sector {
 namespace {
@@ -106,6 +108,33 @@ TEST(IndexTest, DamagedAndNewerRowsAreNamed) {
   ASSERT_OK(Put(*store, rows[0].key, "\x02"));
   EXPECT_THAT(index->Find({1000, 7}, Variant::kSealed),
               StatusIs(absl::StatusCode::kFailedPrecondition, "format 2"));
+}
+
+TEST(StoreSurveyTest, NamesStoresOfTheIndexThatShowNothingHere) {
+  const TempDir dir;
+  for (const char* name : {"good", "empty", "new"}) fs::create_directories(dir / name);
+  MakeSector(dir / "good", dir / "good", {1000, 1}, SectorSize::k2KiB);
+  const auto store = store::OpenMemoryStore();
+  ASSERT_OK_AND_ASSIGN(const auto index, Index::Open(*store));
+  ASSERT_OK(index->Put({{{1000, 1}, Variant::kSealed, {"good", "good"}},
+                        {{1000, 1}, Variant::kUpgraded, {"good", "renamed"}},
+                        {{1000, 2}, Variant::kSealed, {"renamed", "renamed"}},
+                        {{1000, 3}, Variant::kSealed, {"empty", "empty"}}}));
+  ASSERT_OK_AND_ASSIGN(const auto stores,
+                       storage::StoreRegistry::Open({{.name = "good", .path = dir / "good"},
+                                                     {.name = "empty", .path = dir / "empty"},
+                                                     {.name = "new", .path = dir / "new"}}));
+  ASSERT_OK_AND_ASSIGN(const auto findings, SurveyStores(*index, stores, absl::Seconds(20)));
+  std::map<std::string, std::string> texts;
+  for (const StoreFinding& finding : findings) texts[finding.name] = Describe(finding);
+  ASSERT_EQ(texts.size(), 4u);
+  EXPECT_EQ(texts["good"], "");
+  EXPECT_EQ(texts["new"], "") << "nothing is expected there";
+  EXPECT_THAT(texts["renamed"], ::testing::HasSubstr("2 sectors lie in store \"renamed\", which "
+                                                     "is not configured: "));
+  EXPECT_THAT(texts["empty"],
+              ::testing::MatchesRegex("1 sector lies in store \"empty\": .*/empty holds no "
+                                      "sector: is its disk mounted\\?"));
 }
 
 class AttachTest : public ::testing::Test {

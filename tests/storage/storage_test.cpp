@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <latch>
+#include <memory>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -11,6 +13,7 @@
 #include "damocles/base/file.h"
 #include "damocles/storage/persist_store.h"
 #include "damocles/storage/sector_paths.h"
+#include "damocles/storage/store_look.h"
 
 namespace damocles::storage {
 namespace {
@@ -179,6 +182,38 @@ TEST(ScanTest, FindsDeclaredStoresAndPassesOthersOver) {
   ASSERT_OK(WriteFileAtomically(dir / "plain/sectorstore.json", "nonsense"));
   EXPECT_THAT(ScanPersistStores({dir / "*"}),
               StatusIs(absl::StatusCode::kInvalidArgument, "plain/sectorstore.json"));
+}
+
+TEST(StoreLookTest, TellsAnEmptyFolderFromAStore) {
+  const TempDir dir;
+  const std::string store = dir / "store";
+  EXPECT_EQ(LookAtStore(store).condition, StoreCondition::kAbsent);
+  fs::create_directories(store + "/lost+found");
+  fs::create_directories(store + "/sealed");
+  EXPECT_EQ(LookAtStore(store).condition, StoreCondition::kEmpty);
+  EXPECT_NE(DescribeSight(LookAtStore(store), store).find("is its disk mounted"),
+            std::string::npos);
+  fs::create_directories(store + "/update-cache/s-t01000-7");
+  EXPECT_EQ(LookAtStore(store).condition, StoreCondition::kShowsSectors);
+  EXPECT_EQ(DescribeSight(LookAtStore(store), store), "");
+  std::ofstream(dir / "file").close();
+  EXPECT_EQ(LookAtStore(dir / "file").condition, StoreCondition::kUnreadable);
+  fs::create_symlink("loop", dir / "loop");
+  EXPECT_EQ(LookAtStore(dir / "loop").condition, StoreCondition::kUnreadable);
+}
+
+TEST(StoreLookTest, OneThatHangsHoldsUpNobody) {
+  const auto gate = std::make_shared<std::latch>(1);
+  const auto sights = LookAtStores({"/a", "/hung", "/b", "/hung"}, absl::Milliseconds(300),
+                                   [gate](const std::string& path) -> StoreSight {
+                                     if (path == "/hung") gate->wait();
+                                     return {StoreCondition::kShowsSectors, ""};
+                                   });
+  gate->count_down();
+  ASSERT_EQ(sights.size(), 3u);
+  EXPECT_EQ(sights.at("/a").condition, StoreCondition::kShowsSectors);
+  EXPECT_EQ(sights.at("/b").condition, StoreCondition::kShowsSectors);
+  EXPECT_EQ(sights.at("/hung").condition, StoreCondition::kNotAnswering);
 }
 
 TEST(SpaceTest, IsAskedOfTheFileSystem) {

@@ -73,6 +73,8 @@ class Index final : public Locator {
 
   // How many rows name each store for the replica.  Reads the whole index: off the event loop.
   absl::StatusOr<std::map<std::string, std::uint64_t>> CountByStore() const;
+  // How many sectors have a replica or a cache in each store, each sector counted once a store.
+  absl::StatusOr<std::map<std::string, std::uint64_t>> CountSectorsIn() const;
 
  private:
   explicit Index(store::Store& store) : store_(store) {}

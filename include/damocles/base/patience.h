@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// For calls that a dead file system never answers.
 
 #pragma once
 
@@ -12,10 +14,11 @@
 
 #include "absl/time/time.h"
 
-namespace damocles::manager {
+namespace damocles {
 
 // What `work` returns, or nullopt if it has not returned within `patience`: then its thread is left
-// behind, so `work` must own what it uses.  Blocks; for the start, before there is an event loop.
+// behind, so `work` must own what it uses.  nullopt also if the system gives no thread.  Blocks:
+// not for an event loop.
 template <typename T>
 std::optional<T> Within(absl::Duration patience, std::function<T()> work) {
   const auto task = std::make_shared<std::packaged_task<T()>>(std::move(work));
@@ -31,4 +34,4 @@ std::optional<T> Within(absl::Duration patience, std::function<T()> work) {
   return result.get();
 }
 
-}  // namespace damocles::manager
+}  // namespace damocles
