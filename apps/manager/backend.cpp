@@ -16,7 +16,6 @@
 namespace damocles::manager {
 namespace {
 
-constexpr std::size_t kProofBytes = 192;
 constexpr kj::Duration kProgressInterval = 200 * kj::MILLISECONDS;
 // A file system that lives answers in milliseconds.
 constexpr kj::Duration kSpacePatience = 3 * kj::SECONDS;
@@ -43,13 +42,15 @@ rpc::DeadlineSummary SummaryOf(const poster::DeadlineRecord& record) {
   summary.skipped_sectors = record.skipped_count;
   const std::vector<poster::SkippedSector>& skipped = record.skipped;
   for (const poster::PartitionBatch& batch : record.batches) {
-    rpc::BatchSummary out{.partitions = batch.partitions,
-                          .state = std::string(poster::Name(batch.state)),
-                          .job_id = batch.job_id,
-                          .message_cid = batch.message.cid ? batch.message.cid->ToString() : "",
-                          .skipped = {},
-                          .error = batch.note,
-                          .proofs = static_cast<std::uint32_t>(batch.proof.size() / kProofBytes)};
+    rpc::BatchSummary out{
+        .chain_partitions = {},
+        .state = std::string(poster::Name(batch.state)),
+        .job_id = batch.job_id,
+        .message_cid = batch.message.cid ? batch.message.cid->ToString() : "",
+        .skipped = {},
+        .error = batch.note,
+        .proofs = static_cast<std::uint32_t>(batch.proof.size() / filecoin::kProofPartitionBytes)};
+    for (const std::uint64_t index : batch.partitions) out.chain_partitions.emplace_back(index);
     for (const poster::SkippedSector& sector : skipped) {
       for (const std::uint64_t partition : batch.partitions) {
         if (partition == sector.partition) {

@@ -431,6 +431,14 @@ absl::Status ChainCore::Start() {
       return absl::InvalidArgumentError(absl::StrFormat(
           "miner f0%d: partition_sectors and period_shift must not be below 1 and 0", miner.id));
     }
+    // The actor allows one partition of a proof for each of the chain's: with more sectors in one
+    // than a proof's holds, nothing could be proven.
+    if (const auto most = filecoin::WindowPartitionSectors(size);
+        identity.partition_sectors > most) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "miner f0%d: partition_sectors %d: a proof of its sector size shows at most %d", miner.id,
+          identity.partition_sectors, most));
+    }
     identity.balance = filecoin::Fil(100'000);
     const ChainEpoch first_open = ChainEpoch(0) + config.first_open + shift;
     MinerState state = MakeMiner(

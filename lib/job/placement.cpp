@@ -30,15 +30,15 @@ std::optional<WorkerSpeed> Queue::Measure(const JobRecord& record, std::uint64_t
     // Begun before this process could hear of its end: the proof may have waited for us.
     if (live.started_at < receiving_since_) return std::nullopt;
     const absl::Duration took = (clock_.Now() - live.started_at) /
-                                static_cast<std::int64_t>(record.spec->partitions.size());
+                                static_cast<std::int64_t>(ProofPartitionsOf(*record.spec).Count());
     if (took <= absl::ZeroDuration()) return std::nullopt;
     WorkerSpeed speed{.worker = std::string(worker),
                       .proof_type = record.spec->proof_type,
-                      .per_partition = took,
+                      .per_proof_partition = took,
                       .samples = 1};
     if (const auto known = speeds_.find({speed.worker, speed.proof_type}); known != speeds_.end()) {
-      speed.per_partition =
-          known->second.per_partition * (1 - kNewestWeight) + took * kNewestWeight;
+      speed.per_proof_partition =
+          known->second.per_proof_partition * (1 - kNewestWeight) + took * kNewestWeight;
       speed.samples = known->second.samples + 1;
     }
     return speed;
@@ -54,14 +54,14 @@ std::vector<WorkerSpeed> Queue::Speeds() const {
 
 // By this worker's own speed, else by the mean of all that were measured.
 std::optional<absl::Duration> Queue::Expected(std::string_view worker, const JobSpec& spec) const {
-  const auto partitions = static_cast<std::int64_t>(spec.partitions.size());
+  const auto partitions = static_cast<std::int64_t>(ProofPartitionsOf(spec).Count());
   const auto own = speeds_.find({std::string(worker), spec.proof_type});
-  if (own != speeds_.end()) return own->second.per_partition * partitions;
+  if (own != speeds_.end()) return own->second.per_proof_partition * partitions;
   absl::Duration sum;
   std::int64_t count = 0;
   for (const auto& [key, speed] : speeds_) {
     if (key.second != spec.proof_type) continue;
-    sum += speed.per_partition;
+    sum += speed.per_proof_partition;
     ++count;
   }
   if (count == 0) return std::nullopt;

@@ -23,7 +23,9 @@ constexpr std::string_view kDamagedPrefix = "job/damaged/";
 constexpr std::string_view kSpeedPrefix = "job/speed/";
 constexpr std::string_view kLastAttemptKey = "job/last-attempt";
 constexpr std::uint32_t kFormat = 1;
-constexpr std::size_t kProofBytesPerPartition = 192;
+// Format 1 had times per chain partition, of which a proof may have fewer partitions: too little,
+// and a spare that starts by it starts too late.
+constexpr std::uint8_t kSpeedFormat = 2;
 
 std::string Key(std::string_view prefix, std::string_view rest) {
   return absl::StrFormat("%s%s", prefix, rest);
@@ -44,24 +46,28 @@ std::vector<std::string> StoresOf(const JobSpec& spec) {
 
 Bytes EncodeSpeed(const WorkerSpeed& speed) {
   Encoder out;
-  out.U8(1);
+  out.U8(kSpeedFormat);
   out.String(speed.worker);
   out.I64(filecoin::ToNumber(speed.proof_type));
-  out.I64(absl::ToInt64Microseconds(speed.per_partition));
+  out.I64(absl::ToInt64Microseconds(speed.per_proof_partition));
   out.U64(speed.samples);
   return out.Take();
 }
 
-absl::StatusOr<WorkerSpeed> DecodeSpeed(ByteSpan bytes) {
+// nullopt: of format 1.  Such a worker is measured anew by its next proof, which takes the row
+// over.
+absl::StatusOr<std::optional<WorkerSpeed>> DecodeSpeed(ByteSpan bytes) {
   Decoder in(bytes);
-  if (in.U8() != 1) in.Fail("not a format number");
+  const std::uint8_t format = in.U8();
+  if (format < 1 || format > kSpeedFormat) in.Fail("not a format number");
   WorkerSpeed speed;
   speed.worker = in.String(1 << 20);
   speed.proof_type = static_cast<filecoin::PoStProofType>(in.I64());
-  speed.per_partition = absl::Microseconds(in.I64());
+  speed.per_proof_partition = absl::Microseconds(in.I64());
   speed.samples = in.U64();
   DAMOCLES_RETURN_IF_ERROR(in.Finish());
-  return speed;
+  if (format < kSpeedFormat) return std::optional<WorkerSpeed>();
+  return std::optional<WorkerSpeed>(std::move(speed));
 }
 
 std::string SpeedKeyText(const WorkerSpeed& speed) {
@@ -133,13 +139,14 @@ absl::Status Queue::LoadJobs() {
 absl::Status Queue::LoadSpeeds() {
   DAMOCLES_ASSIGN_OR_RETURN(const auto rows, store::List(store_, kSpeedPrefix));
   for (const store::Entry& row : rows) {
-    absl::StatusOr<WorkerSpeed> speed = DecodeSpeed(AsBytes(row.value));
+    absl::StatusOr<std::optional<WorkerSpeed>> speed = DecodeSpeed(AsBytes(row.value));
     if (!speed.ok()) {
       LogWarning("job", "speed_row_unreadable", {{"row", row.key}, {"reason", speed.status()}});
       continue;
     }
-    auto& place = speeds_[{speed->worker, speed->proof_type}];
-    place = *std::move(speed);
+    if (!speed->has_value()) continue;
+    auto& place = speeds_[{(*speed)->worker, (*speed)->proof_type}];
+    place = **std::move(speed);
   }
   return absl::OkStatus();
 }
@@ -291,10 +298,12 @@ absl::StatusOr<Verdict> Queue::FinishProven(const JobId& id, std::uint64_t attem
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return NoSuchJob(id);
   const JobRecord& record = at->second.record;
-  const std::size_t want = kProofBytesPerPartition * record.spec->partitions.size();
-  if (proof.size() != want) {
-    return absl::InvalidArgumentError(absl::StrFormat("job %s: the proof has %d bytes, want %d",
-                                                      id.ToString(), proof.size(), want));
+  const filecoin::ProofPartitions partitions = ProofPartitionsOf(*record.spec);
+  if (proof.size() != partitions.ProofBytes()) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "job %s: the proof has %d bytes, want %d for %d sectors (%d partitions of the proof)",
+        id.ToString(), proof.size(), partitions.ProofBytes(), record.spec->sectors.size(),
+        partitions.Count()));
   }
   store::Batch batch;
   const std::optional<WorkerSpeed> speed = Measure(record, attempt, worker);

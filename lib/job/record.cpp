@@ -20,7 +20,8 @@ constexpr std::uint8_t kRecordFormat = 2;
 constexpr std::uint8_t kFormatWithInstances = 2;
 
 constexpr std::size_t kTextBytesMax = 1 << 20;
-constexpr std::size_t kProofBytesMax = kPartitionsMax * 192;
+// The smallest circuits hold two sectors.
+constexpr std::size_t kProofBytesMax = filecoin::ProofPartitionsFor(kSectorsMax, 2).ProofBytes();
 constexpr std::size_t kWorkersMax = 100'000;
 
 absl::Status NewerFormat(std::string_view what, std::uint8_t found, std::uint8_t known) {
@@ -104,8 +105,10 @@ Bytes EncodeSpec(const JobSpec& spec) {
   out.U64(spec.miner);
   out.I64(filecoin::ToNumber(spec.proof_type));
   out.U64(spec.deadline_index);
-  out.Count(spec.partitions.size());
-  for (const std::uint64_t partition : spec.partitions) out.U64(partition);
+  out.Count(spec.chain_partitions.size());
+  for (const filecoin::ChainPartition partition : spec.chain_partitions) {
+    out.U64(partition.Index());
+  }
   out.I64(spec.open.Value());
   out.I64(spec.close.Value());
   out.Time(spec.close_time);
@@ -142,8 +145,10 @@ absl::StatusOr<JobSpec> DecodeSpec(ByteSpan bytes) {
   spec.miner = in.U64();
   spec.proof_type = static_cast<filecoin::PoStProofType>(in.I64());
   spec.deadline_index = in.U64();
-  spec.partitions.resize(in.Count(8, kPartitionsMax));
-  for (std::uint64_t& partition : spec.partitions) partition = in.U64();
+  spec.chain_partitions.resize(in.Count(8, kChainPartitionsMax));
+  for (filecoin::ChainPartition& partition : spec.chain_partitions) {
+    partition = filecoin::ChainPartition(in.U64());
+  }
   spec.open = filecoin::ChainEpoch(in.I64());
   spec.close = filecoin::ChainEpoch(in.I64());
   spec.close_time = in.Time();

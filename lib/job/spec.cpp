@@ -27,14 +27,17 @@ absl::Status ValidateSpec(const JobSpec& spec) {
   if (!filecoin::IsRegistered(spec.proof_type) || !filecoin::IsWindow(spec.proof_type)) {
     return Broken(spec, "its proof type is not that of a window proof");
   }
-  if (spec.partitions.empty()) return Broken(spec, "no partitions");
-  if (spec.partitions.size() > kPartitionsMax) return Broken(spec, "too many partitions");
+  if (spec.chain_partitions.empty()) return Broken(spec, "no partitions");
+  if (spec.chain_partitions.size() > kChainPartitionsMax)
+    return Broken(spec, "too many partitions");
   if (spec.sectors.empty()) return Broken(spec, "no sectors to prove");
   if (spec.sectors.size() > kSectorsMax) return Broken(spec, "too many sectors");
   if (spec.close <= spec.open) return Broken(spec, "it closes before it opens");
-  const auto not_ascending = [](std::uint64_t a, std::uint64_t b) { return a >= b; };
-  if (std::adjacent_find(spec.partitions.begin(), spec.partitions.end(), not_ascending) !=
-      spec.partitions.end()) {
+  const auto not_ascending = [](filecoin::ChainPartition a, filecoin::ChainPartition b) {
+    return a >= b;
+  };
+  if (std::adjacent_find(spec.chain_partitions.begin(), spec.chain_partitions.end(),
+                         not_ascending) != spec.chain_partitions.end()) {
     return Broken(spec, "its partitions do not ascend");
   }
   if (std::adjacent_find(spec.sectors.begin(), spec.sectors.end(),
@@ -51,6 +54,10 @@ absl::Status ValidateSpec(const JobSpec& spec) {
     }
   }
   return absl::OkStatus();
+}
+
+filecoin::ProofPartitions ProofPartitionsOf(const JobSpec& spec) {
+  return filecoin::WindowProofPartitions(spec.proof_type, spec.sectors.size());
 }
 
 absl::StatusOr<JobId> JobId::Parse(std::string_view text) {
@@ -78,8 +85,10 @@ Bytes32 WorkDigest(const JobSpec& spec) {
   work.U64(spec.miner);
   work.I64(filecoin::ToNumber(spec.proof_type));
   work.I64(spec.open.Value());
-  work.Count(spec.partitions.size());
-  for (const std::uint64_t partition : spec.partitions) work.U64(partition);
+  work.Count(spec.chain_partitions.size());
+  for (const filecoin::ChainPartition partition : spec.chain_partitions) {
+    work.U64(partition.Index());
+  }
   work.Raw(spec.randomness);
   work.Count(spec.sectors.size());
   for (const JobSector& sector : spec.sectors) {

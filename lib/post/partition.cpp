@@ -15,9 +15,10 @@
 
 namespace damocles::post {
 
-std::uint64_t PartitionCount(const CircuitShape& circuit, std::uint64_t sectors) {
-  if (circuit.kind == PostKind::kWinning || sectors == 0) return 1;
-  return (sectors + circuit.sectors - 1) / circuit.sectors;
+filecoin::ProofPartitions PartitionCount(const CircuitShape& circuit, std::uint64_t sectors) {
+  // The one sector of a winning proof fills its circuit.
+  const bool winning = circuit.kind == PostKind::kWinning;
+  return filecoin::ProofPartitionsFor(winning ? 1 : sectors, winning ? 1 : circuit.sectors);
 }
 
 absl::StatusOr<std::vector<ChallengedSector>> ChallengeSectors(

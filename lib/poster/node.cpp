@@ -58,15 +58,16 @@ Node::Result<Bytes32> Node::ChallengeRandomness(filecoin::ActorId miner, ChainEp
       filecoin::MinerEntropy(miner), std::move(key));
 }
 
-Node::Result<filecoin::PoStProofType> Node::ProofTypeOf(filecoin::ActorId miner, TipSetKey key) {
+Node::Result<chain::MinerInfo> Node::InfoOf(filecoin::ActorId miner, TipSetKey key) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(
-      const chain::MinerInfo info,
-      co_await api_.StateMinerInfo(Address::FromId(miner), std::move(key)));
+      chain::MinerInfo info, co_await api_.StateMinerInfo(Address::FromId(miner), std::move(key)));
   if (!filecoin::IsRegistered(info.window_post_proof_type)) {
     co_return absl::DataLossError(absl::StrFormat("miner f0%d has the unknown proof type %d", miner,
                                                   filecoin::ToNumber(info.window_post_proof_type)));
   }
-  co_return filecoin::ToV1_1(info.window_post_proof_type);
+  DAMOCLES_CO_ASSIGN_OR_RETURN(info.window_post_proof_type,
+                               filecoin::ToV1_1(info.window_post_proof_type));
+  co_return info;
 }
 
 Node::Result<std::vector<PlannedSector>> Node::SectorsOf(filecoin::ActorId miner, BitField numbers,
@@ -107,8 +108,9 @@ Node::Result<event::InputsRead> Node::ReadInputs(filecoin::ActorId miner,
   event::InputsRead out;
   DAMOCLES_CO_ASSIGN_OR_RETURN(out.randomness,
                                co_await ChallengeRandomness(miner, question.challenge, head.Key()));
-  DAMOCLES_CO_ASSIGN_OR_RETURN(out.proof_type, co_await ProofTypeOf(miner, at.Key()));
-  out.partition_sectors = filecoin::WindowPartitionSectors(filecoin::SectorSizeOf(out.proof_type));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::MinerInfo info, co_await InfoOf(miner, at.Key()));
+  out.proof_type = info.window_post_proof_type;
+  out.partition_sectors = info.window_post_partition_sectors;
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const std::vector<chain::Partition> partitions,
       co_await api_.StateMinerPartitions(address, question.deadline_index, at.Key()));
@@ -303,7 +305,8 @@ Node::Result<recovery::FaultsRead> Node::ReadFaults(filecoin::ActorId miner,
     out.partitions.push_back(std::move(partition));
   }
   if (!out.partitions.empty()) {
-    DAMOCLES_CO_ASSIGN_OR_RETURN(out.proof_type, co_await ProofTypeOf(miner, head.Key()));
+    DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::MinerInfo info, co_await InfoOf(miner, head.Key()));
+    out.proof_type = info.window_post_proof_type;
   }
   co_return out;
 }

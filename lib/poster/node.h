@@ -81,7 +81,8 @@ class Node {
                                     filecoin::TipSetKey key);
   Result<std::vector<PlannedSector>> SectorsOf(filecoin::ActorId miner, filecoin::BitField numbers,
                                                filecoin::TipSetKey key);
-  Result<filecoin::PoStProofType> ProofTypeOf(filecoin::ActorId miner, filecoin::TipSetKey key);
+  // With the proof type of today's network.
+  Result<chain::MinerInfo> InfoOf(filecoin::ActorId miner, filecoin::TipSetKey key);
   Result<filecoin::SignedMessage> Push(filecoin::ActorId miner, std::uint64_t method,
                                        filecoin::Address from, Bytes params, std::int64_t gas_limit,
                                        chain::Uuid uuid, FeePolicy fees);

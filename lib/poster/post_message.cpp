@@ -22,7 +22,7 @@ job::JobSpec SpecOf(const DeadlineRecord& record, const PartitionBatch& batch, c
   spec.miner = record.miner;
   spec.proof_type = record.proof_type;
   spec.deadline_index = record.deadline.index;
-  spec.partitions = batch.partitions;
+  for (const std::uint64_t index : batch.partitions) spec.chain_partitions.emplace_back(index);
   spec.open = record.deadline.open;
   spec.close = record.deadline.close;
   spec.close_time = now.TimeOf(record.deadline.close);

@@ -50,7 +50,7 @@ SectorResult ProveSector(const PostClaim& claim, const post::ChallengedSector& s
 std::vector<std::vector<bls12_381::Fr>> InputsOfPartitions(
     const post::CircuitShape& circuit, std::span<const post::ChallengedSector> challenged) {
   std::vector<std::vector<bls12_381::Fr>> inputs;
-  const std::uint64_t count = post::PartitionCount(circuit, challenged.size());
+  const std::uint64_t count = post::PartitionCount(circuit, challenged.size()).Count();
   for (std::uint64_t i = 0; i < count; ++i) {
     inputs.push_back(post::PublicInputs(circuit, post::PartitionOf(circuit, challenged, i)));
   }
@@ -148,7 +148,7 @@ absl::StatusOr<bool> VerifyPost(const PostClaim& claim,
   DAMOCLES_ASSIGN_OR_RETURN(
       const std::vector<post::ChallengedSector> challenged,
       post::ChallengeSectors(claim.circuit, claim.version, claim.randomness, sectors));
-  const std::uint64_t partitions = post::PartitionCount(claim.circuit, challenged.size());
+  const std::uint64_t partitions = post::PartitionCount(claim.circuit, challenged.size()).Count();
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<groth16::Proof> proofs,
                             groth16::ProofsFromBytes(proof, partitions));
   return verifier.VerifyAll(proofs, InputsOfPartitions(claim.circuit, challenged), random, pool);
@@ -192,7 +192,7 @@ absl::StatusOr<std::vector<PartitionProof>> PostProver::Prove(
     std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
     const std::atomic<bool>& cancelled) {
   DAMOCLES_CHECK(challenged.size() == proofs.size());
-  const std::uint64_t count = post::PartitionCount(claim.circuit, challenged.size());
+  const std::uint64_t count = post::PartitionCount(claim.circuit, challenged.size()).Count();
   if (!options.blindings.empty() && options.blindings.size() != count) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%d pairs of blinding for %d partitions", options.blindings.size(), count));

@@ -52,6 +52,19 @@ void WriteNumbers(const std::vector<std::uint64_t>& numbers, List list) {
   for (unsigned i = 0; i < numbers.size(); ++i) list.set(i, numbers[i]);
 }
 
+template <typename List>
+std::vector<filecoin::ChainPartition> ReadPartitions(List list) {
+  std::vector<filecoin::ChainPartition> partitions;
+  partitions.reserve(list.size());
+  for (const std::uint64_t index : list) partitions.emplace_back(index);
+  return partitions;
+}
+
+template <typename List>
+void WritePartitions(const std::vector<filecoin::ChainPartition>& partitions, List list) {
+  for (unsigned i = 0; i < partitions.size(); ++i) list.set(i, partitions[i].Index());
+}
+
 unsigned Size(std::size_t count) {
   return static_cast<unsigned>(count);
 }
@@ -89,7 +102,7 @@ void Write(const job::Assignment& assignment, schema::Assignment::Builder out) {
   to.setMiner(spec.miner);
   to.setProofType(Number(spec.proof_type));
   to.setDeadlineIndex(spec.deadline_index);
-  WriteNumbers(spec.partitions, to.initPartitions(Size(spec.partitions.size())));
+  WritePartitions(spec.chain_partitions, to.initPartitions(Size(spec.chain_partitions.size())));
   to.setOpenEpoch(spec.open.Value());
   to.setCloseEpoch(spec.close.Value());
   to.setCloseUnixMs(ToUnixMs(assignment.close_time));
@@ -114,7 +127,7 @@ absl::StatusOr<job::Assignment> Read(schema::Assignment::Reader in) {
   spec.miner = from.getMiner();
   DAMOCLES_ASSIGN_OR_RETURN(spec.proof_type, ReadProofType(from.getProofType()));
   spec.deadline_index = from.getDeadlineIndex();
-  spec.partitions = ReadNumbers(from.getPartitions());
+  spec.chain_partitions = ReadPartitions(from.getPartitions());
   spec.open = filecoin::ChainEpoch(from.getOpenEpoch());
   spec.close = filecoin::ChainEpoch(from.getCloseEpoch());
   spec.close_time = FromUnixMs(from.getCloseUnixMs());
@@ -196,7 +209,7 @@ void Write(const job::JobRecord& record, std::uint32_t tries_max, schema::Job::B
   out.setMiner(spec.miner);
   out.setProofType(Number(spec.proof_type));
   out.setDeadlineIndex(spec.deadline_index);
-  WriteNumbers(spec.partitions, out.initPartitions(Size(spec.partitions.size())));
+  WritePartitions(spec.chain_partitions, out.initPartitions(Size(spec.chain_partitions.size())));
   out.setOpenEpoch(spec.open.Value());
   out.setCloseEpoch(spec.close.Value());
   out.setCloseUnixMs(ToUnixMs(record.close_time));
@@ -234,7 +247,7 @@ absl::StatusOr<JobInfo> Read(schema::Job::Reader in) {
   info.miner = in.getMiner();
   DAMOCLES_ASSIGN_OR_RETURN(info.proof_type, ReadProofType(in.getProofType()));
   info.deadline_index = in.getDeadlineIndex();
-  info.partitions = ReadNumbers(in.getPartitions());
+  info.chain_partitions = ReadPartitions(in.getPartitions());
   info.open_epoch = in.getOpenEpoch();
   info.close_epoch = in.getCloseEpoch();
   info.close_time = FromUnixMs(in.getCloseUnixMs());
@@ -313,7 +326,7 @@ void Write(const DeadlineSummary& summary, schema::DeadlineRecord::Builder out) 
   for (unsigned i = 0; i < summary.batches.size(); ++i) {
     const BatchSummary& from = summary.batches[i];
     auto to = batches[i];
-    WriteNumbers(from.partitions, to.initPartitions(Size(from.partitions.size())));
+    WritePartitions(from.chain_partitions, to.initPartitions(Size(from.chain_partitions.size())));
     to.setState(from.state.c_str());
     to.setJobId(from.job_id.c_str());
     to.setMessageCid(from.message_cid.c_str());
@@ -339,7 +352,7 @@ DeadlineSummary Read(schema::DeadlineRecord::Reader in) {
                           .confirmed_epoch = in.getConfirmedEpoch(),
                           .skipped_sectors = in.getSkippedSectors()};
   for (const auto batch : in.getBatches()) {
-    summary.batches.push_back({.partitions = ReadNumbers(batch.getPartitions()),
+    summary.batches.push_back({.chain_partitions = ReadPartitions(batch.getPartitions()),
                                .state = ToString(batch.getState()),
                                .job_id = ToString(batch.getJobId()),
                                .message_cid = ToString(batch.getMessageCid()),

@@ -30,6 +30,11 @@ struct ProofOutcome {
 
 }  // namespace
 
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
+         absl::IsOutOfRange(status) || absl::IsUnimplemented(status);
+}
+
 struct Agent::Work {
   RunningJob info;
   std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
@@ -299,14 +304,20 @@ async::Task<void> Agent::Allocating(Link& link) {
 async::Task<absl::Status> Agent::Deliver(Link& link, StoredResult result) {
   const std::shared_ptr<Session> session = link.session;
   if (session == nullptr) co_return absl::UnavailableError("not connected");
-  const auto receipt = co_await session->Finish(result.attempt, result.proof);
-  if (!receipt.ok()) co_return receipt.status();
+  auto receipt = co_await session->Finish(result.attempt, result.proof);
+  if (!receipt.ok()) {
+    if (!IsRefusal(receipt.status())) co_return receipt.status();
+    receipt = Receipt{.refusal = receipt.status().ToString()};
+  }
   if (!receipt->refusal.empty()) {
-    LogError("worker", "proof_refused",
-             {{"job", result.attempt.job.ToString()},
-              {"manager", result.manager},
-              {"reason", receipt->refusal},
-              {"do", "check this machine's memory and parameters (damocles-prover params check)"}});
+    LogError(
+        "worker", "proof_refused",
+        {{"job", result.attempt.job.ToString()},
+         {"manager", result.manager},
+         {"reason", receipt->refusal},
+         {"do",
+          "run the same release of damocles on manager and worker; check this machine's memory and "
+          "parameters (damocles-prover params check)"}});
   } else {
     LogInfo("worker", receipt->accepted ? "proof_delivered" : "proof_not_needed",
             {{"job", result.attempt.job.ToString()}, {"manager", result.manager}});
@@ -463,6 +474,12 @@ async::Task<void> Agent::Report(Link& link, std::shared_ptr<Work> work, absl::Ti
       }
     }
     if (told.ok()) co_return;
+    if (IsRefusal(told)) {
+      LogError(
+          "worker", "report_refused",
+          {{"job", attempt.job.ToString()}, {"manager", link.manager->Name()}, {"reason", told}});
+      co_return;
+    }
     co_await Sleep(kReportRetry);
   }
 }

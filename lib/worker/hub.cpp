@@ -188,12 +188,13 @@ class Hub::HubSession final : public Session {
     const auto valid = co_await kj::mv(verifying);
     std::string why;
     if (valid.ok() && *valid) {
-      DAMOCLES_CO_ASSIGN_OR_RETURN(
-          const job::Verdict verdict,
-          state->queue.FinishProven(attempt.job, attempt.attempt, name, std::move(proof)));
-      co_return Receipt{.accepted = verdict == job::Verdict::kAccepted};
-    }
-    if (valid.ok()) {
+      const auto verdict =
+          state->queue.FinishProven(attempt.job, attempt.attempt, name, std::move(proof));
+      if (verdict.ok()) co_return Receipt{.accepted = *verdict == job::Verdict::kAccepted};
+      if (!IsRefusal(verdict.status())) co_return verdict.status();
+      if (absl::IsNotFound(verdict.status())) co_return Receipt{};  // removed while we verified
+      why = std::string(verdict.status().message());
+    } else if (valid.ok()) {
       why = "the proof does not verify";
     } else if (absl::IsInvalidArgument(valid.status())) {
       why = absl::StrFormat("the proof is malformed: %s", std::string(valid.status().message()));
@@ -203,20 +204,20 @@ class Hub::HubSession final : public Session {
                {{"job", attempt.job.ToString()}, {"error", valid.status()}});
       co_return valid.status();
     }
-    LogError("worker", "wrong_proof_refused",
-             {{"worker", name}, {"job", attempt.job.ToString()}, {"reason", why}});
     DAMOCLES_CO_RETURN_IF_ERROR(
-        state->queue.Fail(attempt.job, attempt.attempt, name, why, job::FailureKind::kWrongProof)
-            .status());
+        Refuse(*state, name, attempt, "wrong_proof_refused", why, job::FailureKind::kWrongProof));
     co_return Receipt{.refusal = why};
   }
 
   async::Task<absl::Status> ReportFaults(AttemptId attempt,
                                          std::vector<job::SectorFault> faults) override {
     Reported(attempt);
-    co_return ForgetUnknown(
-        state_->queue.FinishFaults(attempt.job, attempt.attempt, name_, std::move(faults))
-            .status());
+    const absl::Status status =
+        state_->queue.FinishFaults(attempt.job, attempt.attempt, name_, std::move(faults)).status();
+    if (absl::IsNotFound(status) || !IsRefusal(status)) co_return ForgetUnknown(status);
+    DAMOCLES_CO_RETURN_IF_ERROR(Refuse(*state_, name_, attempt, "wrong_report_refused",
+                                       std::string(status.message()), job::FailureKind::kAttempt));
+    co_return status;
   }
 
   async::Task<absl::Status> Fail(AttemptId attempt, job::FailureKind kind,
@@ -247,6 +248,22 @@ class Hub::HubSession final : public Session {
   void Reported(const AttemptId& attempt) {
     // A report of an older process says nothing about the present one.
     if (Seen().ok()) Self().pending.erase(attempt.attempt);
+  }
+
+  // A result that cannot be right, however often it is brought: the attempt ends with it.
+  static absl::Status Refuse(State& state, const std::string& worker, const AttemptId& attempt,
+                             std::string_view event, const std::string& why,
+                             job::FailureKind kind) {
+    LogError("worker", event,
+             {{"worker", worker},
+              {"job", attempt.job.ToString()},
+              {"attempt", attempt.attempt},
+              {"reason", why},
+              {"do",
+               "run the same release of damocles on manager and worker; check the worker's "
+               "memory and parameters (damocles-prover params check)"}});
+    return ForgetUnknown(
+        state.queue.Fail(attempt.job, attempt.attempt, worker, why, kind).status());
   }
 
   // Of a job that was removed nobody needs to hear.

@@ -211,20 +211,31 @@ TEST(KeptFilesTest, SectorIndexRow1) {
   EXPECT_EQ(found->cache_store, "store-2");
 }
 
+// Only the queue writes them: rows of "worker-1", 2 KiB proofs, 1.5 s each, 12 of them.
+std::string SpeedRow(char format) {
+  return format + std::string(
+                      "\x08\x00\x00\x00worker-1\x0a\x00\x00\x00\x00\x00\x00\x00"
+                      "\x60\xe3\x16\x00\x00\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00",
+                      36);
+}
+
+// Its time is of another kind: the worker is not measured yet.
 TEST(KeptFilesTest, WorkerSpeed1) {
-  // Only the queue writes it; this is the row of "worker-1", 2 KiB proofs, 1.5 s each, 12 of them.
-  const std::string fresh(
-      "\x01\x08\x00\x00\x00worker-1\x0a\x00\x00\x00\x00\x00\x00\x00"
-      "\x60\xe3\x16\x00\x00\x00\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00",
-      37);
   const auto rows = store::OpenMemoryStore();
-  ASSERT_OK(store::Put(*rows, "job/speed/10/worker-1", Kept("job/speed-1.bin", fresh)));
+  ASSERT_OK(store::Put(*rows, "job/speed/10/worker-1", Kept("job/speed-1.bin", SpeedRow(1))));
+  ASSERT_OK_AND_ASSIGN(const auto queue, job::Queue::Open(*rows, SystemClock(), job::Policy{}));
+  EXPECT_TRUE(queue->Speeds().empty());
+}
+
+TEST(KeptFilesTest, WorkerSpeed2) {
+  const auto rows = store::OpenMemoryStore();
+  ASSERT_OK(store::Put(*rows, "job/speed/10/worker-1", Kept("job/speed-2.bin", SpeedRow(2))));
   ASSERT_OK_AND_ASSIGN(const auto queue, job::Queue::Open(*rows, SystemClock(), job::Policy{}));
   const std::vector<job::WorkerSpeed> speeds = queue->Speeds();
   ASSERT_EQ(speeds.size(), 1u);
   EXPECT_EQ(speeds[0].worker, "worker-1");
   EXPECT_EQ(filecoin::ToNumber(speeds[0].proof_type), 10);
-  EXPECT_EQ(speeds[0].per_partition, absl::Milliseconds(1500));
+  EXPECT_EQ(speeds[0].per_proof_partition, absl::Milliseconds(1500));
   EXPECT_EQ(speeds[0].samples, 12u);
 }
 

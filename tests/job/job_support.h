@@ -19,7 +19,8 @@ inline JobSpec MakeSpec(std::uint64_t number, absl::Duration closes_in = absl::M
   spec.miner = 1000 + number % 3;
   spec.proof_type = filecoin::PoStProofType::kWindow32GiBV1_1;
   spec.deadline_index = number % 48;
-  spec.partitions = {0, 1};
+  // Two of the chain, one of the proof.
+  spec.chain_partitions = {filecoin::ChainPartition(0), filecoin::ChainPartition(1)};
   spec.open = filecoin::ChainEpoch(static_cast<std::int64_t>(5000 + 60 * number));
   spec.close = spec.open + filecoin::EpochDelta(60);
   spec.close_time = kStart + closes_in;
@@ -36,9 +37,9 @@ inline JobSpec MakeSpec(std::uint64_t number, absl::Duration closes_in = absl::M
   return spec;
 }
 
-// As long as a proof of MakeSpec's two partitions; the content is up to the test.
+// As long as a proof of MakeSpec's sectors; the content is up to the test.
 inline Bytes MakeProof(std::uint8_t content) {
-  return Bytes(std::size_t{2} * 192, content);
+  return Bytes(ProofPartitionsOf(MakeSpec(0)).ProofBytes(), content);
 }
 
 inline WorkerOffer MakeOffer(std::string name) {

@@ -222,7 +222,7 @@ TEST_F(QueueTest, LoneWorkerGetsItsFailedJobBackAtOnce) {
 }
 
 TEST_F(QueueTest, SlowWorkerGetsASpareByItsMeasuredSpeed) {
-  // a takes 8 minutes a partition, b 2.
+  // a takes 16 minutes, b 4.
   for (const auto& [worker, minutes] : {std::pair("a", 16), std::pair("b", 4)}) {
     const JobId id = Add(minutes == 16 ? 1 : 2, absl::Hours(1));
     const auto assignment = Ask(worker);
@@ -234,7 +234,7 @@ TEST_F(QueueTest, SlowWorkerGetsASpareByItsMeasuredSpeed) {
     ASSERT_OK(queue_->FinishProven(id, assignment->attempt, worker, MakeProof(1)));
   }
   ASSERT_EQ(queue_->Speeds().size(), 2u);
-  EXPECT_EQ(queue_->Speeds()[0].per_partition, absl::Minutes(8));
+  EXPECT_EQ(queue_->Speeds()[0].per_proof_partition, absl::Minutes(16));
 
   const absl::Duration passed = clock_.Now() - kStart;
   const JobId urgent = Add(3, passed + absl::Minutes(12));  // a needs 16
@@ -345,7 +345,7 @@ TEST_F(QueueTest, ForeignResultsAreJudged) {
   const auto assignment = Ask("a");
   constexpr auto kCode = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(queue_->FinishProven(id, assignment->attempt, "a", Bytes(191)),
-              StatusIs(kCode, "191 bytes, want 384"));
+              StatusIs(kCode, "191 bytes, want 192 for 3 sectors"));
   EXPECT_THAT(queue_->FinishFaults(id, assignment->attempt, "a", {}), StatusIs(kCode, "no faults"));
   EXPECT_THAT(queue_->FinishFaults(id, assignment->attempt, "a", {{8, "x"}}),
               StatusIs(kCode, "sector 8"));

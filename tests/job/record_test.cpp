@@ -58,7 +58,7 @@ TEST(JobRecordTest, RecordAndSpecSurviveTheirBytes) {
   const JobRecord record = FullRecord();
   ASSERT_OK_AND_ASSIGN(const JobSpec spec, DecodeSpec(EncodeSpec(*record.spec)));
   EXPECT_EQ(spec.sectors, record.spec->sectors);
-  EXPECT_EQ(spec.partitions, record.spec->partitions);
+  EXPECT_EQ(spec.chain_partitions, record.spec->chain_partitions);
   EXPECT_EQ(spec.close_time, record.spec->close_time);
   EXPECT_EQ(WorkDigest(spec), WorkDigest(*record.spec));
   ASSERT_OK_AND_ASSIGN(const JobRecord back,
@@ -210,7 +210,7 @@ TEST(JobIdTest, DependsOnTheWorkOnly) {
   EXPECT_TRUE(differs([](JobSpec& s) { s.miner = 9; }));
   EXPECT_TRUE(differs([](JobSpec& s) { s.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1; }));
   EXPECT_TRUE(differs([](JobSpec& s) { s.open = filecoin::ChainEpoch(1); }));
-  EXPECT_TRUE(differs([](JobSpec& s) { s.partitions = {0}; }));
+  EXPECT_TRUE(differs([](JobSpec& s) { s.chain_partitions = {filecoin::ChainPartition(0)}; }));
   EXPECT_TRUE(differs([](JobSpec& s) { s.randomness[31] ^= 1; }));
   EXPECT_TRUE(differs([](JobSpec& s) { s.sectors.pop_back(); }));
   EXPECT_TRUE(differs([](JobSpec& s) { s.sectors[0].comm_r[0] ^= 1; }));
@@ -227,8 +227,10 @@ TEST(JobSpecTest, BrokenSpecsAreRefused) {
   ASSERT_OK(ValidateSpec(MakeSpec(1)));
   constexpr auto kCode = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(why([](JobSpec& s) { s.sectors.clear(); }), StatusIs(kCode, "no sectors"));
-  EXPECT_THAT(why([](JobSpec& s) { s.partitions.clear(); }), StatusIs(kCode, "no partitions"));
-  EXPECT_THAT(why([](JobSpec& s) { s.partitions = {1, 1}; }), StatusIs(kCode, "ascend"));
+  EXPECT_THAT(why([](JobSpec& s) { s.chain_partitions.clear(); }),
+              StatusIs(kCode, "no partitions"));
+  EXPECT_THAT(why([](JobSpec& s) { s.chain_partitions.assign(2, filecoin::ChainPartition(1)); }),
+              StatusIs(kCode, "ascend"));
   EXPECT_THAT(why([](JobSpec& s) { s.sectors[1].number = 7; }), StatusIs(kCode, "ascend"));
   EXPECT_THAT(why([](JobSpec& s) { s.close = s.open; }), StatusIs(kCode, "closes before"));
   EXPECT_THAT(why([](JobSpec& s) { s.sectors[2].cache_store = ""; }), StatusIs(kCode, "sector 27"));

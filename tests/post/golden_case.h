@@ -174,7 +174,7 @@ inline void CheckCase(const nlohmann::json& golden, Sectors& sectors) {
   }
 
   const nlohmann::json& partitions = golden.at("partitions");
-  ASSERT_EQ(PartitionCount(circuit, challenged.size()), partitions.size());
+  ASSERT_EQ(PartitionCount(circuit, challenged.size()).Count(), partitions.size());
   std::size_t first = 0;
   for (std::size_t k = 0; k < partitions.size(); ++k) {
     SCOPED_TRACE(k);

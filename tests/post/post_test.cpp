@@ -122,14 +122,14 @@ TEST(PartitionTest, CircuitsOfTheNetwork) {
 TEST(PartitionTest, CountIsTheCeilingAndAtLeastOne) {
   const CircuitShape small = CircuitShapeOf(PostKind::kWindow, Tree(2));
   const CircuitShape large = CircuitShapeOf(PostKind::kWindow, Tree(32 * kGiBInKiB));
-  EXPECT_EQ(PartitionCount(small, 0), 1u);
-  EXPECT_EQ(PartitionCount(small, 1), 1u);
-  EXPECT_EQ(PartitionCount(small, 2), 1u);
-  EXPECT_EQ(PartitionCount(small, 3), 2u);
-  EXPECT_EQ(PartitionCount(large, 2349), 1u);
-  EXPECT_EQ(PartitionCount(large, 2350), 2u);
-  EXPECT_EQ(PartitionCount(large, 3 * 2349), 3u);
-  EXPECT_EQ(PartitionCount(CircuitShapeOf(PostKind::kWinning, Tree(2)), 1), 1u);
+  EXPECT_EQ(PartitionCount(small, 0).Count(), 1u);
+  EXPECT_EQ(PartitionCount(small, 1).Count(), 1u);
+  EXPECT_EQ(PartitionCount(small, 2).Count(), 1u);
+  EXPECT_EQ(PartitionCount(small, 3).Count(), 2u);
+  EXPECT_EQ(PartitionCount(large, 2349).Count(), 1u);
+  EXPECT_EQ(PartitionCount(large, 2350).Count(), 2u);
+  EXPECT_EQ(PartitionCount(large, 3 * 2349).Count(), 3u);
+  EXPECT_EQ(PartitionCount(CircuitShapeOf(PostKind::kWinning, Tree(2)), 1).Count(), 1u);
 }
 
 TEST(PartitionTest, SectorsAreSortedAndUniqueWhateverTheOrder) {
@@ -153,7 +153,7 @@ TEST(PartitionTest, LastSectorFillsTheLastPartition) {
   const CircuitShape circuit = CircuitShapeOf(PostKind::kWindow, Tree(2), 3);
   ASSERT_OK_AND_ASSIGN(const std::vector<ChallengedSector> all,
                        ChallengeSectors(circuit, ApiVersion::kV1_2, kRandomness, Commitments(4)));
-  ASSERT_EQ(PartitionCount(circuit, all.size()), 2u);
+  ASSERT_EQ(PartitionCount(circuit, all.size()).Count(), 2u);
   EXPECT_EQ(PartitionOf(circuit, all, 0).size(), 3u);
   const std::span<const ChallengedSector> last = PartitionOf(circuit, all, 1);
   ASSERT_EQ(last.size(), 1u);

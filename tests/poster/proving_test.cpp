@@ -11,6 +11,7 @@
 namespace damocles::poster {
 namespace {
 
+using filecoin::ChainPartition;
 using testing::Bench;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -234,7 +235,7 @@ TEST(ProvingTest, PartitionEmptiedByFaultsLeavesTheMessageAndIsLookedAtAgain) {
   bench.NameFaults("a", {3, 4});
   bench.JudgeFaults();
   const action::EnsureJob again = bench.EnsureJob();
-  EXPECT_THAT(again.spec.partitions, ElementsAre(0));
+  EXPECT_THAT(again.spec.chain_partitions, ElementsAre(ChainPartition(0)));
   EXPECT_THAT(Numbers(again.spec), ElementsAre(1, 2));
   bench.Prove();
   bench.unreadable = {4};
@@ -298,11 +299,11 @@ class OneByOneTest : public ::testing::Test {
 };
 
 TEST_F(OneByOneTest, SecondJobIsMadeWhenTheFirstIsProven) {
-  EXPECT_THAT(bench_.EnsureJob().spec.partitions, ElementsAre(0));
+  EXPECT_THAT(bench_.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(0)));
   bench_.Head(1028);
   EXPECT_FALSE(bench_.Has<action::EnsureJob>());
   bench_.Prove(0);
-  EXPECT_THAT(bench_.EnsureJob().spec.partitions, ElementsAre(1));
+  EXPECT_THAT(bench_.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(1)));
 }
 
 TEST_F(OneByOneTest, BatchThatGetsNowhereDoesNotBlock) {
@@ -312,7 +313,7 @@ TEST_F(OneByOneTest, BatchThatGetsNowhereDoesNotBlock) {
   view.outcome = JobOutcome::kExhausted;
   view.error = "out of memory";
   bench_.Do(event::JobChanged{std::nullopt, view});
-  EXPECT_THAT(bench_.EnsureJob().spec.partitions, ElementsAre(1));
+  EXPECT_THAT(bench_.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(1)));
 }
 
 TEST_F(OneByOneTest, UnreadableBatchDoesNotBlock) {
@@ -320,13 +321,13 @@ TEST_F(OneByOneTest, UnreadableBatchDoesNotBlock) {
   bench_.unreadable = {1, 2};
   bench_.NameFaults("a", {1, 2});
   bench_.JudgeFaults();
-  EXPECT_THAT(bench_.EnsureJob().spec.partitions, ElementsAre(1));
+  EXPECT_THAT(bench_.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(1)));
 }
 
 TEST_F(OneByOneTest, LittleTimeLeftProvesAllAtOnce) {
   bench_.EnsureJob();
   bench_.Head(1037);
-  EXPECT_THAT(bench_.EnsureJob().spec.partitions, ElementsAre(1));
+  EXPECT_THAT(bench_.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(1)));
 }
 
 TEST(ProvingTest, BatchesAreProvenAtTheSameTimeUnlessToldOtherwise) {

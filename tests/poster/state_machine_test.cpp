@@ -12,6 +12,7 @@
 namespace damocles::poster {
 namespace {
 
+using filecoin::ChainPartition;
 using testing::Bench;
 using ::testing::ElementsAre;
 using testing::Filled;
@@ -32,7 +33,7 @@ TEST(DeadlineMachineTest, QuietLifeGoesThroughAllStates) {
   const action::EnsureJob job = bench.EnsureJob();
   EXPECT_EQ(bench.State(), DeadlineState::kProving);
   EXPECT_THAT(Numbers(job.spec), ElementsAre(1, 2, 3, 4));
-  EXPECT_THAT(job.spec.partitions, ElementsAre(0, 1));
+  EXPECT_THAT(job.spec.chain_partitions, ElementsAre(ChainPartition(0), ChainPartition(1)));
   EXPECT_EQ(job.spec.randomness, bench.randomness);
   EXPECT_EQ(job.spec.close_time, bench.now.TimeOf(filecoin::ChainEpoch(1040)));
   bench.Prove();
@@ -155,7 +156,7 @@ TEST(DeadlineMachineTest, AllFaultyPartitionStaysOutOfTheMessage) {
   bench.Head(1027);
   bench.ReadInputs();
   bench.CheckSectors();
-  EXPECT_THAT(bench.EnsureJob().spec.partitions, ElementsAre(1));
+  EXPECT_THAT(bench.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(1)));
 }
 
 // ---------------------------------------------------------------- errors while preparing
@@ -224,7 +225,7 @@ TEST(DeadlineMachineTest, UnreadableSectorIsLookedAtTwiceThenSkippedAndReported)
   bench.ReadInputs();
   bench.CheckSectors();
   // Partition 1 is sound and does not wait.
-  EXPECT_THAT(bench.EnsureJob().spec.partitions, ElementsAre(1));
+  EXPECT_THAT(bench.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(1)));
   EXPECT_FALSE(bench.Has<action::CheckSectors>());
   bench.Pause(bench.policy.sector_recheck_delay);
   const auto again = bench.Need<action::CheckSectors>();
@@ -538,7 +539,7 @@ TEST(DeadlineMachineTest, PartitionsTheChainHasAreNotProven) {
   bench.Head(1031);
   bench.ReadInputs();
   bench.CheckSectors();
-  EXPECT_THAT(bench.EnsureJob().spec.partitions, ElementsAre(1));
+  EXPECT_THAT(bench.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(1)));
   ASSERT_EQ(bench.Record().batches.size(), 2u);
   EXPECT_EQ(bench.Batch(0).state, DeadlineState::kOnChain);
   EXPECT_TRUE(bench.Batch(0).posted_by_other);
@@ -561,7 +562,7 @@ TEST(DeadlineMachineTest, PartlyPostedBatchIsSplitAndTheRestProvenAlone) {
   bench.posted = {1};
   bench.Survey();
   EXPECT_FALSE(bench.Has<action::Send>());
-  EXPECT_THAT(bench.EnsureJob().spec.partitions, ElementsAre(0));
+  EXPECT_THAT(bench.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(0)));
   ASSERT_EQ(bench.Record().batches.size(), 2u);
   EXPECT_THAT(bench.Batch(1).partitions, ElementsAre(1));
   EXPECT_EQ(bench.Batch(1).state, DeadlineState::kOnChain);

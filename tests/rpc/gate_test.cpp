@@ -65,7 +65,8 @@ class FakeBackend final : public Backend {
     summary.deadline_index = 5;
     summary.state = "Confirmed";
     summary.batches.resize(1);
-    summary.batches[0].partitions = {0, 1};
+    summary.batches[0].chain_partitions = {filecoin::ChainPartition(0),
+                                           filecoin::ChainPartition(1)};
     summary.batches[0].state = "Confirmed";
     summary.batches[0].job_id = "x";
     summary.confirmed_epoch = 77;
@@ -251,7 +252,7 @@ TEST_F(GateTest, JobsAreListedResetAndRemoved) {
   ASSERT_EQ(unfinished.size(), 1U);
   EXPECT_EQ(unfinished[0].id, other);
   EXPECT_EQ(unfinished[0].state, JobState::kReadyToRun);
-  EXPECT_EQ(unfinished[0].partitions, (std::vector<std::uint64_t>{0, 1}));
+  EXPECT_EQ(unfinished[0].chain_partitions, MakeSpec(0).chain_partitions);
   EXPECT_EQ(unfinished[0].sectors, 3U);
   EXPECT_EQ(unfinished[0].created_at, kStart);
   EXPECT_EQ(unfinished[0].finished_at, absl::InfinitePast());
@@ -499,7 +500,7 @@ TEST_F(GateTest, AJobGoesAllTheWayOverTheSocket) {
   ASSERT_TRUE(Happens([&] { return queue_->Get(id)->state == JobState::kSucceeded; }));
   const job::JobRecord record = queue_->Get(id).value();
   EXPECT_EQ(record.worker, "w1");
-  EXPECT_EQ(record.proof.size(), 384U);
+  EXPECT_EQ(record.proof.size(), 192U);
   EXPECT_EQ(verifier_->accepted, 1);
   EXPECT_EQ(prover_->calls, 1);
 

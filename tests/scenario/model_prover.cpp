@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/randomness.h"
 #include "damocles/hash/blake2b.h"
@@ -12,17 +13,20 @@ namespace damocles::scenario {
 namespace {
 
 constexpr std::size_t kPartBytes = 64;
-constexpr std::size_t kParts = 3;  // 192 bytes
+constexpr std::size_t kParts = filecoin::kProofPartitionBytes / kPartBytes;
 
 Bytes ProofOf(const devnet::PostStatement& statement) {
   const std::uint64_t full =
       filecoin::WindowPartitionSectors(filecoin::SectorSizeOf(statement.proof_type));
+  const filecoin::ProofPartitions partitions =
+      filecoin::WindowProofPartitions(statement.proof_type, statement.sectors.size());
   Bytes out;
-  for (std::size_t first = 0; first < statement.sectors.size(); first += full) {
+  for (std::uint64_t partition = 0; partition < partitions.Count(); ++partition) {
+    const std::size_t first = partition * full;
     Bytes text(32, 0x56);  // the digest of the verifying key
     AppendLe64(text, statement.miner);
     Append(text, statement.randomness);
-    AppendLe64(text, first / full);
+    AppendLe64(text, partition);
     const std::size_t end = std::min<std::size_t>(statement.sectors.size(), first + full);
     for (std::size_t i = first; i < end; ++i) {
       AppendLe64(text, statement.sectors[i].number);
@@ -61,8 +65,7 @@ absl::StatusOr<bool> ModelProver::Verify(const devnet::PostStatement& statement,
 }
 
 absl::Duration ModelProver::Takes(const job::JobSpec& spec) const {
-  return per_partition_ *
-         static_cast<std::int64_t>(std::max<std::size_t>(1, spec.partitions.size()));
+  return per_partition_ * static_cast<std::int64_t>(job::ProofPartitionsOf(spec).Count());
 }
 
 }  // namespace damocles::scenario

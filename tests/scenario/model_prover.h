@@ -33,10 +33,11 @@ class Prover {
 };
 
 // A proof is a hash over the verifying key, the miner, the masked randomness, the ordinal of the
-// partition within the proof and its (sector, CommR) list: 192 bytes a partition.
+// partition within the proof and its (sector, CommR) list; as many of them as a real proof would
+// have partitions.
 class ModelProver final : public Prover {
  public:
-  explicit ModelProver(absl::Duration per_partition) : per_partition_(per_partition) {}
+  explicit ModelProver(absl::Duration per_proof_partition) : per_partition_(per_proof_partition) {}
 
   absl::StatusOr<Proved> Prove(const job::JobSpec& spec) override;
   absl::StatusOr<bool> Verify(const devnet::PostStatement& statement, ByteSpan proof) override;

@@ -115,7 +115,7 @@ TEST_F(HubAgentTest, AJobIsProvenVerifiedAndDelivered) {
   const job::JobSpec spec = MakeSpec(1);
   std::vector<prover::SectorStatement> sectors;
   for (const auto& sector : spec.sectors) sectors.push_back({sector.number, sector.comm_r});
-  EXPECT_EQ(record.proof, HashProof(spec.miner, spec.randomness, sectors));
+  EXPECT_EQ(record.proof, HashProof(spec.proof_type, spec.miner, spec.randomness, sectors));
   EXPECT_EQ(verifier_->accepted, 1);
   EXPECT_EQ(Stored(), 0U);
   EXPECT_TRUE(agent_->Running().empty());
@@ -189,6 +189,48 @@ TEST_F(HubAgentTest, AWrongProofIsRefusedAndNeverSucceeds) {
   EXPECT_EQ(Stored(), 0U);  // nobody needs a wrong proof
   EXPECT_THAT(log, Contains(AllOf(HasSubstr("proof_refused"), HasSubstr("does not verify"))))
       << "on the worker";
+}
+
+// What the queue refuses after the verification, it would refuse for ever.
+TEST_F(HubAgentTest, AProofOfAnotherLengthEndsItsAttemptAndIsNotRepeated) {
+  std::vector<std::string> log;
+  SetLogSink([&log](Severity, std::string_view line) { log.emplace_back(line); });
+  KJ_DEFER(SetLogSink({}));
+  prover_->too_long = true;
+  verifier_->believes_all = true;
+  Start();
+  const job::JobId id = Add(1);
+  for (int i = 0; i < 120; ++i) Pass(absl::Seconds(1));
+  const job::JobRecord record = Record(id);
+  EXPECT_EQ(record.state, JobState::kFailed);
+  EXPECT_EQ(record.failure, job::FailureKind::kWrongProof);
+  EXPECT_EQ(record.tries, 2U);
+  EXPECT_THAT(record.error, HasSubstr("the proof has 384 bytes, want 192"));
+  EXPECT_EQ(verifier_->accepted, 2) << "one delivery each";
+  EXPECT_EQ(Stored(), 0U);
+  const auto refused = [](const std::string& line) {
+    return line.find("wrong_proof_refused") != std::string::npos &&
+           line.find("want 192") != std::string::npos;
+  };
+  EXPECT_EQ(std::count_if(log.begin(), log.end(), refused), 2) << "on the manager";
+}
+
+TEST_F(HubAgentTest, AReportThatCannotBeRightEndsItsAttemptAndIsNotRepeated) {
+  std::vector<std::string> log;
+  SetLogSink([&log](Severity, std::string_view line) { log.emplace_back(line); });
+  KJ_DEFER(SetLogSink({}));
+  prover_->faults = {{.number = 999, .reason = "gone"}};
+  Start();
+  const job::JobId id = Add(1);
+  for (int i = 0; i < 120; ++i) Pass(absl::Seconds(1));
+  const job::JobRecord record = Record(id);
+  EXPECT_EQ(record.state, JobState::kFailed);
+  EXPECT_EQ(record.tries, 2U);
+  EXPECT_THAT(record.error, HasSubstr("sector 999"));
+  EXPECT_EQ(prover_->calls, 2);
+  for (const char* event : {"wrong_report_refused", "report_refused"}) {
+    EXPECT_THAT(log, Contains(AllOf(HasSubstr(event), HasSubstr("sector 999"))));
+  }
 }
 
 TEST_F(HubAgentTest, AManagerThatCannotVerifyCostsNoProof) {
@@ -335,7 +377,7 @@ TEST_F(HubAgentTest, AStoredProofOfAClosedDeadlineIsDropped) {
   ASSERT_OK(results_->Save({.manager = "local",
                             .attempt = {.job = job::JobId::FromNumber(1), .attempt = 1},
                             .close_time = kStart - absl::Seconds(1),
-                            .proof = Bytes(384, 1)}));
+                            .proof = job::MakeProof(1)}));
   Start();
   Pass(absl::Seconds(1));
   EXPECT_EQ(Stored(), 0U);

@@ -164,7 +164,7 @@ TEST(LeaseTest, AManagerThatIsSlowToVerifyStillHearsHeartbeats) {
       {.manager = "manager",
        .attempt = {.job = old, .attempt = fleet.Job(old).attempt},
        .close_time = fleet.Now() + absl::Hours(1),
-       .proof = Bytes(384, 1)}));
+       .proof = job::MakeProof(1)}));
   fleet.hub_executor.hold = true;
   fleet.StartWorker(worker);
   const job::JobId id = fleet.AddJob(2);

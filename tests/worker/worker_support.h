@@ -20,8 +20,9 @@
 
 namespace damocles::worker {
 
-// A "proof" of two partitions: a hash over what it claims.
-inline Bytes HashProof(filecoin::ActorId miner, const Bytes32& randomness,
+// A "proof": a hash over what it claims, as long as a real one would be.
+inline Bytes HashProof(filecoin::PoStProofType type, filecoin::ActorId miner,
+                       const Bytes32& randomness,
                        const std::vector<prover::SectorStatement>& sectors) {
   Bytes claim;
   AppendLe64(claim, miner);
@@ -32,7 +33,8 @@ inline Bytes HashProof(filecoin::ActorId miner, const Bytes32& randomness,
   }
   const Bytes32 digest = hash::Sha256Of(claim);
   Bytes proof;
-  while (proof.size() < std::size_t{2} * 192) Append(proof, digest);
+  const std::uint64_t want = filecoin::WindowProofPartitions(type, sectors.size()).ProofBytes();
+  while (proof.size() < want) Append(proof, digest);
   return proof;
 }
 
@@ -54,8 +56,9 @@ class FakeProver final : public prover::WindowProver {
     if (!faults.empty()) return prover::WindowPostOutcome{.proof = {}, .faults = faults};
     std::vector<prover::SectorStatement> sectors;
     for (const auto& sector : task.sectors) sectors.push_back({sector.number, sector.comm_r});
-    Bytes proof = HashProof(task.miner, task.randomness, sectors);
+    Bytes proof = HashProof(task.proof_type, task.miner, task.randomness, sectors);
     if (wrong) proof[0] ^= 1;
+    if (too_long) proof.resize(2 * proof.size());
     return prover::WindowPostOutcome{.proof = std::move(proof), .faults = {}};
   }
 
@@ -69,6 +72,7 @@ class FakeProver final : public prover::WindowProver {
   absl::Status error;
   std::vector<prover::SectorFault> faults;
   bool wrong = false;
+  bool too_long = false;
 
  private:
   mutable std::mutex mutex_;
@@ -80,8 +84,9 @@ class FakeVerifier final : public prover::WindowVerifier {
   absl::StatusOr<bool> Verify(const prover::WindowPostStatement& statement,
                               ByteSpan proof) override {
     if (!error.ok()) return error;
-    const Bytes wanted = HashProof(statement.miner, statement.randomness, statement.sectors);
-    const bool right = wanted == Bytes(proof.begin(), proof.end());
+    const Bytes wanted =
+        HashProof(statement.proof_type, statement.miner, statement.randomness, statement.sectors);
+    const bool right = believes_all || wanted == Bytes(proof.begin(), proof.end());
     ++(right ? accepted : refused);
     return right;
   }
@@ -92,6 +97,7 @@ class FakeVerifier final : public prover::WindowVerifier {
   std::atomic<int> accepted = 0;
   std::atomic<int> refused = 0;
   absl::Status error;
+  bool believes_all = false;
 };
 
 // Inline, but only when told to: so a test can look at the world while a proof is in work.

@@ -244,7 +244,11 @@ nlohmann::json ToJson(const rpc::DeadlineSummary& record) {
     for (const auto& fault : batch.skipped) {
       skipped.push_back({{"sector", fault.number}, {"reason", fault.reason}});
     }
-    batches.push_back({{"partitions", batch.partitions},
+    std::vector<std::uint64_t> partitions;
+    for (const filecoin::ChainPartition partition : batch.chain_partitions) {
+      partitions.push_back(partition.Index());
+    }
+    batches.push_back({{"partitions", partitions},
                        {"state", batch.state},
                        {"job", batch.job_id},
                        {"message", batch.message_cid},

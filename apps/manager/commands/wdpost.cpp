@@ -47,14 +47,15 @@ std::string LeftText(const rpc::JobInfo& job, absl::Time now) {
 }
 
 std::vector<std::string> Row(const rpc::JobInfo& job, bool detail, absl::Time now) {
-  std::vector<std::string> row = {job.id,
-                                  absl::StrFormat("f0%d", job.miner),
-                                  absl::StrFormat("%d", job.deadline_index),
-                                  OrDash(absl::StrJoin(job.partitions, ",")),
-                                  absl::StrFormat("%d", job.sectors),
-                                  OrDash(absl::StrJoin(job.workers, ",")),
-                                  StateText(job),
-                                  TryText(job)};
+  std::vector<std::string> row = {
+      job.id,
+      absl::StrFormat("f0%d", job.miner),
+      absl::StrFormat("%d", job.deadline_index),
+      OrDash(absl::StrJoin(job.chain_partitions, ",", absl::StreamFormatter())),
+      absl::StrFormat("%d", job.sectors),
+      OrDash(absl::StrJoin(job.workers, ",")),
+      StateText(job),
+      TryText(job)};
   if (detail) {
     row.insert(row.end(),
                {LocalTime(job.created_at), LocalTime(job.started_at), LocalTime(job.heartbeat_at),
@@ -69,6 +70,12 @@ std::vector<std::string> Row(const rpc::JobInfo& job, bool detail, absl::Time no
   return row;
 }
 
+std::vector<std::uint64_t> Indices(const std::vector<filecoin::ChainPartition>& partitions) {
+  std::vector<std::uint64_t> indices;
+  for (const filecoin::ChainPartition partition : partitions) indices.push_back(partition.Index());
+  return indices;
+}
+
 nlohmann::json ToJson(const rpc::JobInfo& job, absl::Time now) {
   nlohmann::json faults = nlohmann::json::array();
   for (const auto& fault : job.faults) {
@@ -78,7 +85,7 @@ nlohmann::json ToJson(const rpc::JobInfo& job, absl::Time now) {
           {"miner", job.miner},
           {"proof_type", static_cast<int>(job.proof_type)},
           {"deadline", job.deadline_index},
-          {"partitions", job.partitions},
+          {"partitions", Indices(job.chain_partitions)},
           {"open_epoch", job.open_epoch},
           {"close_epoch", job.close_epoch},
           {"close_at", JsonTime(job.close_time)},

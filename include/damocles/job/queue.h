@@ -59,11 +59,11 @@ enum class HeartbeatReply {
   kCancel,  // stop: finished by another, removed, reset or closed
 };
 
-// Time one worker takes for one partition of a proof type: a moving average over its proofs.
+// Time one worker takes for one partition of a proof: a moving average over its proofs of a type.
 struct WorkerSpeed {
   std::string worker;
   filecoin::PoStProofType proof_type{};
-  absl::Duration per_partition;
+  absl::Duration per_proof_partition;
   std::uint64_t samples = 0;
 };
 
@@ -105,7 +105,8 @@ class Queue {
                                            std::string_view worker);
 
   // The caller has verified the proof.  Accepted from any attempt in any state, unless the job has
-  // a proof already (kStale, as when a worker delivers twice).
+  // a proof already (kStale, as when a worker delivers twice).  INVALID_ARGUMENT: it has not the
+  // length that ProofPartitionsOf gives; nothing happened.
   absl::StatusOr<Verdict> FinishProven(const JobId& id, std::uint64_t attempt,
                                        std::string_view worker, Bytes proof);
   // INVALID_ARGUMENT: no faults, or of sectors that are not the job's.

@@ -77,14 +77,14 @@ struct JobRecord {
   JobState state = JobState::kReadyToRun;
   std::uint64_t attempt = 0;  // the highest attempt number given; survives a reset
   std::uint32_t tries = 0;
-  std::uint32_t spares = 0;                  // extra attempts since the last main one
-  std::vector<Attempt> live;                 // at most kLiveAttemptsMax; empty unless running
-  std::vector<Attempt> lost;                 // fell silent; may come back
-  std::string worker;                        // who has or last had it; of two, the later one
-  std::vector<Exclusion> excluded;           // workers that cannot do it, until reset
-  std::vector<std::string> avoid;            // workers that failed at it: another is preferred
-  Bytes proof;                               // 192 bytes a partition, verified; only if succeeded
-  std::vector<SectorFault> faults;           // only if kFaults
+  std::uint32_t spares = 0;         // extra attempts since the last main one
+  std::vector<Attempt> live;        // at most kLiveAttemptsMax; empty unless running
+  std::vector<Attempt> lost;        // fell silent; may come back
+  std::string worker;               // who has or last had it; of two, the later one
+  std::vector<Exclusion> excluded;  // workers that cannot do it, until reset
+  std::vector<std::string> avoid;   // workers that failed at it: another is preferred
+  Bytes proof;                      // ProofPartitionsOf(*spec) long, verified; only if succeeded
+  std::vector<SectorFault> faults;  // only if kFaults
   FailureKind failure = FailureKind::kNone;  // gravest of the present try
   std::string error;  // the last failure; kept while the job waits for its next try
   absl::Time created_at = absl::InfinitePast();  // or last reset

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// What a proof job asks for: one WindowPoSt over some partitions of one deadline.
+// What a proof job asks for: one WindowPoSt over some chain partitions of one deadline.
 
 #pragma once
 
@@ -15,6 +15,7 @@
 
 #include "damocles/base/bytes.h"
 #include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
 
@@ -33,7 +34,7 @@ struct JobSpec {
   filecoin::ActorId miner{};
   filecoin::PoStProofType proof_type{};
   std::uint64_t deadline_index = 0;
-  std::vector<std::uint64_t> partitions;  // ascending
+  std::vector<filecoin::ChainPartition> chain_partitions;  // ascending
   filecoin::ChainEpoch open{};
   filecoin::ChainEpoch close{};
   // When the chain will reach `close`, by the wall clock: an estimate that may be corrected later.
@@ -43,12 +44,16 @@ struct JobSpec {
 };
 
 // Limits of one job, far above what the chain allows (3 partitions of 2349 sectors at 32 GiB).
-inline constexpr std::size_t kPartitionsMax = 3000;
+inline constexpr std::size_t kChainPartitionsMax = 3000;
 inline constexpr std::size_t kSectorsMax = 100'000;
 inline constexpr std::size_t kStoreNameBytesMax = 4096;
 
 // INVALID_ARGUMENT: nothing to prove, an order broken, or a limit exceeded.
 absl::Status ValidateSpec(const JobSpec& spec);
+
+// How many partitions the proof of a valid spec has: its size and the work go by them, whatever the
+// number of chain partitions.
+filecoin::ProofPartitions ProofPartitionsOf(const JobSpec& spec);
 
 // The name of a job: 11 base58 characters, the same for the same work.
 class JobId {

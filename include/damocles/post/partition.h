@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// How sectors are spread over the partitions of a proof (docs/post.md 4).  These partitions are
-// those of the circuit; the chain's are another thing.
+// How sectors are spread over the partitions of a proof, which are those of the circuit: see
+// filecoin/partition.h.
 
 #pragma once
 
@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/filecoin/partition.h"
 #include "damocles/post/types.h"
 #include "damocles/post/vanilla.h"
 
@@ -31,8 +32,8 @@ struct SectorCommitment {
   Bytes32 comm_r{};
 };
 
-// max(1, ceil(sectors / circuit.sectors)) for window, 1 for winning.
-std::uint64_t PartitionCount(const CircuitShape& circuit, std::uint64_t sectors);
+// Of a proof over so many sectors: as ProofPartitionsFor says for window, 1 for winning.
+filecoin::ProofPartitions PartitionCount(const CircuitShape& circuit, std::uint64_t sectors);
 
 // Sorts by number, drops repeated sectors and computes every sector's challenges.
 // INVALID_ARGUMENT: no sector, more than one for winning, V1_2 for winning, one number with two

@@ -26,7 +26,6 @@ using filecoin::ApiVersion;
 
 inline constexpr std::uint64_t kWindowChallenges = 10;
 inline constexpr std::uint64_t kWinningChallenges = 66;
-inline constexpr std::uint64_t kProofBytes = 192;  // of one partition
 // At 10000 sectors of 64 GiB with 10 challenges the circuit's variables still have 31-bit numbers.
 inline constexpr std::uint64_t kCircuitSectorsMax = 10000;
 inline constexpr std::uint64_t kCircuitChallengesMax = 10;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
 
@@ -37,7 +38,7 @@ struct SectorFault {
 };
 
 struct WindowPostOutcome {
-  Bytes proof;                      // 192 bytes a partition; empty if there are faults
+  Bytes proof;                      // see WindowProofPartitions; empty if there are faults
   std::vector<SectorFault> faults;  // ascending: sectors that cannot be proven
 };
 
@@ -74,7 +75,7 @@ class WindowVerifier {
  public:
   virtual ~WindowVerifier() = default;
 
-  // Blocks.  Whether `proof` (192 bytes a partition) shows the statement.  INVALID_ARGUMENT: the
+  // Blocks.  Whether `proof` shows the statement.  INVALID_ARGUMENT: the
   // proof or the statement is malformed; FAILED_PRECONDITION: the .vk is missing (names the file);
   // DATA_LOSS: it is damaged.
   virtual absl::StatusOr<bool> Verify(const WindowPostStatement& statement, ByteSpan proof) = 0;

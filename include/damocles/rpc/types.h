@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
+#include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
 #include "damocles/job/record.h"
@@ -28,7 +29,7 @@ struct JobInfo {
   filecoin::ActorId miner{};
   filecoin::PoStProofType proof_type{};
   std::uint64_t deadline_index = 0;
-  std::vector<std::uint64_t> partitions;
+  std::vector<filecoin::ChainPartition> chain_partitions;
   std::int64_t open_epoch = 0;
   std::int64_t close_epoch = 0;
   absl::Time close_time;
@@ -67,13 +68,13 @@ struct FoundSector {
 };
 
 struct BatchSummary {
-  std::vector<std::uint64_t> partitions;
+  std::vector<filecoin::ChainPartition> chain_partitions;
   std::string state;
   std::string job_id;
   std::string message_cid;
   std::vector<job::SectorFault> skipped;
   std::string error;
-  std::uint32_t proofs = 0;  // of 192 bytes each
+  std::uint32_t proofs = 0;  // partitions of the proof, of 192 bytes each
 };
 
 struct DeadlineSummary {

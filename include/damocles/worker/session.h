@@ -46,6 +46,10 @@ struct AttemptId {
   friend bool operator==(const AttemptId&, const AttemptId&) = default;
 };
 
+// Whether a status of a report means that it can never be taken, so that it is not to be repeated:
+// INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE, UNIMPLEMENTED.
+bool IsRefusal(const absl::Status& status);
+
 // What a manager says of a proof.
 struct Receipt {
   bool accepted = false;     // if not, forget the proof:
@@ -71,7 +75,8 @@ class Session {
   // How often the manager wants to hear; may change.
   virtual absl::Duration HeartbeatInterval() const = 0;
 
-  // Hands a proof over; the manager verifies it first.  An error: deliver it again later.
+  // Hands a proof over; the manager verifies it first.  An error: deliver it again later, unless it
+  // is a refusal (IsRefusal), as with the two below.
   virtual async::Task<absl::StatusOr<Receipt>> Finish(AttemptId attempt, Bytes proof) = 0;
 
   virtual async::Task<absl::Status> ReportFaults(AttemptId attempt,
