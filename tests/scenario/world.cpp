@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/strings/str_format.h"
+#include "tests/scenario/late_executor.h"
 
 #include "damocles/async/offload.h"
 #include "damocles/base/check.h"
@@ -129,30 +129,10 @@ class World::Sectors final : public poster::SectorSource {
   World& world_;
 };
 
-// A write takes (virtual) time: what does not wait for it is ahead of it.
-class World::DiskThread final : public async::Executor, private kj::TaskSet::ErrorHandler {
- public:
-  explicit DiskThread(kj::Timer& timer) : timer_(timer) {}
-  ~DiskThread() noexcept override = default;
-  void Run(absl::AnyInvocable<void() &&> job) override {
-    writes_.add(timer_.afterDelay(2 * kj::MILLISECONDS).then([job = std::move(job)]() mutable {
-      std::move(job)();
-    }));
-  }
-
- private:
-  void taskFailed(kj::Exception&& exception) override {
-    kj::throwFatalException(kj::mv(exception));
-  }
-
-  kj::Timer& timer_;
-  kj::TaskSet writes_{*this};
-};
-
 struct World::Manager {
-  explicit Manager(kj::Timer& timer) : writes(timer) {}
+  explicit Manager(kj::Timer& timer) : writes(timer, 2 * kj::MILLISECONDS) {}
 
-  DiskThread writes;  // none of them outlives its manager
+  LateExecutor writes;  // none of them outlives its manager
   std::unique_ptr<job::Queue> queue;
   std::unique_ptr<poster::ProofJobs> jobs;
   std::unique_ptr<Sectors> sectors;
@@ -197,14 +177,28 @@ World::World(WorldOptions options, Prover& prover)
   clock_.Set(absl::FromUnixSeconds(static_cast<std::int64_t>(chain_->ChainHead().MinTimestamp())));
   next_block_at_ = timer_.now() +
                    ToKj(absl::Seconds(static_cast<std::int64_t>(options_.config.block_delay_secs)));
+  if (options_.hands != WorldOptions::Hands::kModel) {
+    const bool local = options_.hands == WorldOptions::Hands::kLocal;
+    if (local) options_.workers = 1;
+    crew_ = std::make_unique<Crew>(
+        CrewOptions{
+            .workers = options_.workers, .local = local, .proof_takes = options_.proof_takes},
+        prover_, timer_, clock_, [this] { return !dead_; });
+  }
   for (std::size_t worker = 0; worker < options_.workers; ++worker) {
-    workers_.push_back(Work(worker).ToPromise().eagerlyEvaluate(nullptr));
+    workers_.push_back(crew_ != nullptr ? kj::Promise<void>(kj::READY_NOW)
+                                        : Work(worker).ToPromise().eagerlyEvaluate(nullptr));
   }
   StartManager();
 }
 
 World::~World() noexcept {
   workers_.clear();
+  TakeDownManager();
+}
+
+void World::TakeDownManager() {
+  if (crew_ != nullptr) crew_->ManagerDies();
   manager_.reset();
 }
 
@@ -261,6 +255,10 @@ void World::StartManager() {
   manager->runner = *std::move(runner);
   manager_ = std::move(manager);
   manager_->tick = Tick().ToPromise().eagerlyEvaluate(nullptr);
+  if (crew_ != nullptr) {
+    crew_->SetBlind(blind_workers);
+    crew_->ManagerStarted(*manager_->queue);
+  }
   manager_->runner->Start();
 }
 
@@ -272,11 +270,17 @@ void World::KillManager() {
 }
 
 void World::KillWorker(std::size_t worker, absl::Duration back_after) {
+  if (crew_ != nullptr && options_.hands == WorldOptions::Hands::kLocal) return KillManager();
+  if (crew_ != nullptr) crew_->KillWorker(worker);
   workers_[worker] = Revive(worker, back_after).ToPromise().eagerlyEvaluate(nullptr);
 }
 
 async::Task<void> World::Revive(std::size_t worker, absl::Duration after) {
   co_await timer_.afterDelay(ToKj(after));
+  if (crew_ != nullptr) {
+    crew_->StartWorker(worker);
+    co_return;
+  }
   if (manager_ != nullptr && !dead_) {
     (void)manager_->queue->WorkerStarted(absl::StrFormat("worker-%d", worker));
   }
@@ -363,12 +367,13 @@ void World::MakeBlock() {
   }
   if (Chance(options_.manager_deaths)) KillManager();
   if (on_block) on_block(Head());
+  if (crew_ != nullptr) crew_->SetBlind(blind_workers);
 }
 
 void World::Turn() {
   scope_.poll();
   if (dead_ && manager_ != nullptr) {
-    manager_.reset();
+    TakeDownManager();
     ++restarts_;
     start_manager_at_ = timer_.now() + ToKj(options_.restart_after);
   }

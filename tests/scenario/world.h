@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "tests/scenario/counted_api.h"
+#include "tests/scenario/crew.h"
 #include "tests/scenario/model_prover.h"
 
 #include "damocles/async/task.h"
@@ -40,6 +41,11 @@ struct WorldOptions {
   devnet::ChainConfig config;
   std::vector<devnet::GenesisMiner> miners;
   std::size_t workers = 2;
+  // Who proves: a short model of a worker at the queue, or hub and agents as the programs have them
+  // (see crew.h), in local mode too.
+  enum class Hands { kModel, kAgents, kLocal };
+  Hands hands = Hands::kModel;
+  absl::Duration proof_takes = absl::Seconds(30);   // of agents; the model asks its prover
   absl::Duration restart_after = absl::Seconds(2);  // a killed manager comes back
   poster::PosterPolicy poster;
   poster::FeePolicy fees;
@@ -102,12 +108,12 @@ class World {
 
  private:
   class Disk;
-  class DiskThread;
   class Sectors;
   struct Manager;
 
   std::vector<poster::MinerPolicy> Policies() const;
   void StartManager();
+  void TakeDownManager();
   void Turn();
   void MakeBlock();
   void AdvanceTo(kj::TimePoint time);
@@ -132,6 +138,7 @@ class World {
   bool dead_ = false;
   bool enabled_ = true;
   int restarts_ = 0;
+  std::unique_ptr<Crew> crew_;
   std::unique_ptr<Manager> manager_;
   std::vector<kj::Promise<void>> workers_;
   kj::TimePoint next_block_at_;

@@ -21,6 +21,7 @@
 #include "tests/support/loop.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
+#include "tests/worker/wire.h"
 #include "tests/worker/worker_support.h"
 
 #include "damocles/base/clock.h"
@@ -51,77 +52,6 @@ class TimedExecutor final : public async::Executor {
   const Clock& clock_;
   const absl::Duration takes_;
   std::deque<std::pair<absl::Time, absl::AnyInvocable<void() &&>>> jobs_;
-};
-
-// The connections of one worker.  Cut drops them with all calls under way; what was asked is lost.
-struct Wire {
-  bool up = true;
-  bool cut_at_next_assignment = false;  // between manager and worker
-  std::uint64_t generation = 0;
-  kj::Canceler calls;
-
-  void Cut() {
-    ++generation;
-    calls.cancel("the connection was cut");
-  }
-};
-
-class WiredSession final : public Session {
- public:
-  WiredSession(std::shared_ptr<Session> session, std::shared_ptr<Wire> wire)
-      : session_(std::move(session)), wire_(std::move(wire)), generation_(wire_->generation) {}
-
-  async::Task<absl::StatusOr<std::optional<job::Assignment>>> Allocate(
-      absl::Duration wait) override {
-    if (!Alive()) co_return Down();
-    auto answer = co_await Carry(session_->Allocate(wait));
-    if (answer.ok() && answer->has_value() && wire_->cut_at_next_assignment) {
-      wire_->cut_at_next_assignment = false;
-      wire_->Cut();
-      session_ = nullptr;
-      co_return Down();
-    }
-    co_return answer;
-  }
-  async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(std::vector<AttemptId> attempts,
-                                                           bool leaving) override {
-    if (!Alive()) co_return Down();
-    co_return co_await Carry(session_->Heartbeat(std::move(attempts), leaving));
-  }
-  absl::Duration HeartbeatInterval() const override {
-    return Alive() ? session_->HeartbeatInterval() : absl::Seconds(1);
-  }
-  async::Task<absl::StatusOr<Receipt>> Finish(AttemptId attempt, Bytes proof) override {
-    if (!Alive()) co_return Down();
-    co_return co_await Carry(session_->Finish(std::move(attempt), std::move(proof)));
-  }
-  async::Task<absl::Status> ReportFaults(AttemptId attempt,
-                                         std::vector<job::SectorFault> faults) override {
-    if (!Alive()) co_return Down();
-    co_return co_await session_->ReportFaults(std::move(attempt), std::move(faults));
-  }
-  async::Task<absl::Status> Fail(AttemptId attempt, job::FailureKind kind,
-                                 std::string reason) override {
-    if (!Alive()) co_return Down();
-    co_return co_await session_->Fail(std::move(attempt), kind, std::move(reason));
-  }
-
-  static absl::Status Down() { return absl::UnavailableError("the manager is away"); }
-
- private:
-  bool Alive() const { return wire_->up && wire_->generation == generation_; }
-
-  template <typename T>
-  kj::Promise<absl::StatusOr<T>> Carry(async::Task<absl::StatusOr<T>> task) {
-    using Answer = absl::StatusOr<T>;
-    return wire_->calls.wrap(std::move(task).ToPromise())
-        .then([](Answer&& answer) -> Answer { return std::move(answer); },
-              [](kj::Exception&&) -> Answer { return Down(); });
-  }
-
-  std::shared_ptr<Session> session_;
-  const std::shared_ptr<Wire> wire_;
-  const std::uint64_t generation_;
 };
 
 class Fleet {
