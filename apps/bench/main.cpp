@@ -15,6 +15,8 @@
 #include "benchmark/benchmark.h"
 #include "damocles_commit.h"
 
+#include "damocles/base/version.h"
+
 namespace damocles {
 namespace {
 
@@ -77,7 +79,7 @@ int Main(int argc, char** argv) {
       return 0;
     }
     if (argument == "--version") {
-      std::puts("damocles-bench 0.1.0, commit " DAMOCLES_COMMIT);
+      std::puts("damocles-bench " DAMOCLES_VERSION_STRING ", commit " DAMOCLES_COMMIT);
       return 0;
     }
     if (argument == "--json" || argument == "--benchmark_format=json") {

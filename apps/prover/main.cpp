@@ -6,13 +6,14 @@
 #include "apps/prover/commands/commands.h"
 
 #include "damocles/base/limits.h"
+#include "damocles/base/version.h"
 
 int main(int argc, char** argv) {
   damocles::RaiseDescriptorLimit();
   damocles::cli::Program program(
       "damocles-prover",
       "Makes and verifies proofs of spacetime, and what they need, step by step");
-  program.App().set_version_flag("--version", "damocles-prover 0.1.0");
+  program.App().set_version_flag("--version", "damocles-prover " DAMOCLES_VERSION_STRING);
   damocles::cli::Program::SetExample(
       program.App(), "damocles-prover setup --kind window --size 2KiB --params params");
   damocles::prover_app::AddCase(program);
