@@ -26,10 +26,6 @@ void WantPrintable(TableReader& table, std::string_view key, std::string_view na
                                      Printable(name)));
 }
 
-void IgnoreAll(TableReader& table, std::initializer_list<std::string_view> keys) {
-  for (const std::string_view key : keys) table.Ignore(key);
-}
-
 std::string Quote(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {

@@ -21,9 +21,6 @@ void WantFolder(TableReader& table, std::string_view key, const std::string& pat
 // Notes a problem at `key` if `name` holds control characters: it reaches terminals.
 void WantPrintable(TableReader& table, std::string_view key, std::string_view name);
 
-// Keys that the existing system knows and that have no meaning here.
-void IgnoreAll(TableReader& table, std::initializer_list<std::string_view> keys);
-
 // `text` as a TOML string.
 std::string Quote(std::string_view text);
 

@@ -23,6 +23,11 @@ std::string DefaultManagerConfig() {
 # How often the head is asked for where no notification comes.
 #ChainEventInterval = "1m0s"
 
+[Common.RPC]
+# Want a token from this machine too, not only from elsewhere: for whoever lets workers in through a
+# tunnel that ends here, or shares the machine.
+#RequireToken = false
+
 # One block for each folder with sealed sectors.
 #[[Common.PersistStores]]
 # The name that the index, jobs and workers use; the path if left out.

@@ -35,7 +35,7 @@ void ReadChildren(TableReader& root, std::string_view kind, std::vector<ExtProve
 
 absl::StatusOr<ExtProverConfig> ParseExtProverConfig(std::string_view text, std::string_view file,
                                                      const LoadOptions& options) {
-  DAMOCLES_ASSIGN_OR_RETURN(Document document, Document::Parse(text, file));
+  DAMOCLES_ASSIGN_OR_RETURN(Document document, Document::Parse(text, file, KeyCase::kAny));
   ExtProverConfig config;
   TableReader root = document.Root();
   ReadChildren(root, "WdPost", config.window_post);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lib/config/common.h"
+#include "lib/config/ignored_keys.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
@@ -26,8 +27,12 @@ void ReadApi(TableReader api, ManagerConfig& config) {
   api.ReadOneOrMany("Gateway", gateway);
   api.Read("Token", token);
   api.Read("ChainEventInterval", config.chain_event_interval, {absl::Seconds(1), absl::Hours(24)});
-  IgnoreAll(api, {"Messager", "Market"});
-  const bool own = api.Has("Chain");
+  IgnorePublished(api);
+  // Old defaults write an empty text for what is absent.
+  for (auto* list : {&chain, &gateway}) {
+    if (*list == std::vector<std::string>{""}) list->clear();
+  }
+  const bool own = !chain.empty();
   const std::vector<std::string>& nodes = own ? chain : gateway;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const auto endpoint = ParseEndpoint(nodes[i]);
@@ -46,21 +51,28 @@ void ReadApi(TableReader api, ManagerConfig& config) {
 void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerConfig& config) {
   std::map<std::string, std::string> place_of;   // by name
   std::map<std::string, std::string> folder_of;  // by path
-  for (TableReader& table : common.Tables("PersistStores")) {
+  for (TableReader& table : common.OneOrManyTables("PersistStores")) {
+    if (!table.HasValues()) {
+      table.IgnoreTable("nothing stands in it");
+      continue;
+    }
     PersistStoreConfig store;
     table.Read("Name", store.name);
     table.Read("Path", store.path);
     table.Read("ReadOnly", store.read_only);
     table.Read("Strict", store.strict);
     table.Read("Weight", store.weight, kAnyU64);
-    table.Read("AllowMiners", store.allow_miners);
-    table.Read("DenyMiners", store.deny_miners);
+    table.ReadMiners("AllowMiners", store.allow_miners);
+    table.ReadMiners("DenyMiners", store.deny_miners);
     table.Read("Meta", store.meta);
     for (const char* plugin : {"Plugin", "PluginName"}) {
       std::string name;
       table.Read(plugin, name);
       if (!name.empty()) {
-        table.Problem(plugin, "object stores by plugin are not part of this version");
+        table.Warn(plugin, absl::StrFormat(
+                               "%s: ignored: object stores by plugin are not part of this version; "
+                               "Path is read as a folder",
+                               Quote(name)));
       }
     }
     if (store.path.empty()) {
@@ -103,9 +115,10 @@ void ReadProving(TableReader proving, ProvingConfig& config) {
 
 void ReadCommon(TableReader common, const LoadOptions& options, ManagerConfig& config) {
   ReadApi(common.Table("API"), config);
+  common.Table("RPC").Read("RequireToken", config.require_token);
   ReadPersistStores(common, options, config);
   ReadProving(common.Table("Proving"), config.proving);
-  IgnoreAll(common, {"Plugins", "PieceStores", "MongoKVStore", "DB"});
+  IgnorePublished(common);
 }
 
 // A price of a unit of gas.  A message has some 100 million units: a sum meant for all of them is a
@@ -124,6 +137,17 @@ void ReadUnitPrice(TableReader& post, std::string_view key, filecoin::TokenAmoun
   out = std::move(amount);
 }
 
+// The existing system writes 0 into its defaults and means its own default by it; here a zero is a
+// zero.  Whoever brings such a file along shall know.
+void WarnOfZero(TableReader& post, std::string_view key, std::uint64_t value,
+                std::string_view theirs, std::string_view ours) {
+  if (!post.Has(key) || value != 0) return;
+  post.Warn(key,
+            absl::StrFormat("0 is read as no epoch at all, where the existing system takes 0 for "
+                            "its default of %s; leave the key out for the default of %s",
+                            theirs, ours));
+}
+
 void ReadPost(TableReader post, MinerPostConfig& config) {
   post.Read("Enabled", config.enabled);
   filecoin::Address sender;
@@ -133,19 +157,20 @@ void ReadPost(TableReader post, MinerPostConfig& config) {
   if (!sender.IsUndefined()) config.senders.push_back(sender);
   post.Read("StrictCheck", config.strict_check);
   post.Read("Parallel", config.parallel);
+  IgnorePublished(post);
   post.Read("GasOverEstimation", config.gas_over_estimation, {1, 100});
   post.Read("GasOverPremium", config.gas_over_premium, {0, 1000});
-  // The old key counts where the new one is absent; an explicit zero is a zero.
-  filecoin::TokenAmount old_cap;
-  ReadUnitPrice(post, "MaxFeeCap", old_cap);
+  // The old key counts where the new one is absent; an explicit zero is a zero, an empty text
+  // nothing at all.
+  ReadUnitPrice(post, "MaxFeeCap", config.gas_fee_cap);
   post.Deprecated("MaxFeeCap", "GasFeeCap");
-  const bool has_cap = post.Has("GasFeeCap");
   ReadUnitPrice(post, "GasFeeCap", config.gas_fee_cap);
-  if (!has_cap && post.Has("MaxFeeCap")) config.gas_fee_cap = old_cap;
   ReadUnitPrice(post, "MaxGasFeeCap", config.max_gas_fee_cap);
   post.Read("Confidence", config.confidence, {0, kConfidenceMax});
   post.Read("SubmitConfidence", config.submit_confidence, {0, kConfidenceMax});
   post.Read("ChallengeConfidence", config.challenge_confidence, {0, kConfidenceMax});
+  WarnOfZero(post, "SubmitConfidence", config.submit_confidence, "4", "1");
+  WarnOfZero(post, "ChallengeConfidence", config.challenge_confidence, "10", "2");
   post.Read("MaxRecoverSectorLimit", config.max_recover_sector_limit, kAnyU64);
   post.Read("MaxPartitionsPerPoStMessage", config.max_partitions_per_post_message, {0, 3000});
   post.Read("MaxPartitionsPerRecoveryMessage", config.max_partitions_per_recovery_message,
@@ -154,7 +179,11 @@ void ReadPost(TableReader post, MinerPostConfig& config) {
 
 void ReadMiners(TableReader& root, ManagerConfig& config) {
   std::map<filecoin::ActorId, std::string> place_of;
-  for (TableReader& table : root.Tables("Miners")) {
+  for (TableReader& table : root.OneOrManyTables("Miners")) {
+    if (!table.HasValues()) {
+      table.IgnoreTable("nothing stands in it; Actor names a miner");
+      continue;
+    }
     MinerConfig miner;
     const bool has_actor = table.Has("Actor");
     table.Read("Actor", miner.actor, {1, (std::uint64_t{1} << 63) - 1});
@@ -165,7 +194,7 @@ void ReadMiners(TableReader& root, ManagerConfig& config) {
     TableReader proof = table.Table("Proof");
     proof.Read("Enabled", miner.winning_post_enabled);
     if (miner.winning_post_enabled) proof.NoEffect("Enabled");
-    IgnoreAll(table, {"Sector", "SnapUp", "Commitment", "Sealing"});
+    IgnorePublished(table);
     if (has_actor) {
       const auto [other, is_new] = place_of.emplace(miner.actor, table.Where("Actor"));
       if (!is_new) {
@@ -187,7 +216,7 @@ std::string List(const std::vector<std::string>& items) {
 
 absl::StatusOr<ManagerConfig> ParseManagerConfig(std::string_view text, std::string_view file,
                                                  const LoadOptions& options) {
-  DAMOCLES_ASSIGN_OR_RETURN(Document document, Document::Parse(text, file));
+  DAMOCLES_ASSIGN_OR_RETURN(Document document, Document::Parse(text, file, KeyCase::kAny));
   ManagerConfig config;
   TableReader root = document.Root();
   ReadCommon(root.Table("Common"), options, config);
@@ -227,6 +256,7 @@ std::string DescribeForLog(const ManagerConfig& config) {
       FormatGoDuration(proving.worker_prover.heartbeat_timeout),
       FormatGoDuration(proving.worker_prover.job_lifetime),
       proving.worker_prover.auto_reset_before_close ? "true" : "false");
+  if (config.require_token) out += "; RequireToken=true";
   for (const PersistStoreConfig& store : config.persist_stores) {
     out += absl::StrFormat("; store %s=%s%s", Quote(store.name), store.path,
                            store.read_only ? " (read only)" : "");
@@ -236,14 +266,21 @@ std::string DescribeForLog(const ManagerConfig& config) {
   }
   for (const MinerConfig& miner : config.miners) {
     const MinerPostConfig& post = miner.post;
+    std::vector<std::string> senders;
+    for (const filecoin::Address& sender : post.senders) senders.push_back(sender.ToString());
     out += absl::StrFormat(
-        "; miner f0%d: PoSt=%s senders=%d StrictCheck=%s Parallel=%s GasFeeCap=%s "
-        "MaxGasFeeCap=%s Confidence=%d SubmitConfidence=%d ChallengeConfidence=%d winning=%s",
-        miner.actor, post.enabled ? "on" : "off", post.senders.size(),
+        "; miner f0%d: PoSt=%s Senders=%s StrictCheck=%s Parallel=%s GasFeeCap=%s "
+        "MaxGasFeeCap=%s Confidence=%d SubmitConfidence=%d ChallengeConfidence=%d",
+        miner.actor, post.enabled ? "on" : "off", senders.empty() ? "all" : List(senders),
         post.strict_check ? "true" : "false", post.parallel ? "true" : "false",
         filecoin::FormatFil(post.gas_fee_cap), filecoin::FormatFil(post.max_gas_fee_cap),
-        post.confidence, post.submit_confidence, post.challenge_confidence,
-        miner.winning_post_enabled ? "on" : "off");
+        post.confidence, post.submit_confidence, post.challenge_confidence);
+    for (const auto& [key, limit] :
+         {std::pair("MaxRecoverSectorLimit", post.max_recover_sector_limit),
+          std::pair("MaxPartitionsPerPoStMessage", post.max_partitions_per_post_message),
+          std::pair("MaxPartitionsPerRecoveryMessage", post.max_partitions_per_recovery_message)}) {
+      if (limit != 0) out += absl::StrFormat(" %s=%d", key, limit);
+    }
   }
   return out;
 }

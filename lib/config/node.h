@@ -32,20 +32,15 @@ struct Node {
   std::vector<Node> items;      // kArray
   std::vector<Member> members;  // kTable, in order of the file
 
-  const Node* Find(std::string_view key) const;
+  const Member* Find(std::string_view key, KeyCase spelling) const;
+  // Whether there is a value anywhere below, or only tables.
+  bool HasValues() const;
 };
 
 struct Node::Member {
   std::string key;
   Node node;
 };
-
-inline const Node* Node::Find(std::string_view key) const {
-  for (const Member& member : members) {
-    if (member.key == key) return &member.node;
-  }
-  return nullptr;
-}
 
 // INVALID_ARGUMENT "file:line:column: why".
 absl::StatusOr<Node> ParseToml(std::string_view text, std::string_view file);
@@ -73,6 +68,8 @@ struct TableReader::State {
   }
 
   std::string file;
+  KeyCase spelling = KeyCase::kExact;
+  std::set<std::string> ignored;  // paths that a warning has named
   std::vector<Note> notes;
   std::vector<std::pair<const Node*, Asked>> asked;
   std::set<std::string> known_paths;  // of all keys that were asked for, present or not

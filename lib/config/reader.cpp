@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -40,6 +41,16 @@ char Lower(char c) {
   return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
 }
 
+bool SameLetters(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return Lower(x) == Lower(y); });
+}
+
+bool ParseNumber(std::string_view digits, std::uint64_t& out) {
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  return !digits.empty() && error == std::errc() && end == digits.data() + digits.size();
+}
+
 std::string Strip(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -66,19 +77,58 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+const Node::Member* Node::Find(std::string_view key, KeyCase spelling) const {
+  const Member* other = nullptr;
+  for (const Member& member : members) {
+    if (member.key == key) return &member;
+    if (spelling == KeyCase::kAny && other == nullptr && SameLetters(member.key, key)) {
+      other = &member;
+    }
+  }
+  return other;
+}
+
+bool Node::HasValues() const {
+  if (kind == Kind::kTable) {
+    return std::any_of(members.begin(), members.end(),
+                       [](const Member& member) { return member.node.HasValues(); });
+  }
+  // A list of tables, or a list: an empty one says something.
+  if (kind != Kind::kArray || items.empty()) return true;
+  return std::any_of(items.begin(), items.end(), [](const Node& item) { return item.HasValues(); });
+}
+
 std::string TableReader::PathTo(std::string_view key) const {
   return path_.empty() ? std::string(key) : absl::StrFormat("%s.%s", path_, key);
+}
+
+const Node* TableReader::Find(std::string_view key) const {
+  const Node::Member* member = node_ == nullptr ? nullptr : node_->Find(key, state_->spelling);
+  return member == nullptr ? nullptr : &member->node;
 }
 
 const Node* TableReader::Take(std::string_view key) {
   state_->known_paths.insert(PathTo(key));
   if (node_ == nullptr) return nullptr;
-  state_->AskedOf(node_, path_).keys.emplace(key);
-  return node_->Find(key);
+  auto& keys = state_->AskedOf(node_, path_).keys;
+  keys.emplace(key);
+  const Node::Member* member = node_->Find(key, state_->spelling);
+  if (member == nullptr) return nullptr;
+  keys.emplace(member->key);
+  return &member->node;
 }
 
 bool TableReader::Has(std::string_view key) const {
-  return node_ != nullptr && node_->Find(key) != nullptr;
+  return Find(key) != nullptr;
+}
+
+bool TableReader::HasValues() const {
+  return node_ != nullptr && node_->HasValues();
+}
+
+bool TableReader::HasEmptyList(std::string_view key) const {
+  const Node* node = Find(key);
+  return node != nullptr && node->kind == Node::Kind::kArray && node->items.empty();
 }
 
 std::vector<std::string> TableReader::Keys() const {
@@ -172,12 +222,10 @@ void TableReader::Read(std::string_view key, std::vector<std::string>& out) {
 }
 
 void TableReader::ReadOneOrMany(std::string_view key, std::vector<std::string>& out) {
-  if (node_ != nullptr) {
-    if (const Node* node = node_->Find(key); node != nullptr && node->kind == Node::Kind::kString) {
-      Take(key);
-      out = {node->text};
-      return;
-    }
+  if (const Node* node = Find(key); node != nullptr && node->kind == Node::Kind::kString) {
+    Take(key);
+    out = {node->text};
+    return;
   }
   Read(key, out);
 }
@@ -194,6 +242,29 @@ void TableReader::Read(std::string_view key, std::vector<std::uint64_t>& out) {
                          false);
     }
     list.push_back(static_cast<std::uint64_t>(item.integer));
+  }
+  out = std::move(list);
+}
+
+void TableReader::ReadMiners(std::string_view key, std::vector<std::uint64_t>& out) {
+  const Node* node = Take(key);
+  if (node == nullptr) return;
+  constexpr std::string_view kWant = "a list of miners: 1000 or \"f01000\"";
+  if (node->kind != Node::Kind::kArray) return WrongType(key, *node, kWant);
+  std::vector<std::uint64_t> list;
+  for (const Node& item : node->items) {
+    std::string_view digits = item.text;
+    if (digits.starts_with("f0") || digits.starts_with("t0")) digits.remove_prefix(2);
+    std::uint64_t miner = 0;
+    if (item.kind == Node::Kind::kInteger && item.integer >= 0) {
+      miner = static_cast<std::uint64_t>(item.integer);
+    } else if (item.kind == Node::Kind::kInteger) {
+      return state_->Add(&item, absl::StrFormat("%s: %d is negative", PathTo(key), item.integer),
+                         false);
+    } else if (item.kind != Node::Kind::kString || !ParseNumber(digits, miner)) {
+      return WrongType(key, item, kWant);
+    }
+    list.push_back(miner);
   }
   out = std::move(list);
 }
@@ -260,11 +331,12 @@ void TableReader::Read(std::string_view key, std::vector<filecoin::SectorSize>& 
   Read(key, texts);
   std::vector<filecoin::SectorSize> sizes;
   for (const std::string& text : texts) {
+    // Sizes that the proofs know but that no network has would filter nothing at all.
     const auto size = filecoin::ParseSectorSize(Strip(text));
-    if (!size.ok()) {
+    if (!size.ok() || !filecoin::WindowProofOf(*size)) {
       return Problem(key,
-                     absl::StrFormat("\"%s\" is no sector size: want 2KiB, 8MiB, 512MiB, 32GiB "
-                                     "or 64GiB",
+                     absl::StrFormat("\"%s\" is no size of sectors that a network proves: want "
+                                     "2KiB, 8MiB, 512MiB, 32GiB or 64GiB",
                                      text));
     }
     sizes.push_back(*size);
@@ -330,16 +402,27 @@ std::vector<TableReader> TableReader::Tables(std::string_view key) {
 }
 
 std::vector<TableReader> TableReader::OneOrManyTables(std::string_view key) {
-  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  const Node* node = Find(key);
   if (node != nullptr && node->kind == Node::Kind::kTable) return {Table(key)};
   return Tables(key);
 }
 
-void TableReader::Ignore(std::string_view key) {
+void TableReader::Ignore(std::string_view key, std::string_view hint) {
   const Node* node = Take(key);
   if (node == nullptr) return;
-  state_->Add(node, absl::StrFormat("%s: ignored: not part of this version", PathTo(key)), true);
+  if (state_->ignored.insert(PathTo(key)).second) {
+    state_->Add(node,
+                absl::StrFormat("%s: ignored: not part of this version%s%s", PathTo(key),
+                                hint.empty() ? "" : "; ", hint),
+                true);
+  }
   IgnoreBelow(*node);
+}
+
+void TableReader::IgnoreTable(std::string_view why) {
+  if (node_ == nullptr) return;
+  state_->Add(node_, absl::StrFormat("%s: ignored: %s", path_, why), true);
+  IgnoreBelow(*node_);
 }
 
 void TableReader::IgnoreBelow(const Node& node) {
@@ -351,7 +434,7 @@ void TableReader::IgnoreBelow(const Node& node) {
 }
 
 void TableReader::Deprecated(std::string_view key, std::string_view instead) {
-  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  const Node* node = Find(key);
   if (node == nullptr) return;
   state_->Add(node, absl::StrFormat("%s: old spelling, write %s", PathTo(key), instead), true);
 }
@@ -361,17 +444,17 @@ void TableReader::NoEffect(std::string_view key) {
 }
 
 void TableReader::Problem(std::string_view key, std::string_view text) {
-  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  const Node* node = Find(key);
   state_->Add(node == nullptr ? node_ : node, absl::StrFormat("%s: %s", PathTo(key), text), false);
 }
 
 void TableReader::Warn(std::string_view key, std::string_view text) {
-  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  const Node* node = Find(key);
   state_->Add(node == nullptr ? node_ : node, absl::StrFormat("%s: %s", PathTo(key), text), true);
 }
 
 std::string TableReader::Where(std::string_view key) const {
-  const Node* node = node_ == nullptr ? nullptr : node_->Find(key);
+  const Node* node = Find(key);
   if (node == nullptr) node = node_;
   return absl::StrFormat("%s:%d:%d", state_->file, node == nullptr ? 1u : node->line,
                          node == nullptr ? 1u : node->column);
@@ -382,12 +465,14 @@ Document::Document(Document&&) noexcept = default;
 Document& Document::operator=(Document&&) noexcept = default;
 Document::~Document() = default;
 
-absl::StatusOr<Document> Document::Parse(std::string_view text, std::string_view file) {
+absl::StatusOr<Document> Document::Parse(std::string_view text, std::string_view file,
+                                         KeyCase spelling) {
   DAMOCLES_ASSIGN_OR_RETURN(Node root, ParseToml(text, file));
   Document document;
   document.root_ = std::make_unique<Node>(std::move(root));
   document.state_ = std::make_unique<TableReader::State>();
   document.state_->file = std::string(file);
+  document.state_->spelling = spelling;
   document.state_->AskedOf(document.root_.get(), "");
   return document;
 }

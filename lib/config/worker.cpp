@@ -2,12 +2,15 @@
 
 #include "damocles/config/worker.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "lib/config/common.h"
+#include "lib/config/ignored_keys.h"
 
 #include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
@@ -43,14 +46,22 @@ Secret ReadTokenFile(TableReader& client, const std::string& path) {
 
 void ReadManager(TableReader manager, const LoadOptions& options, WorkerConfig& config) {
   TableReader client = manager.Table("rpc_client");
-  manager.Ignore("piece_token");
-  client.Ignore("headers");
+  IgnorePublished(manager);
+  IgnorePublished(client);
   std::vector<std::string> addresses;
   Secret token;
   std::string token_file;
   client.ReadOneOrMany("addr", addresses);
   client.Read("token", token);
   client.Read("token_file", token_file);
+  // What comes out of an empty variable: nobody writes it to go without.
+  if (client.Has("token") && token.Empty()) {
+    client.Problem("token",
+                   "is empty: write the worker token of the manager, or leave the key out");
+  }
+  if (client.Has("token_file") && token_file.empty()) {
+    client.Problem("token_file", "is empty: name the file, or leave the key out");
+  }
   if (!token.Empty() && !token_file.empty()) {
     client.Problem("token_file", "token is given too: one of them");
   } else if (!token_file.empty() && options.check_folders) {
@@ -95,7 +106,7 @@ void ReadWorkerTable(TableReader worker, WorkerConfig& config) {
   config.state_dir = AbsolutePath(config.state_dir);
   worker.Read("params_dir", config.params_dir);
   if (!config.params_dir.empty()) config.params_dir = AbsolutePath(config.params_dir);
-  IgnoreAll(worker, {"local_pieces_dir", "local_pieces_dirs"});
+  IgnorePublished(worker);
 }
 
 void ReadMetrics(TableReader metrics, WorkerConfig& config) {
@@ -112,17 +123,20 @@ void ReadMetrics(TableReader metrics, WorkerConfig& config) {
 
 // What concerns proving in [sealing] and in [[sealing_thread]], under "sealing." or directly.
 void ReadJobFilter(TableReader& table, WorkerThread& thread) {
-  table.Read("allowed_miners", thread.allowed_miners);
+  table.ReadMiners("allowed_miners", thread.allowed_miners);
   table.Read("allowed_sizes", thread.allowed_sizes);
+  // An empty list would be no filter, which nobody means who writes one.
+  for (const char* key : {"allowed_miners", "allowed_sizes"}) {
+    if (!table.HasEmptyList(key)) continue;
+    table.Problem(key, "is empty, so that no job would come: leave the key out to take every job");
+  }
   table.Read("recover_interval", thread.recover_interval,
              {absl::Milliseconds(10), absl::Hours(24)});
 }
 
 void ReadSealing(TableReader& sealing, WorkerThread& thread) {
   ReadJobFilter(sealing, thread);
-  IgnoreAll(sealing, {"enable_deals", "disable_cc", "max_deals", "min_deal_space", "max_retries",
-                      "seal_interval", "ignore_proof_check", "verify_after_pc2",
-                      "request_task_max_retries", "rpc_polling_interval"});
+  IgnorePublished(sealing);
 }
 
 void ReadThreads(TableReader& root, WorkerConfig& config) {
@@ -161,7 +175,15 @@ void ReadThreads(TableReader& root, WorkerConfig& config) {
 
 void ReadAttached(TableReader& root, const LoadOptions& options, WorkerConfig& config) {
   std::map<std::string, std::string> place_of;
-  for (TableReader& table : root.Tables("attached")) {
+  std::vector<TableReader> tables = root.OneOrManyTables("attached");
+  // How the versions before 0.9 wrote the only store that there was.
+  for (TableReader& table : root.OneOrManyTables("remote_store")) tables.push_back(table);
+  root.Deprecated("remote_store", "[[attached]]");
+  for (TableReader& table : tables) {
+    if (!table.HasValues()) {
+      table.IgnoreTable("nothing stands in it");
+      continue;
+    }
     AttachedStore store;
     table.Read("name", store.name);
     table.Read("location", store.location);
@@ -182,8 +204,9 @@ void ReadAttached(TableReader& root, const LoadOptions& options, WorkerConfig& c
     }
     config.attached.push_back(std::move(store));
   }
-  root.Ignore("attached_selection");
-  if (config.attached.empty() && config.scan_persist_stores.empty() && !root.Has("attached")) {
+  IgnorePublished(root);
+  if (config.attached.empty() && config.scan_persist_stores.empty() &&
+      std::ranges::none_of(tables, &TableReader::HasValues)) {
     root.Problem("attached",
                  "there is no [[attached]] store: the worker could not read a single sector");
   }
@@ -209,7 +232,7 @@ void ReadProcessors(TableReader& processors, std::string_view stage,
       table.Read("numa_preferred", *processor.numa_preferred, {0, 1023});
     }
     table.Read("locks", processor.locks);
-    table.Ignore("weight");
+    IgnorePublished(table);
     list.push_back(std::move(processor));
   }
 }
@@ -228,20 +251,18 @@ void ReadLimits(TableReader& processors, WorkerConfig& config) {
     }
     table.NoEffect("window_post");
     table.NoEffect("winning_post");
-    IgnoreAll(table, {"add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode", "snap_prove",
-                      "transfer", "unseal", "sealing_daemons"});
+    IgnorePublished(table);
   }
   TableReader staggered = limitation.Table("staggered");
   staggered.Read("window_post", config.window_post_staggered, {absl::Seconds(1), absl::Hours(24)});
-  IgnoreAll(staggered, {"add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode", "snap_prove",
-                        "transfer", "unseal", "winning_post"});
+  staggered.Ignore("winning_post");
+  IgnorePublished(staggered);
   TableReader locks = processors.Table("ext_locks");
   processors.NoEffect("ext_locks");
   for (const std::string& name : locks.Keys()) {
     locks.Read(name, config.ext_locks[name], {1, 10'000});
   }
-  IgnoreAll(processors, {"static_tree_d", "add_pieces", "tree_d", "pc1", "pc2", "c2", "snap_encode",
-                         "snap_prove", "transfer", "unseal", "sealing_daemons"});
+  IgnorePublished(processors);
 }
 
 void CheckLocks(TableReader& processors, const WorkerConfig& config) {
@@ -297,19 +318,34 @@ absl::StatusOr<WorkerConfig> LoadWorkerConfig(const std::string& path, const Loa
 
 std::string DescribeForLog(const WorkerConfig& config) {
   std::string out =
-      absl::StrFormat("name=%s; rpc_server=%s; threads=%d; state_dir=%s",
-                      config.name.empty() ? "(host name)" : Quote(config.name),
-                      config.rpc_listen.ToString(), config.threads.size(), config.state_dir);
+      absl::StrFormat("name=%s; state_dir=%s; params_dir=%s",
+                      config.name.empty() ? "(host name)" : Quote(config.name), config.state_dir,
+                      config.params_dir.empty() ? "(default)" : config.params_dir);
   for (const ManagerEndpoint& manager : config.managers) {
     out += absl::StrFormat("; manager %s%s", manager.address.ToString(),
                            manager.token.Empty() ? "" : " token=***");
   }
+  for (const WorkerThread& thread : config.threads) {
+    const auto miners = [](std::string* text, filecoin::ActorId miner) {
+      absl::StrAppendFormat(text, "f0%d", miner);
+    };
+    const auto sizes = [](std::string* text, filecoin::SectorSize size) {
+      *text += filecoin::ToString(size);
+    };
+    out += absl::StrFormat(
+        "; takes miners %s of sizes %s, asks every %s",
+        thread.allowed_miners.empty() ? "all" : absl::StrJoin(thread.allowed_miners, ",", miners),
+        thread.allowed_sizes.empty() ? "all" : absl::StrJoin(thread.allowed_sizes, ",", sizes),
+        FormatGoDuration(thread.recover_interval));
+  }
   for (const AttachedStore& store : config.attached) {
     out += absl::StrFormat("; attached %s=%s", Quote(store.name), store.location);
   }
-  for (const ProcessorConfig& processor : config.window_post) {
-    out += absl::StrFormat("; window_post processor %s",
-                           processor.bin.empty() ? "(own)" : processor.bin);
+  for (const std::string& pattern : config.scan_persist_stores) {
+    out += absl::StrFormat("; scans %s", pattern);
+  }
+  if (config.window_post_staggered > absl::ZeroDuration()) {
+    out += absl::StrFormat("; staggered by %s", FormatGoDuration(config.window_post_staggered));
   }
   return out;
 }

@@ -182,6 +182,7 @@ Path = "/x"
 Name = "a"
 Path = "/y"
 [[Common.PersistStores]]
+ReadOnly = true
 [Common.Proving.WorkerProver]
 HeartbeatTimeout = 15
 [[Miners]]
@@ -198,11 +199,11 @@ Posts.Enabled = true
         "sector-manager.cfg:8:1: Common.PersistStores.Name: \"a\" is the name of another store "
         "(sector-manager.cfg:5:1)",
         "Common.PersistStores.Path: is missing",
-        "sector-manager.cfg:12:1: Common.Proving.WorkerProver.HeartbeatTimeout: is 15ns, want "
+        "sector-manager.cfg:13:1: Common.Proving.WorkerProver.HeartbeatTimeout: is 15ns, want "
         "2s to 1h0m0s (an integer counts nanoseconds)",
         "Miners.PoSt.GasOverEstimation: is 0.5, want 1 to 100",
         "Miners.PoSt.Senders: \"f0zz\" is not an address",
-        "sector-manager.cfg:18:1: Miners.Actor: miner 1000 is there already",
+        "sector-manager.cfg:19:1: Miners.Actor: miner 1000 is there already",
         "Miners.Actor: is missing", "Miners.Posts: unknown key (did you mean \"PoSt\"?)"}) {
     EXPECT_THAT(status, StatusIs(kInvalid, line));
   }

@@ -92,7 +92,7 @@ sub = 3
                          "f.toml:6:1: table.amount: ",
                          "f.toml:7:1: table.ratio: is 1.5, want 0 to 1\n",
                          "f.toml:8:1: table.time: \"soon\" is not a duration",
-                         "f.toml:9:1: table.size: \"33GiB\" is no sector size",
+                         "f.toml:9:1: table.size: \"33GiB\" is no size of sectors that",
                          "f.toml:10:1: table.negative: is -1, want at least 0\n",
                          "f.toml:11:1: table.sub: is an integer, want a table [table.sub]"};
   std::size_t at = 0;

@@ -80,6 +80,7 @@ struct MinerConfig {
 struct ManagerConfig {
   std::vector<ChainEndpoint> chain = {};  // tried in this order; may be empty (embedded devnet)
   absl::Duration chain_event_interval = absl::Minutes(1);
+  bool require_token = false;  // [Common.RPC]: on loopback too
   std::vector<PersistStoreConfig> persist_stores = {};
   std::vector<std::string> scan_persist_stores = {};  // globs
   std::string scan_place = {};                        // of that key, "file:line:column"

@@ -37,6 +37,9 @@ namespace damocles::config {
 struct Node;  // a value of the document with its place; private to lib/config
 
 enum class UnknownKeys { kRefuse, kWarn };
+// Whether "post" is read for "PoSt" where nothing is spelled as asked: the existing system's
+// manager reads its files so, its worker does not.
+enum class KeyCase { kExact, kAny };
 
 template <typename T>
 struct Range {
@@ -53,6 +56,9 @@ class TableReader {
  public:
   bool Has(std::string_view key) const;
   bool Exists() const { return node_ != nullptr; }
+  // False where nothing stands in the table but empty tables, or comments.
+  bool HasValues() const;
+  bool HasEmptyList(std::string_view key) const;
 
   void Read(std::string_view key, bool& out);
   void Read(std::string_view key, std::uint64_t& out, Range<std::uint64_t> range);
@@ -61,6 +67,8 @@ class TableReader {
   void Read(std::string_view key, std::string& out);
   void Read(std::string_view key, std::vector<std::string>& out);
   void Read(std::string_view key, std::vector<std::uint64_t>& out);
+  // Numbers of miner actors: 1000, "f01000", "t01000" or "1000".
+  void ReadMiners(std::string_view key, std::vector<std::uint64_t>& out);
   void Read(std::string_view key, std::map<std::string, std::string>& out);
   void Read(std::string_view key, Secret& out);                 // a token: see MayBeToken
   void Read(std::string_view key, filecoin::TokenAmount& out);  // "5 nanoFIL"
@@ -80,8 +88,10 @@ class TableReader {
   std::vector<std::string> Keys() const;
 
   // Known to the existing system, but without a meaning here: accepted with a warning
-  // "ignored: not part of this version".
-  void Ignore(std::string_view key);
+  // "ignored: not part of this version" and `hint`, one for each key however often it stands.
+  void Ignore(std::string_view key, std::string_view hint = "");
+  // The whole table is passed over, with a warning that says why.
+  void IgnoreTable(std::string_view why);
   // Read and checked, but nothing follows from it yet: a warning "no effect in this version".
   void NoEffect(std::string_view key);
   // An old spelling: a warning that names the new one.
@@ -100,6 +110,7 @@ class TableReader {
   struct State;
   TableReader(const Node* node, std::string path, State* state)
       : node_(node), path_(std::move(path)), state_(state) {}
+  const Node* Find(std::string_view key) const;
   const Node* Take(std::string_view key);
   void IgnoreBelow(const Node& node);
   std::string PathTo(std::string_view key) const;
@@ -113,7 +124,8 @@ class TableReader {
 class Document {
  public:
   // INVALID_ARGUMENT "file:line:column: why" for what is not TOML.
-  static absl::StatusOr<Document> Parse(std::string_view text, std::string_view file);
+  static absl::StatusOr<Document> Parse(std::string_view text, std::string_view file,
+                                        KeyCase spelling = KeyCase::kExact);
   Document(Document&&) noexcept;
   Document& operator=(Document&&) noexcept;
   ~Document();
