@@ -119,14 +119,41 @@ absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& c
                       .deny_miners = from.deny_miners,
                       .meta = from.meta});
   }
-  using Scanned = absl::StatusOr<std::vector<storage::PersistStore>>;
-  std::optional<Scanned> scanned = Within<Scanned>(
-      how.patience,
-      [globs = config.scan_persist_stores] { return storage::ScanPersistStores(globs); });
-  if (scanned.has_value()) {
-    DAMOCLES_RETURN_IF_ERROR(Annotate(
-        scanned->status(), absl::StrFormat("%s: Common.ScanPersistStores", config.scan_place)));
-    for (storage::PersistStore& store : **scanned) stores.push_back(std::move(store));
+  using Scan = storage::StoreScan;
+  std::optional<Scan> scan = Within<Scan>(how.patience, [globs = config.scan_persist_stores] {
+    return storage::ScanPersistStores(globs);
+  });
+  if (scan.has_value()) {
+    // One bad file is one store.
+    for (const std::string& problem : scan->problems) {
+      LogError("storage", "store_left_out",
+               {{"key", absl::StrFormat("%s: Common.ScanPersistStores", config.scan_place)},
+                {"why", problem},
+                {"now", "without it: mend that, then restart the manager"}});
+    }
+    for (const std::string& note : scan->notes) {
+      LogWarning("storage", "scan_note",
+                 {{"key", absl::StrFormat("%s: Common.ScanPersistStores", config.scan_place)},
+                  {"text", note}});
+    }
+    for (storage::PersistStore& store : scan->stores) {
+      const auto same = std::ranges::find_if(stores, [&store](const storage::PersistStore& other) {
+        return other.name == store.name || other.path == store.path;
+      });
+      if (same == stores.end()) {
+        stores.push_back(std::move(store));
+        continue;
+      }
+      // What stands in the configuration is meant.
+      LogWarning(
+          "storage", "store_left_out",
+          {{"key", absl::StrFormat("%s: Common.ScanPersistStores", config.scan_place)},
+           {"store", store.name},
+           {"path", store.path},
+           {"why", same->path == store.path
+                       ? std::string("[[Common.PersistStores]] has this folder")
+                       : absl::StrFormat("its name is that of %s: give it another", same->path)}});
+    }
   } else {
     LogError("storage", "scan_not_answering",
              {{"key", "Common.ScanPersistStores"}, {"now", "without these stores"}});
@@ -175,6 +202,7 @@ std::vector<std::string> NeedRestart(const config::ManagerConfig& started,
   compare(started.chain == loaded.chain, "Common.API.Chain");
   compare(started.chain_event_interval == loaded.chain_event_interval,
           "Common.API.ChainEventInterval");
+  compare(started.require_token == loaded.require_token, "Common.RPC.RequireToken");
   compare(started.persist_stores == loaded.persist_stores, "Common.PersistStores");
   compare(started.scan_persist_stores == loaded.scan_persist_stores, "Common.ScanPersistStores");
   return keys;

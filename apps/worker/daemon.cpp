@@ -29,6 +29,7 @@
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
+#include "damocles/base/version.h"
 #include "damocles/config/worker.h"
 #include "damocles/rpc/client.h"
 #include "damocles/storage/persist_store.h"
@@ -37,7 +38,7 @@
 namespace damocles::worker_app {
 namespace {
 
-constexpr std::string_view kSoftware = "damocles-worker 0.1.0";
+constexpr std::string_view kSoftware = "damocles-worker " DAMOCLES_VERSION_STRING;
 
 std::string HostName() {
   char name[256] = {};
@@ -63,15 +64,26 @@ absl::StatusOr<std::map<std::string, std::string>> AttachedStores(
     const config::WorkerConfig& config) {
   std::map<std::string, std::string> stores;
   for (const config::AttachedStore& store : config.attached) stores[store.name] = store.location;
-  const auto scanned = storage::ScanPersistStores(config.scan_persist_stores);
-  DAMOCLES_RETURN_IF_ERROR(Annotate(
-      scanned.status(), absl::StrFormat("%s: worker.scan_persist_stores", config.scan_place)));
-  for (const storage::PersistStore& store : *scanned) {
-    if (!stores.emplace(store.name, store.path).second) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("store \"%s\" is attached twice: by [[attached]] and by %s/%s",
-                          store.name, store.path, std::string(storage::kSectorStoreFile)));
-    }
+  const storage::StoreScan scan = storage::ScanPersistStores(config.scan_persist_stores);
+  // One bad file is one store.
+  const std::string key = absl::StrFormat("%s: worker.scan_persist_stores", config.scan_place);
+  for (const std::string& problem : scan.problems) {
+    LogError("worker", "store_left_out",
+             {{"key", key},
+              {"why", problem},
+              {"now", "no job of it comes here: mend that, then restart the worker"}});
+  }
+  for (const std::string& note : scan.notes) {
+    LogWarning("worker", "scan_note", {{"key", key}, {"text", note}});
+  }
+  for (const storage::PersistStore& store : scan.stores) {
+    const auto [attached, is_new] = stores.emplace(store.name, store.path);
+    if (is_new || attached->second == store.path) continue;
+    LogWarning("worker", "store_left_out",
+               {{"key", key},
+                {"store", store.name},
+                {"path", store.path},
+                {"why", "[[attached]] has the name for " + attached->second}});
   }
   if (stores.empty()) {
     return absl::FailedPreconditionError(

@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -41,7 +44,21 @@ const Json* Member(const Json& object, const char* key) {
   return nullptr;
 }
 
-// Reads members and remembers the first that has a wrong type.
+// A miner as Lotus and damocles write it: 1000, "1000", "f01000" or "t01000".
+std::optional<filecoin::ActorId> MinerOf(const Json& item) {
+  if (item.is_number_unsigned()) return item.get<filecoin::ActorId>();
+  if (!item.is_string()) return std::nullopt;
+  std::string_view digits = item.get_ref<const std::string&>();
+  if (digits.starts_with("f0") || digits.starts_with("t0")) digits.remove_prefix(2);
+  filecoin::ActorId miner = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), miner);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
+    return std::nullopt;
+  }
+  return miner;
+}
+
+// Reads members; what has a wrong type is left out and noted.
 class JsonReader {
  public:
   explicit JsonReader(const Json& object) : object_(object) {}
@@ -55,38 +72,54 @@ class JsonReader {
   void Read(const char* key, std::uint64_t& out) {
     if (const Json* value = Want(key, &Json::is_number_unsigned)) out = value->get<std::uint64_t>();
   }
-  void Read(const char* key, std::vector<std::uint64_t>& out) {
+  void Read(const char* key, std::vector<filecoin::ActorId>& out) {
     const Json* list = Want(key, &Json::is_array);
     if (list == nullptr) return;
     for (const Json& item : *list) {
-      if (!item.is_number_unsigned()) return Wrong(key);
-      out.push_back(item.get<std::uint64_t>());
+      if (const auto miner = MinerOf(item); miner.has_value()) {
+        out.push_back(*miner);
+      } else {
+        Note(key, "holds what is no miner");
+      }
     }
   }
   void Read(const char* key, std::map<std::string, std::string>& out) {
     const Json* map = Want(key, &Json::is_object);
     if (map == nullptr) return;
     for (auto at = map->begin(); at != map->end(); ++at) {
-      if (!at->is_string()) return Wrong(key);
-      out[at.key()] = at->get<std::string>();
+      if (at->is_string()) {
+        out[at.key()] = at->get<std::string>();
+      } else {
+        Note(key, "holds what is no text");
+      }
     }
   }
-  const std::string& Problem() const { return problem_; }
+  std::vector<std::string> TakeNotes() { return std::move(notes_); }
 
  private:
   const Json* Want(const char* key, bool (Json::*is)() const noexcept) {
     const Json* value = Member(object_, key);
     if (value == nullptr) return nullptr;
     if ((value->*is)()) return value;
-    Wrong(key);
+    Note(key, "has a wrong type");
     return nullptr;
   }
-  void Wrong(const char* key) {
-    if (problem_.empty()) problem_ = absl::StrFormat("%s has a wrong type", key);
+  void Note(const char* key, const char* what) {
+    std::string note = absl::StrFormat("%s %s", key, what);
+    if (std::ranges::find(notes_, note) == notes_.end()) notes_.push_back(std::move(note));
   }
   const Json& object_;
-  std::string problem_;
+  std::vector<std::string> notes_;
 };
+
+// glob(3) hands no context to what it calls.
+thread_local std::vector<std::pair<std::string, int>> unreadable_folders;
+
+int NoteUnreadable(const char* path, int error) {
+  // What a pattern leads to that is no folder is no trouble.
+  if (error != ENOTDIR && error != ENOENT) unreadable_folders.emplace_back(path, error);
+  return 0;  // goes on
+}
 
 class GlobResult {
  public:
@@ -120,7 +153,8 @@ std::string EncodeSectorStoreJson(const PersistStore& store, std::string_view id
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder) {
+absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder,
+                                                 std::vector<std::string>* notes) {
   const std::string file = absl::StrFormat("%s/%s", AbsolutePath(folder), kSectorStoreFile);
   DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, 1 << 20));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -129,57 +163,82 @@ absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder) {
   }
   PersistStore store;
   store.path = AbsolutePath(folder);
+  // The name is what the index and the jobs know the store by: a wrong one is worse than none.
   std::string id;
+  JsonReader naming(json);
+  naming.Read("Name", store.name);
+  if (store.name.empty()) naming.Read("ID", id);
+  if (const std::vector<std::string> wrong = naming.TakeNotes(); !wrong.empty()) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: %s", file, wrong.front()));
+  }
+  if (store.name.empty()) store.name = id;
+  if (store.name.empty()) store.name = store.path;
+  if (HasControlCharacter(store.name)) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: Name \"%s\" holds a control character: write one without", file,
+                        Printable(store.name)));
+  }
+  // All else is about new sectors, or less: it never keeps those that are here from being proven.
   JsonReader reader(json);
-  reader.Read("ID", id);
-  reader.Read("Name", store.name);
   reader.Read("Strict", store.strict);
   reader.Read("ReadOnly", store.read_only);
   reader.Read("Weight", store.weight);
   reader.Read("AllowMiners", store.allow_miners);
   reader.Read("DenyMiners", store.deny_miners);
   reader.Read("Meta", store.meta);
-  if (!reader.Problem().empty()) {
-    return absl::InvalidArgumentError(absl::StrFormat("%s: %s", file, reader.Problem()));
-  }
-  if (store.name.empty()) store.name = id;
-  if (HasControlCharacter(store.name)) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s: Name \"%s\" holds a control character: write one without", file,
-                        Printable(store.name)));
-  }
-  if (store.name.empty()) {
-    return absl::InvalidArgumentError(absl::StrFormat("%s: has neither Name nor ID", file));
+  for (const std::string& note : reader.TakeNotes()) {
+    if (notes != nullptr) notes->push_back(absl::StrFormat("%s: %s: passed over", file, note));
   }
   return store;
 }
 
-absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
-    const std::vector<std::string>& patterns) {
+StoreScan ScanPersistStores(const std::vector<std::string>& patterns) {
+  StoreScan scan;
   std::set<std::string> folders;
   for (const std::string& pattern : patterns) {
     GlobResult found;
+    unreadable_folders.clear();
     // Only with GLOB_TILDE is it not safe.  NOLINTNEXTLINE(concurrency-mt-unsafe)
-    const int error = glob(ExpandHome(pattern).c_str(), GLOB_ERR, nullptr, found.Get());
-    if (error == GLOB_NOMATCH) continue;
-    if (error != 0) {
-      return absl::UnavailableError(
-          absl::StrFormat("cannot read a folder of \"%s\" (%s): mount it, give the right to read "
-                          "it, or write a pattern that passes it by",
-                          pattern, std::generic_category().message(errno)));
+    const int error = glob(ExpandHome(pattern).c_str(), 0, NoteUnreadable, found.Get());
+    for (const auto& [folder, why] : unreadable_folders) {
+      scan.problems.push_back(absl::StrFormat(
+          "%s: cannot read the folder for \"%s\" (%s): mount it, give the right to read it, or "
+          "write a pattern that passes it by",
+          folder, pattern, std::generic_category().message(why)));
     }
+    if (error != 0 && error != GLOB_NOMATCH) {
+      scan.problems.push_back(absl::StrFormat("\"%s\" cannot be followed (%s)", pattern,
+                                              std::generic_category().message(errno)));
+      continue;
+    }
+    const std::size_t before = folders.size();
+    bool known = false;
     for (const std::string& path : found.Paths()) {
-      if (PathExists(absl::StrFormat("%s/%s", path, kSectorStoreFile))) {
-        folders.insert(AbsolutePath(path));
-      }
+      if (!PathExists(absl::StrFormat("%s/%s", path, kSectorStoreFile))) continue;
+      known = !folders.insert(AbsolutePath(path)).second || known;
+    }
+    if (folders.size() == before && !known && unreadable_folders.empty()) {
+      scan.notes.push_back(absl::StrFormat(
+          "\"%s\" finds no folder with a %s: is everything mounted?", pattern, kSectorStoreFile));
     }
   }
-  std::vector<PersistStore> stores;
+  std::map<std::string, std::string> folder_of;  // by name
   for (const std::string& folder : folders) {
-    DAMOCLES_ASSIGN_OR_RETURN(PersistStore store, ReadSectorStoreJson(folder));
-    stores.push_back(std::move(store));
+    absl::StatusOr<PersistStore> store = ReadSectorStoreJson(folder, &scan.notes);
+    if (!store.ok()) {
+      scan.problems.emplace_back(store.status().message());
+      continue;
+    }
+    const auto [other, is_new] = folder_of.emplace(store->name, folder);
+    if (!is_new) {
+      scan.problems.push_back(
+          absl::StrFormat("%s/%s: \"%s\" is the name of the store in %s too: write another Name",
+                          folder, kSectorStoreFile, store->name, other->second));
+      continue;
+    }
+    scan.stores.push_back(*std::move(store));
   }
-  return stores;
+  return scan;
 }
 
 absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stores,

@@ -117,12 +117,25 @@ TEST(SettingsTest, StoreThatHangsAtTheStartHoldsNothingUpAndIsThereWhenItAnswers
               testing_support::StatusIs(absl::StatusCode::kNotFound, "\"hung\""));
 }
 
-TEST(SettingsTest, APatternThatCannotBeFollowedNamesItsPlace) {
-  EXPECT_THAT(
-      OpenStores(Parse("[Common]\nScanPersistStores = [\"/nonexist/*\"]\n")),
-      testing_support::StatusIs(absl::StatusCode::kUnavailable,
-                                "sector-manager.cfg:2:1: Common.ScanPersistStores: cannot "
-                                "read a folder of \"/nonexist/*\" (No such file or directory)"));
+// A store that cannot be had, or is there twice, stops none of the others.
+TEST(SettingsTest, OneBadStoreOfAScanIsOneStore) {
+  const testing_support::TempDir dir;
+  const std::pair<const char*, const char*> files[] = {{"a", R"({"ID":"a"})"},
+                                                       {"b", "nonsense"},
+                                                       {"c", R"({"ID":"c","AllowMiners":["t01"]})"},
+                                                       {"d", R"({"ID":"taken"})"}};
+  for (const auto& [name, text] : files) {
+    std::filesystem::create_directories(dir / name);
+    ASSERT_OK(WriteFileAtomically(dir / (std::string(name) + "/sectorstore.json"), text));
+  }
+  std::filesystem::create_directories(dir / "own");
+  ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry stores,
+                       OpenStores(Parse(absl::StrFormat(
+                           "[Common]\nScanPersistStores = [\"/nonexist/*\", \"%s/*\"]\n"
+                           "[[Common.PersistStores]]\nName = \"taken\"\nPath = \"%s/own\"\n"
+                           "[[Common.PersistStores]]\nName = \"other\"\nPath = \"%s/a\"\n",
+                           dir.Path(), dir.Path(), dir.Path()))));
+  EXPECT_THAT(stores.Names(), ElementsAre("taken", "other", "c"));
 }
 
 TEST(SettingsTest, HeadIsAskedForOftenEnoughWhateverTheInterval) {

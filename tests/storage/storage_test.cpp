@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <latch>
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -159,12 +162,52 @@ TEST(SectorStoreJsonTest, ReadsWhatLotusWritesAndNamesWhatIsWrong) {
   EXPECT_EQ(lotus.weight, 10u);
   ASSERT_OK_AND_ASSIGN(const PersistStore lower, read(R"({"name":"n","readonly":true})"));
   EXPECT_TRUE(lower.read_only);
+  ASSERT_OK_AND_ASSIGN(const PersistStore nameless, read("{}"));
+  EXPECT_EQ(nameless.name, dir.Path()) << "as the existing system does";
   constexpr auto kCode = absl::StatusCode::kInvalidArgument;
   EXPECT_THAT(read("[]"), StatusIs(kCode, "not a JSON object"));
   EXPECT_THAT(read("{"), StatusIs(kCode, "not a JSON object"));
-  EXPECT_THAT(read("{}"), StatusIs(kCode, "neither Name nor ID"));
-  EXPECT_THAT(read(R"({"Name":"n","Weight":-1})"), StatusIs(kCode, "Weight has a wrong type"));
-  EXPECT_THAT(read(R"({"Name":"n","DenyMiners":["1"]})"), StatusIs(kCode, "DenyMiners"));
+  EXPECT_THAT(read(R"({"Name":7,"ID":"x"})"), StatusIs(kCode, "Name has a wrong type"));
+  EXPECT_THAT(read(R"({"ID":7})"), StatusIs(kCode, "ID has a wrong type"));
+  EXPECT_THAT(read("{\"Name\":\"a\\u0007\"}"), StatusIs(kCode, "control character"));
+}
+
+// What says where new sectors go, or how, is nothing that a proof needs.
+TEST(SectorStoreJsonTest, KeysThatProvingDoesNotNeedNeverStopIt) {
+  TempDir dir;
+  std::vector<std::string> notes;
+  const auto read = [&](std::string_view text) {
+    notes.clear();
+    EXPECT_OK(WriteFileAtomically(dir / "sectorstore.json", text));
+    return ReadSectorStoreJson(dir.Path(), &notes);
+  };
+  // Every form that Lotus and the existing system write.
+  ASSERT_OK_AND_ASSIGN(
+      PersistStore store,
+      read(R"({"ID":"id","Name":"","Weight":10,"MaxStorage":0,"CanSeal":true,"CanStore":true,
+               "Groups":["a"],"AllowTo":null,"AllowTypes":null,"DenyTypes":["unsealed"],
+               "AllowMiners":["t01000","f01001",1002,"1003"],"DenyMiners":null,"Strict":null,
+               "ReadOnly":null,"PluginName":"s3","Meta":null,"Reserved":{"x":[1]}})"));
+  EXPECT_EQ(store.name, "id");
+  EXPECT_EQ(store.allow_miners, (std::vector<filecoin::ActorId>{1000, 1001, 1002, 1003}));
+  EXPECT_EQ(store.deny_miners, std::vector<filecoin::ActorId>{});
+  EXPECT_FALSE(store.strict);
+  EXPECT_TRUE(notes.empty());
+  // And none that they write.
+  for (const char* key : {"Weight", "AllowMiners", "DenyMiners", "Strict", "ReadOnly", "Meta"}) {
+    for (const char* value : {"-1", "1.5", "\"x\"", "{\"a\":1}", "[1,[2]]", "[\"x\",-1,1e3]",
+                              "[{}]", "true", "99999999999999999999"}) {
+      const std::string text = absl::StrFormat(R"({"Name":"n","%s":%s})", key, value);
+      ASSERT_OK_AND_ASSIGN(store, read(text));
+      EXPECT_EQ(store.name, "n") << text;
+      EXPECT_LE(notes.size(), 1u) << text;
+      for (const std::string& note : notes) {
+        EXPECT_TRUE(note.starts_with(dir / "sectorstore.json: ") &&
+                    note.find(key) != std::string::npos)
+            << note;
+      }
+    }
+  }
 }
 
 TEST(ScanTest, FindsDeclaredStoresAndPassesOthersOver) {
@@ -174,14 +217,43 @@ TEST(ScanTest, FindsDeclaredStoresAndPassesOthersOver) {
     ASSERT_OK(WriteFileAtomically(dir / (std::string(name) + "/sectorstore.json"),
                                   EncodeSectorStoreJson({.name = name, .path = ""}, name)));
   }
-  ASSERT_OK_AND_ASSIGN(const auto stores,
-                       ScanPersistStores({dir / "*", dir / "a", dir / "nothing-*"}));
-  ASSERT_EQ(stores.size(), 2u);
-  EXPECT_EQ(stores[0].path, dir / "a");
-  EXPECT_EQ(stores[1].name, "b");
-  ASSERT_OK(WriteFileAtomically(dir / "plain/sectorstore.json", "nonsense"));
-  EXPECT_THAT(ScanPersistStores({dir / "*"}),
-              StatusIs(absl::StatusCode::kInvalidArgument, "plain/sectorstore.json"));
+  const StoreScan scan = ScanPersistStores({dir / "*", dir / "a", dir / "nothing-*"});
+  ASSERT_EQ(scan.stores.size(), 2u);
+  EXPECT_EQ(scan.stores[0].path, dir / "a");
+  EXPECT_EQ(scan.stores[1].name, "b");
+  EXPECT_TRUE(scan.problems.empty());
+  ASSERT_EQ(scan.notes.size(), 1u);
+  EXPECT_NE(scan.notes[0].find("nothing-*\" finds no folder"), std::string::npos);
+}
+
+// A bad file is one store.
+TEST(ScanTest, WhatCannotBeReadIsNamedAndTheOthersAreThere) {
+  TempDir dir;
+  const std::pair<const char*, const char*> files[] = {{"a", R"({"ID":"same"})"},
+                                                       {"b", "nonsense"},
+                                                       {"c", R"({"ID":"same"})"},
+                                                       {"d", R"({"Name":{},"ID":"d"})"},
+                                                       {"e", R"({"ID":"e","Weight":"x"})"}};
+  for (const auto& [name, text] : files) {
+    fs::create_directories(dir / name);
+    ASSERT_OK(WriteFileAtomically(dir / (std::string(name) + "/sectorstore.json"), text));
+  }
+  fs::create_directories(dir / "f/sectorstore.json");  // a folder of that name
+  const StoreScan scan = ScanPersistStores({dir / "*"});
+  ASSERT_EQ(scan.stores.size(), 2u);
+  EXPECT_EQ(scan.stores[0].path, dir / "a");
+  EXPECT_EQ(scan.stores[1].name, "e");
+  ASSERT_EQ(scan.problems.size(), 4u) << absl::StrJoin(scan.problems, "\n");
+  const char* const want[] = {"b/sectorstore.json: is not a JSON", "name of the store in ",
+                              "d/sectorstore.json: Name has", "f/sectorstore.json: is a folder"};
+  for (const char* text : want) {
+    EXPECT_TRUE(std::any_of(
+        scan.problems.begin(), scan.problems.end(),
+        [&](const std::string& problem) { return problem.find(text) != std::string::npos; }))
+        << text;
+  }
+  ASSERT_EQ(scan.notes.size(), 1u);
+  EXPECT_NE(scan.notes[0].find("Weight has a wrong type: passed over"), std::string::npos);
 }
 
 TEST(StoreLookTest, TellsAnEmptyFolderFromAStore) {

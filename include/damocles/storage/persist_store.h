@@ -37,14 +37,25 @@ inline constexpr std::string_view kSectorStoreFile = "sectorstore.json";
 std::string EncodeSectorStoreJson(const PersistStore& store, std::string_view id);
 
 // Reads the sectorstore.json of `folder`.  Keys as Lotus and damocles write them (ID, Name, Strict,
-// ReadOnly, Weight, AllowMiners, DenyMiners, Meta, in any case); an empty Name means the ID.
-// INVALID_ARGUMENT names the file and what is wrong.
-absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder);
+// ReadOnly, Weight, AllowMiners, DenyMiners, Meta, in any case; others are passed over); an empty
+// Name means the ID, and without either the name is the folder.  Only what keeps the store from
+// being found and named is an error (NOT_FOUND, INVALID_ARGUMENT, naming the file); other keys of a
+// wrong type are passed over, each with a line in `notes`.
+absl::StatusOr<PersistStore> ReadSectorStoreJson(const std::string& folder,
+                                                 std::vector<std::string>* notes = nullptr);
+
+struct StoreScan {
+  std::vector<PersistStore> stores = {};  // sorted by path; names differ
+  // What could not be read, each with its place and remedy: the stores there are missing.
+  std::vector<std::string> problems = {};
+  // What was passed over without harm, and patterns that find nothing.
+  std::vector<std::string> notes = {};
+};
 
 // The stores that the folders matching `patterns` (shell globs, "~" allowed) declare: a folder
-// without a sectorstore.json is passed over; one with a spoiled one is an error.  Sorted by path.
-absl::StatusOr<std::vector<PersistStore>> ScanPersistStores(
-    const std::vector<std::string>& patterns);
+// without a sectorstore.json is passed over.  One with a spoiled one, or with a name that another
+// has, is left out and named; the others are there.
+StoreScan ScanPersistStores(const std::vector<std::string>& patterns);
 
 struct Space {
   std::uint64_t total_bytes = 0;
