@@ -18,12 +18,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "apps/common/cli.h"
-#include "apps/common/rpc_call.h"
 #include "apps/devnet/run.h"
 
 #include "damocles/base/clock.h"
 #include "damocles/base/file.h"
+#include "damocles/base/random.h"
 #include "damocles/base/status.h"
+#include "damocles/chain/lotus_client.h"
 #include "damocles/devnet/chain.h"
 #include "damocles/devnet/presets.h"
 #include "damocles/devnet/replay.h"
@@ -137,21 +138,72 @@ struct ReportFlags {
   bool json = false;
 };
 
-void PrintReport(const nlohmann::json& report) {
-  for (const auto& row : report.value("deadlines", nlohmann::json::array())) {
-    cli::PrintLine(absl::StrFormat(
-        "f0%d deadline %d partition %d: %s%s", row.value("miner", std::uint64_t{0}),
-        row.value("deadline", std::uint64_t{0}), row.value("partition", std::uint64_t{0}),
-        row.value("missed", false)                 ? "MISSED"
-        : row.value("posted", false)               ? "posted"
-        : row.value("live", std::uint64_t{0}) == 0 ? "nothing to post, no sector lives"
-                                                   : "nothing to post, all sectors are faulty",
-        row.contains("skipped") && !row["skipped"].empty()
-            ? absl::StrFormat(", %d skipped", row["skipped"].size())
-            : ""));
+// The list of objects that `report` has under `name`; DATA_LOSS if it has none.
+absl::StatusOr<std::vector<nlohmann::json>> RowsOf(const nlohmann::json& report, const char* name) {
+  const auto rows = report.is_object() ? report.find(name) : report.end();
+  std::vector<nlohmann::json> out;
+  if (rows != report.end() && rows->is_array()) {
+    out.assign(rows->begin(), rows->end());
+    if (std::all_of(out.begin(), out.end(), [](const auto& row) { return row.is_object(); })) {
+      return out;
+    }
   }
-  cli::PrintLine(absl::StrFormat("%d proofs accepted",
-                                 report.value("proofs", nlohmann::json::array()).size()));
+  return absl::DataLossError(
+      absl::StrFormat("the report has no list of \"%s\": is what listens "
+                      "there a devnet of this release?",
+                      name));
+}
+
+std::uint64_t NumberOf(const nlohmann::json& row, const char* name) {
+  const auto found = row.find(name);
+  return found != row.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+bool IsTrue(const nlohmann::json& row, const char* name) {
+  const auto found = row.find(name);
+  return found != row.end() && found->is_boolean() && found->get<bool>();
+}
+
+std::string SkippedOf(const nlohmann::json& row) {
+  const auto found = row.find("skipped");
+  if (found == row.end() || !found->is_array() || found->empty()) return "";
+  return absl::StrFormat(", %d skipped", found->size());
+}
+
+absl::Status PrintReport(const nlohmann::json& report) {
+  DAMOCLES_ASSIGN_OR_RETURN(const auto deadlines, RowsOf(report, "deadlines"));
+  DAMOCLES_ASSIGN_OR_RETURN(const auto proofs, RowsOf(report, "proofs"));
+  for (const nlohmann::json& row : deadlines) {
+    cli::PrintLine(absl::StrFormat("f0%d deadline %d partition %d: %s%s", NumberOf(row, "miner"),
+                                   NumberOf(row, "deadline"), NumberOf(row, "partition"),
+                                   IsTrue(row, "missed")        ? "MISSED"
+                                   : IsTrue(row, "posted")      ? "posted"
+                                   : NumberOf(row, "live") == 0 ? "nothing to post, no sector lives"
+                                                                : "nothing to post, all sectors "
+                                                                  "are faulty",
+                                   SkippedOf(row)));
+  }
+  cli::PrintLine(absl::StrFormat("%d proofs accepted", proofs.size()));
+  return absl::OkStatus();
+}
+
+// Of a devnet that runs.
+absl::StatusOr<nlohmann::json> AskForReport(const ReportFlags& flags) {
+  DAMOCLES_ASSIGN_OR_RETURN(chain::Endpoint endpoint, chain::ParseEndpoint(flags.url));
+  if (!flags.token.empty()) endpoint.token = flags.token;
+  kj::AsyncIoContext io = kj::setupAsyncIo();
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string answer,
+                            chain::CallNode(endpoint,
+                                            {.timer = io.provider->getTimer(),
+                                             .network = io.provider->getNetwork(),
+                                             .tls_network = nullptr,
+                                             .random = SystemRandom()},
+                                            "Damocles.DevnetReport")
+                                .ToPromise()
+                                .wait(io.waitScope));
+  nlohmann::json report = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  DAMOCLES_RETURN_IF_ERROR(Annotate(RowsOf(report, "deadlines").status(), endpoint.Name()));
+  return report;
 }
 
 absl::StatusOr<int> Report(const ReportFlags& flags) {
@@ -160,21 +212,16 @@ absl::StatusOr<int> Report(const ReportFlags& flags) {
   }
   nlohmann::json report;
   if (!flags.url.empty()) {
-    kj::AsyncIoContext io = kj::setupAsyncIo();
-    DAMOCLES_ASSIGN_OR_RETURN(
-        report, cli::CallNode(io.provider->getTimer(), io.provider->getNetwork(), flags.url,
-                              flags.token, "Damocles.DevnetReport")
-                    .ToPromise()
-                    .wait(io.waitScope));
+    DAMOCLES_ASSIGN_OR_RETURN(report, AskForReport(flags));
   } else {
     DAMOCLES_ASSIGN_OR_RETURN(const auto chain, devnet::Chain::OpenReadOnly(flags.home));
     report = nlohmann::json::parse(devnet::ReportJson(*chain), nullptr, false);
   }
   if (flags.json) {
     cli::PrintJson(report);
-  } else {
-    PrintReport(report);
+    return cli::kExitDone;
   }
+  DAMOCLES_RETURN_IF_ERROR(PrintReport(report));
   return cli::kExitDone;
 }
 

@@ -16,9 +16,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "apps/common/cli.h"
+#include "apps/common/listen_on.h"
 #include "apps/common/proving.h"
 #include "apps/common/signals.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/base/clock.h"
 #include "damocles/base/file.h"
 #include "damocles/base/log.h"
@@ -162,14 +164,7 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
     server_options.verifying_keys[filecoin::ToNumber(type)] = digest;
   }
   devnet::LotusServer server(*chain, io.provider->getTimer(), SystemClock(), server_options);
-  auto receiver = [&]() -> absl::StatusOr<kj::Own<kj::ConnectionReceiver>> {
-    try {
-      return io.provider->getNetwork().parseAddress(listen.address).wait(io.waitScope)->listen();
-    } catch (const kj::Exception& exception) {
-      return absl::UnavailableError(absl::StrFormat("cannot listen on %s: %s", options.listen,
-                                                    exception.getDescription().cStr()));
-    }
-  }();
+  auto receiver = cli::ListenOn(io, listen.address, 0, options.listen);
   if (!receiver.ok()) return receiver.status();
   const auto port = (*receiver)->getPort();
   auto serving = server.Listen(*std::move(receiver));
@@ -187,8 +182,7 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
   auto failed =
       serving.then([]() -> Outcome { return absl::UnavailableError("the port was closed"); },
                    [](kj::Exception&& exception) -> Outcome {
-                     return absl::UnavailableError(
-                         absl::StrFormat("the port failed: %s", exception.getDescription().cStr()));
+                     return async::FailureStatus(exception, "the port failed");
                    });
   auto stopped = cli::StopSignal(io.unixEventPort).then([]() -> Outcome {
     LogInfo("devnet", "stopping", {});

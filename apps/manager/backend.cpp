@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 #include "damocles/base/mutex.h"
 #include "damocles/base/status.h"
@@ -97,7 +98,7 @@ async::Task<void> TellProgress(kj::Timer& timer, std::shared_ptr<Shared> shared,
 ManagerBackend::~ManagerBackend() noexcept = default;
 
 void ManagerBackend::taskFailed(kj::Exception&& exception) {
-  LogError("manager", "attach_failed", {{"error", exception.getDescription().cStr()}});
+  LogError("manager", "attach_failed", {{"error", async::Plainly(exception)}});
 }
 
 kj::Promise<ManagerBackend::SpaceAnswer> ManagerBackend::SpaceOf(

@@ -5,17 +5,15 @@
 #include <kj/async-io.h>
 #include <kj/compat/tls.h>
 
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
-#include "damocles/async/task.h"
 #include "damocles/chain/api.h"
+#include "damocles/chain/endpoint.h"
+#include "damocles/chain/lotus_client.h"
 #include "damocles/config/manager.h"
-#include "damocles/filecoin/proof_type.h"
 
 namespace damocles::manager {
 
@@ -27,20 +25,17 @@ class ChainClient {
                                                            kj::AsyncIoProvider& io);
   ~ChainClient() noexcept;
   chain::Api& Api() { return *api_; }
+  // Each node by itself, in the order of the configuration, and what it takes to speak to it.
+  const std::vector<chain::Endpoint>& Endpoints() const { return endpoints_; }
+  chain::LotusIo Io();
 
  private:
-  ChainClient() = default;
+  explicit ChainClient(kj::AsyncIoProvider& io);
+  kj::AsyncIoProvider& io_;
+  std::vector<chain::Endpoint> endpoints_;
   kj::Own<kj::TlsContext> tls_;
   kj::Own<kj::Network> tls_network_;
   std::unique_ptr<chain::Api> api_;
 };
-
-// Asks the nodes whether they are a devnet, until one has answered that; what else they answer is
-// logged.  A devnet says what it verifies proofs with.  True: a devnet whose verifying keys are
-// `own`, as far as both have them.  False: a node that does not know the question, or speaks TLS,
-// which a devnet does not.  FAILED_PRECONDITION: a devnet with other keys; the message names both.
-async::Task<absl::StatusOr<bool>> AskDevnet(kj::Timer& timer, kj::Network& network,
-                                            std::vector<config::ChainEndpoint> nodes,
-                                            std::map<filecoin::PoStProofType, std::string> own);
 
 }  // namespace damocles::manager

@@ -18,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "apps/common/cli.h"
+#include "apps/common/listen_on.h"
 #include "apps/common/proving.h"
 #include "apps/common/signals.h"
 #include "apps/manager/backend.h"
@@ -26,6 +27,7 @@
 #include "apps/manager/settings.h"
 #include "apps/manager/threads.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/async/offload.h"
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
@@ -37,6 +39,7 @@
 #include "damocles/config/ext_prover.h"
 #include "damocles/config/manager.h"
 #include "damocles/job/queue.h"
+#include "damocles/manager/network.h"
 #include "damocles/poster/runner.h"
 #include "damocles/rpc/server.h"
 #include "damocles/sector/index.h"
@@ -144,9 +147,8 @@ async::Task<void> ReloadOnSignal(kj::UnixEventPort& port, async::Executor& execu
 
 // The network decides which parameters may be used: any on a devnet, elsewhere the published ones.
 // With those nothing waits for that.
-async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
-                               std::vector<config::ChainEndpoint> nodes, cli::Proving::Keys keys,
-                               worker::Hub& hub, poster::Runner& runner,
+async::Task<void> JudgeNetwork(NetworkJudge judge, cli::Proving::Keys keys, worker::Hub& hub,
+                               poster::Runner& runner,
                                kj::PromiseFulfiller<absl::Status>& refused) {
   const bool practice = !keys.practice.empty();
   if (practice) {
@@ -158,7 +160,7 @@ async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
   } else {
     runner.Start();
   }
-  const absl::StatusOr<bool> devnet = co_await AskDevnet(timer, network, nodes, keys.digests);
+  const absl::StatusOr<bool> devnet = co_await judge.Judge();
   if (!devnet.ok()) {
     refused.fulfill(absl::Status(devnet.status()));
     co_return;
@@ -173,6 +175,12 @@ async::Task<void> JudgeNetwork(kj::Timer& timer, kj::Network& network,
   LogInfo("chain", "network_judged", {{"devnet", *devnet ? "yes" : "no"}});
   hub.AllowPracticeKeys(*devnet);
   if (practice) runner.Start();
+  if (!*devnet) co_return;
+  const absl::Status rest = co_await judge.AskTheRest();
+  if (rest.ok()) co_return;
+  hub.AllowPracticeKeys(false);
+  LogError("chain", "nodes_disagree", {{"error", rest}});
+  if (practice) refused.fulfill(absl::Status(rest));
 }
 
 std::string RandomName() {
@@ -196,7 +204,7 @@ absl::StatusOr<int> InitDaemon(const Home& home) {
       existing.push_back(file);
       continue;
     }
-    DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(file, content));
+    DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(file, content, 0600));
     cli::PrintLine("wrote " + file);
   }
   cli::PrintLine(absl::StrFormat("tokens are in %s (admin) and %s (worker)",
@@ -316,16 +324,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                                         threads.proving, timer, SystemClock(), std::move(managers));
   }
 
-  auto receiver = [&]() -> absl::StatusOr<kj::Own<kj::ConnectionReceiver>> {
-    try {
-      auto address =
-          io.provider->getNetwork().parseAddress(listen.address, kDefaultPort).wait(io.waitScope);
-      return address->listen();
-    } catch (const kj::Exception& exception) {
-      return absl::UnavailableError(absl::StrFormat("cannot listen on %s: %s", options.listen,
-                                                    exception.getDescription().cStr()));
-    }
-  }();
+  auto receiver = cli::ListenOn(io, listen.address, kDefaultPort, options.listen);
   if (!receiver.ok()) return receiver.status();
   const auto port = static_cast<std::uint16_t>((*receiver)->getPort());
   DAMOCLES_ASSIGN_OR_RETURN(
@@ -336,7 +335,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   auto end = kj::newPromiseAndFulfiller<absl::Status>();
   const auto failed = [&end](const char* what) {
     return [what, &end](kj::Exception&& exception) {
-      const std::string error = exception.getDescription().cStr();
+      const std::string error = async::Plainly(exception);
       LogError("manager", "part_failed", {{"part", what}, {"error", error}});
       end.fulfiller->fulfill(absl::InternalError(
           absl::StrFormat("its part \"%s\" failed: %s; start it again and tell us", what, error)));
@@ -356,8 +355,8 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
           .eagerlyEvaluate(failed("reload"));
   kj::Promise<void> judging = kj::READY_NOW;
   if (runner != nullptr) {
-    judging = JudgeNetwork(timer, io.provider->getNetwork(), config.chain, keys, hub, *runner,
-                           *end.fulfiller)
+    judging = JudgeNetwork(NetworkJudge(chain->Io(), chain->Endpoints(), keys.digests), keys, hub,
+                           *runner, *end.fulfiller)
                   .ToPromise()
                   .eagerlyEvaluate(failed("poster"));
   } else {

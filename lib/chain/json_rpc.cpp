@@ -137,9 +137,14 @@ RpcError ReadError(std::string_view raw) {
     out.message = std::string(raw);
     return out;
   }
-  // Some servers leave out the code.
+  // Some servers leave out the code, others write it as text.
   const auto code = error.find("code");
-  if (code != error.end() && code->is_number_integer()) out.code = code->get<std::int64_t>();
+  if (code != error.end() && code->is_number_integer()) {
+    out.code = code->get<std::int64_t>();
+  } else if (code != error.end() && code->is_string()) {
+    const std::string text = code->get<std::string>();
+    std::from_chars(text.data(), text.data() + text.size(), out.code);
+  }
   const auto message = error.find("message");
   if (message != error.end() && message->is_string()) out.message = message->get<std::string>();
   const auto data = error.find("data");

@@ -277,22 +277,38 @@ class LotusClient final : public Api {
   internal::LotusNodes nodes_;
 };
 
+// Before anything is sent there.
+absl::Status CheckEndpoint(const Endpoint& endpoint, const LotusIo& io) {
+  if (!endpoint.token.empty() && !MayBeToken(endpoint.token)) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("the token of chain endpoint %s %s", endpoint.Name(), kNoToken));
+  }
+  if (endpoint.tls && io.tls_network == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("chain endpoint %s wants TLS, which is not set up", endpoint.Name()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Api>> MakeLotusClient(std::vector<Endpoint> endpoints, LotusIo io,
                                                      const LotusOptions& options) {
   if (endpoints.empty()) return absl::InvalidArgumentError("no chain endpoint is configured");
   for (const Endpoint& endpoint : endpoints) {
-    if (!endpoint.token.empty() && !MayBeToken(endpoint.token)) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("the token of chain endpoint %s %s", endpoint.Name(), kNoToken));
-    }
-    if (endpoint.tls && io.tls_network == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("chain endpoint %s wants TLS, which is not set up", endpoint.Name()));
-    }
+    DAMOCLES_RETURN_IF_ERROR(CheckEndpoint(endpoint, io));
   }
   return std::make_unique<LotusClient>(std::move(endpoints), io, options);
+}
+
+async::Task<absl::StatusOr<std::string>> CallNode(Endpoint endpoint, LotusIo io, std::string method,
+                                                  LotusOptions options) {
+  DAMOCLES_CO_RETURN_IF_ERROR(CheckEndpoint(endpoint, io));
+  options.use_websocket = false;
+  std::vector<Endpoint> endpoints;
+  endpoints.push_back(std::move(endpoint));
+  internal::LotusNodes nodes(std::move(endpoints), io, options);
+  co_return co_await nodes.Call(std::move(method), "[]", internal::CallKind::kRead);
 }
 
 }  // namespace damocles::chain

@@ -17,8 +17,8 @@ namespace {
 // Polling while a subscription is quiet: about once an epoch, but neither busy nor late.
 constexpr kj::Duration kPollMin = 1 * kj::SECONDS;
 constexpr kj::Duration kPollMax = 15 * kj::SECONDS;
-// Between two lines in the log that no subscription can be had.
-constexpr kj::Duration kComplainInterval = 10 * kj::MINUTES;
+// A subscription is asked for again, while polling does, after so many longest pauses at most.
+constexpr int kRetryFactorMax = 12;
 
 std::vector<HeadChange> Current(filecoin::TipSet head) {
   std::vector<HeadChange> changes(1);
@@ -55,39 +55,77 @@ async::Task<absl::StatusOr<std::vector<HeadChange>>> LotusHeads::Next() {
 }
 
 async::Task<void> LotusHeads::Follow() {
-  kj::Duration pause = nodes_.Options().reconnect_min;
-  std::optional<kj::TimePoint> complained_at;
+  const LotusOptions& options = nodes_.Options();
+  kj::Duration pause = options.reconnect_min;
+  kj::Duration retry = options.reconnect_max;
+  std::size_t without = 0;  // nodes in a row that gave no subscription
   while (true) {
     const std::size_t node = nodes_.Current();
     const kj::TimePoint began = nodes_.GetTimer().now();
     const absl::Status why = co_await FollowOne(node);
     const bool subscribed = subscription_ != nullptr;
     subscription_ = nullptr;
-    // A node that only answers HTTP fails at every attempt: one line, and another now and then.
-    const kj::TimePoint now = nodes_.GetTimer().now();
-    if (subscribed || !complained_at || now - *complained_at >= kComplainInterval) {
-      LogInfo("chain", subscribed ? "head_subscription_ended" : "head_subscription_failed",
+    bool answers = false;
+    if (subscribed) {
+      LogInfo("chain", "head_subscription_ended",
               {{"node", nodes_.Link(node).Where().Name()}, {"why", why}});
-      complained_at = now;
+      without = 0;
+      retry = options.reconnect_max;
+    } else if (++without >= nodes_.Count()) {
+      answers = co_await Answers(node);
+    }
+    if (answers) {
+      // No node has a WebSocket to give: this one is asked for its head, and for a subscription
+      // only now and then.
+      nodes_.NodeServes(node);
+      NotePolling(node, why);
+      co_await nodes_.GetTimer().afterDelay(retry);
+      retry = std::min(retry * 2, kRetryFactorMax * options.reconnect_max);
+      continue;
     }
     nodes_.LeaveNode(node, why);
-    const bool lasted = nodes_.GetTimer().now() - began > nodes_.Options().reconnect_max;
-    pause = lasted ? nodes_.Options().reconnect_min
-                   : std::min(pause * 3 / 2, nodes_.Options().reconnect_max);
+    const bool lasted = nodes_.GetTimer().now() - began > options.reconnect_max;
+    pause = lasted ? options.reconnect_min : std::min(pause * 3 / 2, options.reconnect_max);
     co_await nodes_.GetTimer().afterDelay(pause);
   }
+}
+
+async::Task<bool> LotusHeads::Answers(std::size_t node) {
+  const LinkAnswer answer =
+      co_await nodes_.Link(node).Call("Filecoin.ChainHead", "[]", nodes_.Options().connect_timeout);
+  co_return answer.fate == LinkAnswer::Fate::kAnswered&& answer.result.ok();
+}
+
+void LotusHeads::NotePolling(std::size_t node, const absl::Status& why) {
+  if (polled_ == node) return;
+  polled_ = node;
+  LogWarning("chain", "head_polled",
+             {{"node", nodes_.Link(node).Where().Name()},
+              {"every_s", (poll_interval_ + 999 * kj::MILLISECONDS) / kj::SECONDS},
+              {"why", why},
+              {"effect", "new heads are seen a little later; nothing else is different"}});
+}
+
+void LotusHeads::NoteSubscribed(std::size_t node) {
+  nodes_.NodeServes(node);
+  if (!polled_) return;
+  polled_.reset();
+  LogInfo("chain", "head_subscribed", {{"node", nodes_.Link(node).Where().Name()}});
 }
 
 async::Task<absl::Status> LotusHeads::FollowOne(std::size_t node) {
   auto subscribed = co_await nodes_.Link(node).Subscribe("Filecoin.ChainNotify");
   if (!subscribed.ok()) co_return subscribed.status();
   subscription_ = *subscribed;
+  bool heard = false;
   while (true) {
     kj::Promise<absl::StatusOr<std::string>> next = NextValue(**subscribed);
     const absl::StatusOr<std::string> value = co_await kj::mv(next);
     if (!value.ok()) co_return value.status();
     auto changes = FromLotusJson<std::vector<HeadChange>>(*value);
     if (!changes.ok()) co_return Annotate(changes.status(), "unreadable head change");
+    if (!heard) NoteSubscribed(node);
+    heard = true;
     missed_ = 0;
     Take(*std::move(changes));
   }

@@ -32,6 +32,11 @@ class LotusHeads final : public HeadSubscription {
   async::Task<void> Follow();
   // Until the subscription ends; returns why.
   async::Task<absl::Status> FollowOne(std::size_t node);
+  // Whether a node that gave no subscription says its head when asked.
+  async::Task<bool> Answers(std::size_t node);
+  // The head of that node is followed by asking, or by subscription again.  Said when it changes.
+  void NotePolling(std::size_t node, const absl::Status& why);
+  void NoteSubscribed(std::size_t node);
   kj::Promise<absl::StatusOr<std::string>> NextValue(NodeLink::Subscription& subscription);
   async::Task<void> Poll();
 
@@ -51,6 +56,7 @@ class LotusHeads final : public HeadSubscription {
   kj::TimePoint last_told_;
   unsigned missed_ = 0;  // heads that polling saw first, since the last push
   std::shared_ptr<NodeLink::Subscription> subscription_;
+  std::optional<std::size_t> polled_;  // the node whose head is asked for
 
   std::optional<async::Task<void>> following_;
   std::optional<async::Task<void>> polling_;

@@ -11,6 +11,9 @@
 namespace damocles::chain::internal {
 namespace {
 
+// Between two lines in the log that a node is lost.
+constexpr kj::Duration kSayAgain = 10 * kj::MINUTES;
+
 kj::HttpClientSettings ClientSettings(kj::EntropySource& entropy) {
   kj::HttpClientSettings settings;
   settings.entropySource = entropy;
@@ -63,14 +66,19 @@ async::Task<absl::StatusOr<std::string>> LotusNodes::Call(std::string method, st
 
 void LotusNodes::LeaveNode(std::size_t failed, const absl::Status& why) {
   if (current_ != failed) return;
-  if (links_.size() < 2) {
-    LogWarning("chain", "node_lost",
+  const bool alone = links_.size() < 2;
+  const auto said = lost_.find(failed);
+  if (said == lost_.end() || timer_.now() - said->second >= kSayAgain) {
+    lost_.insert_or_assign(failed, timer_.now());
+    LogWarning("chain", alone ? "node_lost" : "node_left",
                {{"node", links_[failed]->Where().Name()}, {"why", WithoutTokens(why)}});
-    return;
   }
-  LogWarning("chain", "node_left",
-             {{"node", links_[failed]->Where().Name()}, {"why", WithoutTokens(why)}});
-  current_ = (failed + 1) % links_.size();
+  if (!alone) current_ = (failed + 1) % links_.size();
+}
+
+void LotusNodes::NodeServes(std::size_t index) {
+  if (lost_.erase(index) == 0) return;
+  LogInfo("chain", "node_back", {{"node", links_[index]->Where().Name()}});
 }
 
 void LotusNodes::Use(std::size_t index) {

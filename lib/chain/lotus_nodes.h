@@ -5,6 +5,7 @@
 #include <kj/compat/http.h>
 #include <kj/timer.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,10 +51,14 @@ class LotusNodes {
   async::Task<absl::StatusOr<std::string>> Call(std::string method, std::string params,
                                                 CallKind kind);
 
+  std::size_t Count() const { return links_.size(); }
   std::size_t Current() const { return current_; }
   NodeLink& Link(std::size_t index) { return *links_[index]; }
-  // Leaves node `failed`, if it is the one in use.
+  // Leaves node `failed`, if it is the one in use.  Said once, and again now and then, until
+  // NodeServes says otherwise.
   void LeaveNode(std::size_t failed, const absl::Status& why);
+  // The head can be followed at that node.
+  void NodeServes(std::size_t index);
 
   kj::Timer& GetTimer() { return timer_; }
   const LotusOptions& Options() const { return options_; }
@@ -70,6 +75,7 @@ class LotusNodes {
   kj::Own<kj::HttpClient> http_;
   std::vector<std::unique_ptr<NodeLink>> links_;
   std::size_t current_ = 0;
+  std::map<std::size_t, kj::TimePoint> lost_;  // when it was said
 };
 
 }  // namespace damocles::chain::internal

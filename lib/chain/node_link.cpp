@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/chain/kj_status.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 #include "damocles/chain/json_rpc.h"
 
@@ -39,12 +40,15 @@ absl::Status Late(const std::string& method, const std::string& node, kj::Durati
       absl::StrFormat("%s: no answer of %s within %d ms", method, node, limit / kj::MILLISECONDS));
 }
 
-absl::Status FromHttpStatus(unsigned status) {
-  const std::string text = absl::StrFormat("the node answered with HTTP status %d", status);
-  if (status == 401) {
-    return absl::UnauthenticatedError("the node refused the token (HTTP status 401)");
+absl::Status FromHttpStatus(unsigned status, bool has_token) {
+  if (status == 401 || status == 403) {
+    const std::string refused =
+        absl::StrFormat("the node %s (HTTP status %d): use one that it gave out",
+                        has_token ? "refused the token" : "wants a token", status);
+    return status == 401 ? absl::UnauthenticatedError(refused)
+                         : absl::PermissionDeniedError(refused);
   }
-  if (status == 403) return absl::PermissionDeniedError(text);
+  const std::string text = absl::StrFormat("the node answered with HTTP status %d", status);
   if (status == 404) return absl::UnavailableError(text + ": is the path right?");
   return absl::UnavailableError(text);
 }
@@ -104,7 +108,7 @@ kj::Promise<NodeLink::Opened> NodeLink::OpenSocket() {
   auto opened = http_.openWebSocket(url.c_str(), headers)
                     .then([this](kj::HttpClient::WebSocketResponse&& response) -> Opened {
                       if (!response.webSocketOrBody.is<kj::Own<kj::WebSocket>>()) {
-                        return Annotate(FromHttpStatus(response.statusCode), endpoint_.Name());
+                        return Annotate(HttpFailure(response.statusCode), endpoint_.Name());
                       }
                       return std::make_shared<WsSession>(
                           kj::mv(response.webSocketOrBody.get<kj::Own<kj::WebSocket>>()), timer_,
@@ -122,7 +126,7 @@ async::Task<NodeLink::Opened> NodeLink::Open() {
     kj::Promise<Opened> limited = OpenSocket();
     co_return co_await kj::mv(limited);
   } catch (const kj::Exception& error) {
-    co_return StatusFromKj(error, "connecting to " + endpoint_.Name());
+    co_return async::FailureStatus(error, "connecting to " + endpoint_.Name());
   }
 }
 
@@ -187,14 +191,18 @@ async::Task<LinkAnswer> NodeLink::Post(std::string method, std::string body) {
     co_return ReadResponse(method, response.statusCode,
                            std::string_view(text.begin(), text.size()));
   } catch (const kj::Exception& error) {
-    absl::Status status = StatusFromKj(error, endpoint_.Name());
+    absl::Status status = async::FailureStatus(error, endpoint_.Name());
     co_return LinkAnswer{sent ? Fate::kLost : Fate::kNotSent, Annotate(std::move(status), method)};
   }
 }
 
+absl::Status NodeLink::HttpFailure(unsigned status) const {
+  return FromHttpStatus(status, !endpoint_.token.empty());
+}
+
 LinkAnswer NodeLink::ReadResponse(const std::string& method, unsigned status,
                                   std::string_view body) const {
-  if (status == 401) return {Fate::kNotSent, Annotate(FromHttpStatus(status), endpoint_.Name())};
+  if (status == 401) return {Fate::kNotSent, Annotate(HttpFailure(status), endpoint_.Name())};
   absl::StatusOr<RpcFrame> frame = ParseRpcFrame(body);
   if (frame.ok() && frame->kind == RpcFrame::Kind::kAnswer) {
     if (frame->error) return {Fate::kAnswered, StatusFromRpcError(method, *frame->error)};
@@ -202,11 +210,13 @@ LinkAnswer NodeLink::ReadResponse(const std::string& method, unsigned status,
   }
   if (status == 200) {
     return {Fate::kAnswered,
-            absl::DataLossError(absl::StrFormat("%s: the answer of %s is no JSON-RPC (%d bytes)",
-                                                method, endpoint_.Name(), body.size()))};
+            absl::DataLossError(absl::StrFormat(
+                "%s: the answer of %s is no JSON-RPC (%d bytes): does a chain node listen there, "
+                "and is the path right?",
+                method, endpoint_.Name(), body.size()))};
   }
   // A proxy between us and the node may answer so after the node has acted.
-  return {status >= 500 ? Fate::kLost : Fate::kNotSent, Annotate(FromHttpStatus(status), method)};
+  return {status >= 500 ? Fate::kLost : Fate::kNotSent, Annotate(HttpFailure(status), method)};
 }
 
 async::Task<absl::StatusOr<std::shared_ptr<NodeLink::Subscription>>> NodeLink::Subscribe(

@@ -78,6 +78,7 @@ class NodeLink {
   kj::Promise<LinkAnswer> CallOverHttp(std::string method, std::string params, kj::Duration limit);
   async::Task<LinkAnswer> Post(std::string method, std::string body);
   LinkAnswer ReadResponse(const std::string& method, unsigned status, std::string_view body) const;
+  absl::Status HttpFailure(unsigned status) const;
   kj::HttpHeaders Headers() const;
 
   Endpoint endpoint_;

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "lib/chain/kj_status.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 
 namespace damocles::chain::internal {
@@ -103,15 +103,16 @@ std::shared_ptr<Channel> WsSession::ChannelOf(std::uint64_t id) {
 void WsSession::Write(std::string text) {
   // A socket takes one message at a time; a promise of KJ does nothing until someone wants it.
   auto owned = kj::heap<std::string>(std::move(text));
-  writing_ =
-      writing_
-          .then([this, message = kj::mv(owned)]() mutable -> kj::Promise<void> {
-            if (dead_) return kj::READY_NOW;
-            auto sent = socket_->send(kj::ArrayPtr<const char>(message->data(), message->size()));
-            return sent.attach(kj::mv(message));
-          })
-          .eagerlyEvaluate(
-              [this](kj::Exception&& error) { Die(StatusFromKj(error, "writing to the node")); });
+  writing_ = writing_
+                 .then([this, message = kj::mv(owned)]() mutable -> kj::Promise<void> {
+                   if (dead_) return kj::READY_NOW;
+                   auto sent =
+                       socket_->send(kj::ArrayPtr<const char>(message->data(), message->size()));
+                   return sent.attach(kj::mv(message));
+                 })
+                 .eagerlyEvaluate([this](kj::Exception&& error) {
+                   Die(async::FailureStatus(error, "writing to the node"));
+                 });
 }
 
 async::Task<void> WsSession::ReadLoop() {
@@ -127,7 +128,7 @@ async::Task<void> WsSession::ReadLoop() {
         why = absl::UnavailableError("the node closed the WebSocket");
       }
     } catch (const kj::Exception& error) {
-      why = StatusFromKj(error, "reading from the node");
+      why = async::FailureStatus(error, "reading from the node");
     }
   }
   Die(why);

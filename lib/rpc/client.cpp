@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/rpc/convert.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 #include "damocles/rpc/status.h"
 
@@ -68,7 +69,7 @@ async::Task<absl::StatusOr<std::shared_ptr<Line>>> Dial(kj::Network& network, kj
   const std::string address = options.address;
   const auto failed = [address](kj::Exception&& exception) -> Stream {
     return absl::UnavailableError(absl::StrFormat("cannot connect to the manager at %s: %s",
-                                                  address, exception.getDescription().cStr()));
+                                                  address, async::Plainly(exception)));
   };
   auto connecting =
       network.parseAddress(address)

@@ -6,10 +6,12 @@
 
 #include <string>
 
+#include "damocles/async/failure.h"
+
 namespace damocles::rpc {
 
 absl::Status ToStatus(const kj::Exception& exception) {
-  const std::string message(exception.getDescription().cStr());
+  const std::string message = async::Plainly(exception);
   switch (exception.getType()) {
     case kj::Exception::Type::OVERLOADED:
       return absl::ResourceExhaustedError(message);

@@ -6,14 +6,18 @@
 
 #include <kj/compat/http.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/devnet/lotus_fixture.h"
 
+#include "damocles/base/log.h"
 #include "damocles/chain/json_rpc.h"
+#include "damocles/chain/lotus_json.h"
 
 namespace damocles::devnet {
 namespace {
@@ -208,6 +212,72 @@ TEST_F(LotusClientTest, PollsWhereThereIsNoWebSocket) {
   ASSERT_OK_AND_ASSIGN(const auto changes, Wait(heads->Next()));
   EXPECT_EQ(changes[0].kind, HeadChangeKind::kCurrent);
   EXPECT_EQ(changes[0].tip_set, chain_->ChainHead());
+}
+
+// A provider without WebSockets: for ever so, and no trouble.
+TEST_F(LotusClientTest, ANodeThatHasNoWebSocketIsPolledAndThatIsSaidOnce) {
+  CannedNode node(chain::ToLotusJson(chain_->ChainHead()));
+  kj::HttpHeaderTable table;
+  kj::HttpServer http(io_.provider->getTimer(), table, node);
+  std::vector<std::string> log;
+  SetLogSink([&](Severity severity, std::string_view line) {
+    if (severity >= Severity::kWarning) log.emplace_back(line);
+  });
+  const auto quiet = kj::defer([] { SetLogSink({}); });
+  for (const std::size_t nodes : {1u, 2u}) {
+    std::vector<chain::Endpoint> endpoints;
+    std::vector<kj::Promise<void>> listening;
+    for (std::size_t i = 0; i < nodes; ++i) {
+      auto receiver =
+          io_.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io_.waitScope)->listen();
+      endpoints.push_back(At());
+      endpoints.back().port = static_cast<std::uint16_t>(receiver->getPort());
+      auto serving = http.listenHttp(*receiver);
+      listening.push_back(serving.attach(kj::mv(receiver)).eagerlyEvaluate([](kj::Exception&&) {}));
+    }
+    log.clear();
+    chain::LotusOptions options;
+    options.poll_interval = 5 * kj::MILLISECONDS;
+    const auto client = Client(endpoints, options);
+    ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
+    ASSERT_OK(Wait(heads->Next()));
+    io_.provider->getTimer().afterDelay(1 * kj::SECONDS).wait(io_.waitScope);
+    std::size_t polled = 0;
+    std::size_t lost = 0;
+    for (const std::string& line : log) {
+      polled += line.find("head_polled") != std::string::npos;
+      lost += line.find("node_lost") != std::string::npos;
+    }
+    EXPECT_EQ(polled, 1u) << nodes << " nodes";
+    EXPECT_EQ(lost, 0u) << nodes << " nodes";
+    EXPECT_LE(log.size(), nodes + 1) << nodes << " nodes";
+  }
+}
+
+TEST_F(LotusClientTest, ADeadNodeIsSaidOnceAndThatItIsBack) {
+  Serve();
+  const std::uint16_t port = port_;
+  std::vector<std::string> log;
+  SetLogSink([&](Severity, std::string_view line) { log.emplace_back(line); });
+  const auto quiet = kj::defer([] { SetLogSink({}); });
+  const auto said = [&](const char* event) {
+    return std::count_if(log.begin(), log.end(), [&](const std::string& line) {
+      return line.find(event) != std::string::npos;
+    });
+  };
+  const auto client = Client({At()});
+  ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
+  ASSERT_OK(Wait(heads->Next()));
+  StopServing();
+  io_.provider->getTimer().afterDelay(500 * kj::MILLISECONDS).wait(io_.waitScope);
+  EXPECT_EQ(said("node_lost"), 1);
+  EXPECT_EQ(said("node_back"), 0);
+  ASSERT_OK(chain_->Advance());
+  Serve({}, port);
+  ASSERT_OK_AND_ASSIGN(const auto changes, Wait(heads->Next()));
+  EXPECT_EQ(changes.back().tip_set, chain_->ChainHead());
+  EXPECT_EQ(said("node_lost"), 1);
+  EXPECT_EQ(said("node_back"), 1);
 }
 
 TEST_F(LotusClientTest, GoesToTheNextNodeAndStays) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "apps/manager/chain_client.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
@@ -105,7 +106,7 @@ absl::StatusOr<int> WithManager(
         .wait(io.waitScope);
   } catch (const kj::Exception& exception) {
     return absl::UnavailableError(absl::StrFormat("manager %s: %s; look into its log and try again",
-                                                  address, exception.getDescription().cStr()));
+                                                  address, async::Plainly(exception)));
   }
 }
 

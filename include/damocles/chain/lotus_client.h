@@ -7,10 +7,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
+#include "damocles/async/task.h"
 #include "damocles/base/random.h"
 #include "damocles/chain/api.h"
 #include "damocles/chain/endpoint.h"
@@ -53,5 +55,10 @@ struct LotusIo {
 // INVALID_ARGUMENT without endpoints, or for a TLS endpoint without `tls_network`.
 absl::StatusOr<std::unique_ptr<Api>> MakeLotusClient(std::vector<Endpoint> endpoints, LotusIo io,
                                                      const LotusOptions& options = {});
+
+// One call without parameters of a method that Api does not have (a devnet's own), over HTTP: the
+// raw JSON of the result.  Errors as in chain/api.h, and those of MakeLotusClient.
+async::Task<absl::StatusOr<std::string>> CallNode(Endpoint endpoint, LotusIo io, std::string method,
+                                                  LotusOptions options = {});
 
 }  // namespace damocles::chain
