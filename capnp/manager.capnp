@@ -23,6 +23,7 @@ struct Store {
   freeBytes @4 :UInt64;
   sectors @5 :UInt64;         # rows of the index that name it
   status @6 :Common.Status;
+  trouble @7 :Text;           # why the sectors in it cannot be seen, with the remedy; "": nothing
 }
 
 struct SectorPlace {
@@ -62,6 +63,22 @@ struct AttachReport {
   problems @3 :List(Text);
 }
 
+struct Finding {
+  kind @0 :Text;              # one word, the same in every release
+  costsWindow @1 :Bool;       # otherwise a warning
+  subject @2 :Text;
+  what @3 :Text;
+  detail @4 :Text;
+  remedy @5 :Text;
+}
+
+struct CheckReport {
+  atUnixMs @0 :Int64;
+  findings @1 :List(Finding);
+  inOrder @2 :List(Text);
+  notLearnt @3 :List(Text);   # subjects of which nothing is known this time
+}
+
 interface Progress {
   step @0 (done :UInt64, total :UInt64, what :Text) -> ();
   # `total` 0: not known.
@@ -72,11 +89,14 @@ interface Reader {
   jobs @0 (all :Bool) -> (status :Common.Status, jobs :List(Job.Job));
   workers @1 () -> (status :Common.Status, workers :List(WorkerInfo));
   stores @2 () -> (status :Common.Status, stores :List(Store));
-  findSector @3 (miner :UInt64, number :UInt64) -> (status :Common.Status, sector :SectorPlace, upgrade :SectorPlace);
+  findSector @3 (miner :UInt64, number :UInt64) -> (status :Common.Status, sector :SectorPlace, upgrade :SectorPlace, troubles :List(Text));
+  # `troubles`: of the stores named, as Store.trouble.
   deadlines @4 (hasMiner :Bool, miner :UInt64, fromEpoch :Int64, limit :UInt32)
       -> (status :Common.Status, deadlines :List(DeadlineRecord));
   # Newest first: of one miner or of all, that opened at `fromEpoch` or later.  `limit` 0: as many
   # as a listing shows by default; the server has a limit of its own besides.
+  check @5 () -> (status :Common.Status, report :CheckReport);
+  # Looks now at everything a window will need; may take a minute.  Older managers do not have it.
 }
 
 interface Admin extends(Reader) {

@@ -20,6 +20,7 @@ namespace {
 constexpr kj::Duration kProgressInterval = 200 * kj::MILLISECONDS;
 // A file system that lives answers in milliseconds.
 constexpr kj::Duration kSpacePatience = 3 * kj::SECONDS;
+constexpr absl::Duration kLookPatience = absl::Seconds(3);
 
 rpc::SectorPlace PlaceOf(const sector::Location& location) {
   return {.sealed_store = location.sealed_store, .cache_store = location.cache_store};
@@ -120,16 +121,22 @@ kj::Promise<ManagerBackend::SpaceAnswer> ManagerBackend::SpaceOf(
   return question.answer.addBranch().exclusiveJoin(kj::mv(late));
 }
 
+kj::Promise<ManagerBackend::Survey> ManagerBackend::SurveyAll() {
+  return async::Offload<Survey>(executor_, [&index = index_, &stores = stores_, look = look_] {
+    return sector::SurveyStores(index, stores, kLookPatience, look);
+  });
+}
+
 async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> ManagerBackend::Stores() {
-  using Counts = absl::StatusOr<std::map<std::string, std::uint64_t>>;
-  auto counting =
-      async::Offload<Counts>(executor_, [&index = index_] { return index.CountByStore(); });
+  kj::Promise<Survey> surveying = SurveyAll().eagerlyEvaluate(nullptr);
   auto asking = kj::heapArrayBuilder<kj::Promise<SpaceAnswer>>(stores_.Stores().size());
   for (const storage::PersistStore& store : stores_.Stores()) asking.add(SpaceOf(store));
   auto all_asked = kj::joinPromises(asking.finish());
-  const Counts counts = co_await kj::mv(counting);
-  if (!counts.ok()) co_return counts.status();
+  const Survey survey = co_await kj::mv(surveying);
+  if (!survey.ok()) co_return survey.status();
   const kj::Array<SpaceAnswer> spaces = co_await kj::mv(all_asked);
+  std::map<std::string, const sector::StoreFinding*> findings;
+  for (const sector::StoreFinding& finding : *survey) findings[finding.name] = &finding;
   std::vector<rpc::StoreInfo> infos;
   for (std::size_t i = 0; i < spaces.size(); ++i) {
     const storage::PersistStore& store = stores_.Stores()[i];
@@ -137,9 +144,9 @@ async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> ManagerBackend::Stores(
     info.name = store.name;
     info.path = store.path;
     info.read_only = store.read_only;
-    if (const auto found = counts->find(store.name); found != counts->end()) {
-      info.sectors = found->second;
-    }
+    const sector::StoreFinding& finding = *findings.at(store.name);
+    info.sectors = finding.sectors;
+    info.trouble = sector::Describe(finding);
     if (spaces[i].ok()) {
       info.total_bytes = spaces[i]->total_bytes;
       info.free_bytes = spaces[i]->free_bytes;
@@ -148,15 +155,37 @@ async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> ManagerBackend::Stores(
     }
     infos.push_back(std::move(info));
   }
+  for (const sector::StoreFinding& finding : *survey) {
+    if (finding.configured) continue;
+    rpc::StoreInfo info;
+    info.name = finding.name;
+    info.sectors = finding.sectors;
+    info.status = absl::NotFoundError("it is not configured");
+    info.trouble = sector::Describe(finding);
+    infos.push_back(std::move(info));
+  }
   co_return infos;
 }
 
-absl::StatusOr<rpc::FoundSector> ManagerBackend::FindSector(filecoin::SectorId sector) {
-  DAMOCLES_ASSIGN_OR_RETURN(const sector::SectorEntry entry, index_.FindAll(sector));
+async::Task<absl::StatusOr<rpc::FoundSector>> ManagerBackend::FindSector(
+    filecoin::SectorId sector) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const sector::SectorEntry entry, index_.FindAll(sector));
   rpc::FoundSector found;
   if (entry.sealed) found.sealed = PlaceOf(*entry.sealed);
   if (entry.upgraded) found.upgraded = PlaceOf(*entry.upgraded);
-  return found;
+  std::set<std::string> named;
+  for (const auto& place : {found.sealed, found.upgraded}) {
+    if (place) named.insert({place->sealed_store, place->cache_store});
+  }
+  if (named.empty()) co_return found;
+  kj::Promise<Survey> surveying = SurveyAll();
+  const Survey survey = co_await kj::mv(surveying);
+  if (!survey.ok()) co_return survey.status();
+  for (const sector::StoreFinding& finding : *survey) {
+    if (!named.contains(finding.name) || !finding.IsMissing()) continue;
+    found.troubles.push_back(sector::Describe(finding));
+  }
+  co_return found;
 }
 
 async::Task<absl::StatusOr<std::vector<rpc::DeadlineSummary>>> ManagerBackend::Deadlines(

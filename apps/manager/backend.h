@@ -16,7 +16,9 @@
 #include "damocles/poster/runner.h"
 #include "damocles/rpc/server.h"
 #include "damocles/sector/index.h"
+#include "damocles/sector/store_survey.h"
 #include "damocles/storage/persist_store.h"
+#include "damocles/storage/store_look.h"
 
 namespace damocles::manager {
 
@@ -26,30 +28,37 @@ class ManagerBackend final : public rpc::Backend, private kj::TaskSet::ErrorHand
   // `records`: the poster's, newest first.
   using Records = std::function<async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>>(
       poster::RecordFilter)>;
+  using SelfCheck = std::function<async::Task<absl::StatusOr<rpc::CheckReport>>()>;
   // Blocks, perhaps for ever.
   using AskSpace = std::function<absl::StatusOr<storage::Space>(const std::string& path)>;
 
   // What may hang runs on `executor`, and uses `index` and `stores` there.
   ManagerBackend(sector::Index& index, const storage::StoreRegistry& stores, Records records,
-                 async::Executor& executor, kj::Timer& timer, AskSpace ask_space = storage::SpaceAt)
+                 SelfCheck check, async::Executor& executor, kj::Timer& timer,
+                 storage::StoreLook look = storage::OneLookAtATime(),
+                 AskSpace ask_space = storage::SpaceAt)
       : index_(index),
         stores_(stores),
         records_(std::move(records)),
+        check_(std::move(check)),
         executor_(executor),
         timer_(timer),
+        look_(std::move(look)),
         ask_space_(std::move(ask_space)),
         scans_(*this) {}
   ~ManagerBackend() noexcept override;
 
-  // A store that does not answer is listed as such.
+  // Those of the configuration, then those that only the index names.  A store that does not answer
+  // is listed as such.
   async::Task<absl::StatusOr<std::vector<rpc::StoreInfo>>> Stores() override;
-  absl::StatusOr<rpc::FoundSector> FindSector(filecoin::SectorId sector) override;
+  async::Task<absl::StatusOr<rpc::FoundSector>> FindSector(filecoin::SectorId sector) override;
   async::Task<absl::StatusOr<std::vector<rpc::DeadlineSummary>>> Deadlines(
       rpc::DeadlineQuery query) override;
   // ALREADY_EXISTS while an attach of the same path is under way.
   async::Task<absl::StatusOr<rpc::AttachSummary>> Attach(
       std::string path, bool replace,
       std::function<void(std::uint64_t, std::uint64_t)> progress) override;
+  async::Task<absl::StatusOr<rpc::CheckReport>> Check() override { return check_(); }
 
  private:
   void taskFailed(kj::Exception&& exception) override;
@@ -60,13 +69,18 @@ class ManagerBackend final : public rpc::Backend, private kj::TaskSet::ErrorHand
     kj::ForkedPromise<SpaceAnswer> answer = nullptr;
     std::shared_ptr<bool> answered;
   };
+  using Survey = absl::StatusOr<std::vector<sector::StoreFinding>>;
+  // The index against the configured stores.
+  kj::Promise<Survey> SurveyAll();
   kj::Promise<SpaceAnswer> SpaceOf(const storage::PersistStore& store);
 
   sector::Index& index_;
   const storage::StoreRegistry& stores_;
   const Records records_;
+  const SelfCheck check_;
   async::Executor& executor_;
   kj::Timer& timer_;
+  const storage::StoreLook look_;
   const AskSpace ask_space_;
   std::map<std::string, Question> questions_;  // by store
   // What a thread is attaching, also when its caller has gone.

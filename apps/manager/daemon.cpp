@@ -23,6 +23,7 @@
 #include "apps/common/signals.h"
 #include "apps/manager/backend.h"
 #include "apps/manager/chain_client.h"
+#include "apps/manager/checking.h"
 #include "apps/manager/listen.h"
 #include "apps/manager/settings.h"
 #include "apps/manager/threads.h"
@@ -39,12 +40,15 @@
 #include "damocles/config/ext_prover.h"
 #include "damocles/config/manager.h"
 #include "damocles/job/queue.h"
+#include "damocles/manager/gather.h"
 #include "damocles/manager/network.h"
+#include "damocles/manager/self_check.h"
 #include "damocles/poster/runner.h"
 #include "damocles/rpc/server.h"
 #include "damocles/sector/index.h"
 #include "damocles/sector/tracker.h"
 #include "damocles/storage/persist_store.h"
+#include "damocles/storage/store_look.h"
 #include "damocles/store/store.h"
 #include "damocles/worker/agent.h"
 #include "damocles/worker/hub.h"
@@ -108,6 +112,7 @@ struct Reloadable {
   poster::Runner* runner;  // null: none
   poster::SectorCheckOptions& check;
   std::shared_ptr<ThreadPool> check_pool;
+  config::ManagerConfig& in_force;
 };
 
 // Reads the configuration again when told to; what can change at run time changes.
@@ -135,6 +140,7 @@ async::Task<void> ReloadOnSignal(kj::UnixEventPort& port, async::Executor& execu
     parts.queue.SetPolicy(JobPolicyOf(*loaded));
     parts.check = CheckOptionsOf(*loaded, parts.check_pool);
     if (parts.runner != nullptr) parts.runner->SetMiners(MinerPoliciesOf(*loaded));
+    parts.in_force.miners = loaded->miners;
     const std::vector<std::string> not_applied = NeedRestart(started, *loaded);
     for (const std::string& key : not_applied) {
       LogWarning("config", "needs_restart", {{"key", key}});
@@ -295,6 +301,24 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                                      RunnerOptionsOf(config), MinerPoliciesOf(config)));
   }
 
+  // A dead mount is asked by one of those who look at it.
+  const storage::StoreLook look_at_store = storage::OneLookAtATime();
+  config::ManagerConfig in_force = config;
+  DAMOCLES_ASSIGN_OR_RETURN(GatherParts checked,
+                            MakeGatherParts({.timer = timer,
+                                             .executor = threads.files,
+                                             .home = home,
+                                             .config = in_force,
+                                             .index = *index,
+                                             .stores = stores,
+                                             .look_at_store = look_at_store,
+                                             .hub = hub,
+                                             .params_dir = proving.Parameters().Folder(),
+                                             .chain = chain.get(),
+                                             .proves_itself = !options.worker_prover}));
+  Gatherer gatherer(std::move(checked));
+  SelfCheck self_check(gatherer, timer);
+
   ManagerBackend backend(
       *index, stores,
       [&](poster::RecordFilter filter)
@@ -302,7 +326,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
         if (runner != nullptr) return runner->ListRecords(filter);
         return poster::ListRecordsOn(threads.files, *database, filter);
       },
-      threads.files, timer);
+      [&self_check] { return self_check.LookAtAll(); }, threads.files, timer, look_at_store);
   rpc::Server server(*queue, &hub, backend, authorize, timer,
                      {.takes_workers = options.worker_prover});
 
@@ -347,12 +371,19 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   kj::Promise<void> serving = server.Serve(*std::move(receiver)).eagerlyEvaluate(failed("rpc"));
   kj::Promise<void> working = kj::Promise<void>(kj::NEVER_DONE);
   if (local != nullptr) working = local->Run().eagerlyEvaluate(failed("local prover"));
-  kj::Promise<void> reloading =
-      ReloadOnSignal(
-          io.unixEventPort, threads.files, options, config,
-          {.queue = *queue, .runner = runner.get(), .check = check, .check_pool = check_pool})
-          .ToPromise()
-          .eagerlyEvaluate(failed("reload"));
+  kj::Promise<void> reloading = ReloadOnSignal(io.unixEventPort, threads.files, options, config,
+                                               {.queue = *queue,
+                                                .runner = runner.get(),
+                                                .check = check,
+                                                .check_pool = check_pool,
+                                                .in_force = in_force})
+                                    .ToPromise()
+                                    .eagerlyEvaluate(failed("reload"));
+  // What it says is for people: if it fails, nothing else does.
+  kj::Promise<void> checking =
+      self_check.Run().ToPromise().eagerlyEvaluate([](kj::Exception&& exception) {
+        LogError("check", "ended", {{"error", async::Plainly(exception)}});
+      });
   kj::Promise<void> judging = kj::READY_NOW;
   if (runner != nullptr) {
     judging = JudgeNetwork(NetworkJudge(chain->Io(), chain->Endpoints(), keys.digests), keys, hub,

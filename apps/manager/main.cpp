@@ -117,6 +117,7 @@ int Main(int argc, char** argv) {
                "Token to use (default: the admin token of the data folder)");
   util->add_flag("--allow-unknown-config", globals.allow_unknown_config,
                  "Unknown configuration keys are no errors");
+  AddCheckCommand(program, *util, globals);
   CLI::App* worker = util->add_subcommand("worker", "Workers and their jobs");
   worker->require_subcommand(1);
   worker->fallthrough();

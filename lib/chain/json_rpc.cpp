@@ -137,14 +137,9 @@ RpcError ReadError(std::string_view raw) {
     out.message = std::string(raw);
     return out;
   }
-  // Some servers leave out the code, others write it as text.
+  // Some servers leave out the code.
   const auto code = error.find("code");
-  if (code != error.end() && code->is_number_integer()) {
-    out.code = code->get<std::int64_t>();
-  } else if (code != error.end() && code->is_string()) {
-    const std::string text = code->get<std::string>();
-    std::from_chars(text.data(), text.data() + text.size(), out.code);
-  }
+  if (code != error.end() && code->is_number_integer()) out.code = code->get<std::int64_t>();
   const auto message = error.find("message");
   if (message != error.end() && message->is_string()) out.message = message->get<std::string>();
   const auto data = error.find("data");
@@ -309,7 +304,7 @@ absl::Status StatusFromRpcError(std::string_view method, const RpcError& error) 
       CodeOf(error),
       absl::StrFormat(
           "%s: %s", absl::StripPrefix(absl::string_view(method.data(), method.size()), "Filecoin."),
-          error.message.empty() ? "the node gave no reason" : error.message));
+          error.message.empty() ? std::string(kNoReason) : error.message));
 }
 
 RpcError RpcErrorFromStatus(const absl::Status& status) {

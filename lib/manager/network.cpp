@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
+#include "damocles/chain/json_rpc.h"
 
 namespace damocles::manager {
 namespace {
@@ -20,6 +22,8 @@ constexpr kj::Duration kComplainAgain = 1 * kj::MINUTES;
 constexpr kj::Duration kAnswerWithin = 5 * kj::SECONDS;
 // An answer holds a digest for each proof type.
 constexpr std::size_t kAnswerBytesMax = std::size_t{1} << 20;
+
+const absl::string_view kNoReasonText(chain::kNoReason.data(), chain::kNoReason.size());
 
 // What a devnet says of its keys: OK, or that they are not `own`.
 absl::Status CompareKeys(const std::string& node, const nlohmann::json& theirs,
@@ -97,9 +101,10 @@ async::Task<absl::Status> NetworkJudge::Ask(Node& node) {
   options.answer_bytes_max = kAnswerBytesMax;
   const absl::StatusOr<std::string> answer =
       co_await chain::CallNode(node.endpoint, io_, "Damocles.DevnetParameters", options);
-  // Whoever does not know the method is a node of the network.  Any other error says nothing: it
-  // may be a token, or a proxy in between.
-  if (absl::IsUnimplemented(answer.status())) {
+  // Whoever does not know the method, and says so in full, is a node of the network.  Any other
+  // error says nothing: it may be a token, or a proxy in between.
+  if (absl::IsUnimplemented(answer.status()) &&
+      answer.status().message().find(kNoReasonText) == absl::string_view::npos) {
     node.kind = Kind::kOther;
     co_return absl::OkStatus();
   }

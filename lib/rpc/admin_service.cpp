@@ -53,18 +53,15 @@ class AdminServer final : public schema::Admin::Server {
   }
 
   kj::Promise<void> findSector(FindSectorContext context) override {
-    const auto found = services_.backend.FindSector(
-        {.miner = context.getParams().getMiner(), .number = context.getParams().getNumber()});
-    Write(found.status(), context.getResults().initStatus());
-    if (found.ok()) {
-      Write(found->sealed, context.getResults().initSector());
-      Write(found->upgraded, context.getResults().initUpgrade());
-    }
-    return kj::READY_NOW;
+    return FindSector(services_.backend, kj::mv(context)).ToPromise();
   }
 
   kj::Promise<void> deadlines(DeadlinesContext context) override {
     return Deadlines(services_.backend, kj::mv(context)).ToPromise();
+  }
+
+  kj::Promise<void> check(CheckContext context) override {
+    return Check(services_.backend, kj::mv(context)).ToPromise();
   }
 
   kj::Promise<void> resetJobs(ResetJobsContext context) override {
@@ -134,6 +131,24 @@ class AdminServer final : public schema::Admin::Server {
     if (!stores.ok()) co_return;
     auto out = context.getResults().initStores(static_cast<unsigned>(stores->size()));
     for (unsigned i = 0; i < stores->size(); ++i) Write((*stores)[i], out[i]);
+  }
+
+  static async::Task<void> FindSector(Backend& backend, FindSectorContext context) {
+    const filecoin::SectorId sector{.miner = context.getParams().getMiner(),
+                                    .number = context.getParams().getNumber()};
+    const auto found = co_await backend.FindSector(sector);
+    Write(found.status(), context.getResults().initStatus());
+    if (!found.ok()) co_return;
+    Write(found->sealed, context.getResults().initSector());
+    Write(found->upgraded, context.getResults().initUpgrade());
+    WriteTexts(found->troubles,
+               context.getResults().initTroubles(static_cast<unsigned>(found->troubles.size())));
+  }
+
+  static async::Task<void> Check(Backend& backend, CheckContext context) {
+    const auto report = co_await backend.Check();
+    Write(report.status(), context.getResults().initStatus());
+    if (report.ok()) Write(*report, context.getResults().initReport());
   }
 
   static async::Task<void> Deadlines(Backend& backend, DeadlinesContext context) {
@@ -216,6 +231,9 @@ class ReaderServer final : public schema::Reader::Server {
     request.setMiner(context.getParams().getMiner());
     request.setNumber(context.getParams().getNumber());
     return context.tailCall(kj::mv(request));
+  }
+  kj::Promise<void> check(CheckContext context) override {
+    return context.tailCall(admin_.checkRequest());
   }
   kj::Promise<void> deadlines(DeadlinesContext context) override {
     const auto params = context.getParams();

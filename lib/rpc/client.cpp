@@ -311,7 +311,22 @@ async::Task<absl::StatusOr<FoundSector>> ManagerClient::FindSector(filecoin::Sec
   if (!response.ok()) co_return response.status();
   DAMOCLES_CO_RETURN_IF_ERROR(Read(response->getStatus()));
   co_return FoundSector{.sealed = Read(response->getSector()),
-                        .upgraded = Read(response->getUpgrade())};
+                        .upgraded = Read(response->getUpgrade()),
+                        .troubles = ReadTexts(response->getTroubles())};
+}
+
+async::Task<absl::StatusOr<CheckReport>> ManagerClient::Check() {
+  DAMOCLES_CO_RETURN_IF_ERROR(state_->Need(state_->line->has_reader, "read"));
+  auto response = co_await Call(state_->timer, kCheckWithin, state_->line->address,
+                                state_->line->reader.checkRequest());
+  if (absl::IsUnimplemented(response.status())) {
+    co_return absl::UnimplementedError(absl::StrFormat(
+        "the manager at %s is of an older release that has no self check: use the same release",
+        state_->line->address));
+  }
+  if (!response.ok()) co_return response.status();
+  DAMOCLES_CO_RETURN_IF_ERROR(Read(response->getStatus()));
+  co_return Read(response->getReport());
 }
 
 async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> ManagerClient::Deadlines(

@@ -302,6 +302,7 @@ void Write(const StoreInfo& info, schema::Store::Builder out) {
   out.setFreeBytes(info.free_bytes);
   out.setSectors(info.sectors);
   Write(info.status, out.initStatus());
+  out.setTrouble(info.trouble.c_str());
 }
 
 StoreInfo Read(schema::Store::Reader in) {
@@ -311,7 +312,50 @@ StoreInfo Read(schema::Store::Reader in) {
           .total_bytes = in.getTotalBytes(),
           .free_bytes = in.getFreeBytes(),
           .sectors = in.getSectors(),
-          .status = Read(in.getStatus())};
+          .status = Read(in.getStatus()),
+          .trouble = ToString(in.getTrouble())};
+}
+
+void WriteTexts(const std::vector<std::string>& texts, capnp::List<capnp::Text>::Builder out) {
+  for (unsigned i = 0; i < texts.size(); ++i) out.set(i, texts[i].c_str());
+}
+
+std::vector<std::string> ReadTexts(capnp::List<capnp::Text>::Reader in) {
+  std::vector<std::string> texts;
+  for (const auto text : in) texts.push_back(ToString(text));
+  return texts;
+}
+
+void Write(const CheckReport& report, schema::CheckReport::Builder out) {
+  out.setAtUnixMs(ToUnixMs(report.at));
+  auto findings = out.initFindings(static_cast<unsigned>(report.findings.size()));
+  for (unsigned i = 0; i < report.findings.size(); ++i) {
+    const Finding& from = report.findings[i];
+    findings[i].setKind(from.kind.c_str());
+    findings[i].setCostsWindow(from.costs_window);
+    findings[i].setSubject(from.subject.c_str());
+    findings[i].setWhat(from.what.c_str());
+    findings[i].setDetail(from.detail.c_str());
+    findings[i].setRemedy(from.remedy.c_str());
+  }
+  WriteTexts(report.in_order, out.initInOrder(static_cast<unsigned>(report.in_order.size())));
+  WriteTexts(report.not_learnt, out.initNotLearnt(static_cast<unsigned>(report.not_learnt.size())));
+}
+
+CheckReport Read(schema::CheckReport::Reader in) {
+  CheckReport report;
+  report.at = FromUnixMs(in.getAtUnixMs());
+  for (const auto finding : in.getFindings()) {
+    report.findings.push_back({.kind = ToString(finding.getKind()),
+                               .costs_window = finding.getCostsWindow(),
+                               .subject = ToString(finding.getSubject()),
+                               .what = ToString(finding.getWhat()),
+                               .detail = ToString(finding.getDetail()),
+                               .remedy = ToString(finding.getRemedy())});
+  }
+  report.in_order = ReadTexts(in.getInOrder());
+  report.not_learnt = ReadTexts(in.getNotLearnt());
+  return report;
 }
 
 void Write(const DeadlineSummary& summary, schema::DeadlineRecord::Builder out) {

@@ -40,6 +40,9 @@ absl::StatusOr<worker::Hub::WorkerInfo> Read(schema::WorkerInfo::Reader in);
 void Write(const StoreInfo& info, schema::Store::Builder out);
 StoreInfo Read(schema::Store::Reader in);
 
+void Write(const CheckReport& report, schema::CheckReport::Builder out);
+CheckReport Read(schema::CheckReport::Reader in);
+
 void Write(const DeadlineSummary& summary, schema::DeadlineRecord::Builder out);
 DeadlineSummary Read(schema::DeadlineRecord::Reader in);
 
@@ -56,5 +59,8 @@ void WriteFaults(const std::vector<job::SectorFault>& faults, Faults out) {
 std::vector<job::SectorFault> ReadFaults(capnp::List<schema::Fault>::Reader in);
 
 std::string ToString(capnp::Text::Reader text);
+
+void WriteTexts(const std::vector<std::string>& texts, capnp::List<capnp::Text>::Builder out);
+std::vector<std::string> ReadTexts(capnp::List<capnp::Text>::Reader in);
 
 }  // namespace damocles::rpc

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -67,6 +68,26 @@ StoreSight LookAtStore(const std::string& path) {
   }
   if (trouble != 0) return {StoreCondition::kUnreadable, ErrorText(trouble)};
   return {StoreCondition::kEmpty, ""};
+}
+
+StoreLook OneLookAtATime(StoreLook look) {
+  struct Outstanding {
+    Mutex mutex;
+    std::set<std::string> paths ABSL_GUARDED_BY(mutex);
+  };
+  return [look = std::move(look),
+          outstanding = std::make_shared<Outstanding>()](const std::string& path) {
+    {
+      const MutexLock lock(outstanding->mutex);
+      if (!outstanding->paths.insert(path).second) {
+        return StoreSight{StoreCondition::kNotAnswering, ""};
+      }
+    }
+    StoreSight sight = look(path);
+    const MutexLock lock(outstanding->mutex);
+    outstanding->paths.erase(path);
+    return sight;
+  };
 }
 
 std::map<std::string, StoreSight> LookAtStores(const std::vector<std::string>& paths,

@@ -36,7 +36,8 @@ class BackendTest : public ::testing::Test {
             -> async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>> {
           co_return std::vector<poster::DeadlineRecord>();
         },
-        executor_, io_.provider->getTimer(),
+        []() -> async::Task<absl::StatusOr<rpc::CheckReport>> { co_return rpc::CheckReport(); },
+        executor_, io_.provider->getTimer(), storage::OneLookAtATime(),
         [gate = gate_, asked = asked_,
          hung = dir_ / "hung"](const std::string& path) -> absl::StatusOr<storage::Space> {
           if (path == hung) {
@@ -90,6 +91,35 @@ TEST_F(BackendTest, StoreThatDoesNotAnswerIsListedAsSuchAndAskedOnce) {
   EXPECT_EQ(*asked_, 2);
 }
 
+// A store that was renamed, one whose disk is not mounted: listed with what is missing, and named
+// where a sector of it is looked for.
+TEST_F(BackendTest, SectorsInStoresThatShowNothingAreToldWithTheRemedy) {
+  gate_->count_down();
+  sector::MakeSector(dir_ / "a", dir_ / "a", {1000, 1}, filecoin::SectorSize::k2KiB);
+  ASSERT_OK(index_->Put({{{1000, 1}, storage::Variant::kSealed, {"a", "a"}},
+                         {{1000, 2}, storage::Variant::kSealed, {"hung", "a"}},
+                         {{1000, 3}, storage::Variant::kSealed, {"old name", "old name"}},
+                         {{1000, 4}, storage::Variant::kSealed, {"old name", "old name"}}}));
+  ASSERT_OK_AND_ASSIGN(const auto listed, Await(backend_->Stores()));
+  ASSERT_EQ(listed.size(), 3u);
+  EXPECT_EQ(listed[0].trouble, "");
+  EXPECT_EQ(listed[1].sectors, 1u);
+  EXPECT_THAT(listed[1].trouble, HasSubstr("is its disk mounted?"));
+  EXPECT_EQ(listed[2].name, "old name");
+  EXPECT_EQ(listed[2].path, "");
+  EXPECT_EQ(listed[2].sectors, 2u);
+  EXPECT_THAT(listed[2].status, StatusIs(absl::StatusCode::kNotFound, "not configured"));
+  EXPECT_THAT(listed[2].trouble, HasSubstr("2 sectors lie in store \"old name\", which is not"));
+  ASSERT_OK_AND_ASSIGN(auto found, Await(backend_->FindSector({1000, 1})));
+  EXPECT_TRUE(found.troubles.empty());
+  ASSERT_OK_AND_ASSIGN(found, Await(backend_->FindSector({1000, 2})));
+  EXPECT_THAT(found.troubles, ::testing::ElementsAre(HasSubstr("store \"hung\"")));
+  ASSERT_OK_AND_ASSIGN(found, Await(backend_->FindSector({1000, 4})));
+  EXPECT_THAT(found.troubles, ::testing::ElementsAre(HasSubstr("[[Common.PersistStores]]")));
+  ASSERT_OK_AND_ASSIGN(found, Await(backend_->FindSector({1000, 5})));
+  EXPECT_TRUE(found.troubles.empty());
+}
+
 TEST_F(BackendTest, SectorThatWasMovedIsIndexedAtItsNewPlace) {
   gate_->count_down();
   sector::MakeSector(dir_ / "a", dir_ / "a", {1000, 1}, filecoin::SectorSize::k2KiB);
@@ -105,11 +135,11 @@ TEST_F(BackendTest, SectorThatWasMovedIsIndexedAtItsNewPlace) {
   ASSERT_OK_AND_ASSIGN(const auto summary, Attach(dir_ / "hung"));
   EXPECT_EQ(summary.added, 1u);
   EXPECT_THAT(summary.problems, ::testing::ElementsAre(HasSubstr("s-t01000-2")));
-  ASSERT_OK_AND_ASSIGN(auto found, backend_->FindSector({1000, 1}));
+  ASSERT_OK_AND_ASSIGN(auto found, Await(backend_->FindSector({1000, 1})));
   EXPECT_EQ(found.sealed->sealed_store, "hung");
   EXPECT_EQ(found.sealed->cache_store, "hung");
   ASSERT_OK(Attach(dir_ / "hung", /*replace=*/true));
-  ASSERT_OK_AND_ASSIGN(found, backend_->FindSector({1000, 2}));
+  ASSERT_OK_AND_ASSIGN(found, Await(backend_->FindSector({1000, 2})));
   EXPECT_EQ(found.sealed->sealed_store, "hung");
 }
 

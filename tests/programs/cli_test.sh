@@ -94,6 +94,7 @@ for role in admin worker; do
   [[ $(stat -c %a "$home/tokens/$role") == 600 ]] || fail "tokens/$role is not mode 600"
 done
 for file in sector-manager.cfg ext-prover.cfg; do
+  [[ $(stat -c %a "$home/$file") == 600 ]] || fail "$file is not mode 600: tokens go into it"
   [[ $(head -n 1 "$home/$file") == '# Default config:' ]] || fail "$file does not begin as it should"
 done
 echo '# mine' >"$home/sector-manager.cfg"
@@ -167,6 +168,40 @@ prints_json '.[0].name == "s"' "${util[@]}" storage list --json
 prints_json '.added == 1 and .problems == []' "${util[@]}" storage attach "$work/store" --json
 prints_json '.sealed != null' "${util[@]}" storage find f01000 5 --json
 prints_json 'type == "array"' "${util[@]}" sealer proving history --json
+
+# What would cost a window is found and told, once, with its remedy.
+run 1 "${util[@]}" check
+grep -q '^COSTS A WINDOW  *parameters of 2KiB  .*copy the .vk there' "$work/out" || fail "check says: $(<"$work/out")"
+grep -q '^ok  *miner f01000  *its 1 sector on chain are in the index' "$work/out" || fail "check says: $(<"$work/out")"
+run 1 "${util[@]}" check --json
+jq -e '.costs_window and (.findings | map(.kind) | contains(["no_verifying_key", "secret_readable"])) and
+  (.findings | all(.remedy != "" and (.severity == "warning" or .severity == "costs_window"))) and (.in_order | length > 0)' \
+  "$work/out" >/dev/null || fail "check --json: $(<"$work/out")"
+[[ $(grep -c 'check no_verifying_key' "$work/manager.log") -eq 1 ]] || fail 'the log does not say once that the key is missing'
+chmod 600 "$home/sector-manager.cfg" "$home/tokens/admin"
+run 1 "${util[@]}" check --json
+jq -e '.findings | map(.kind) | contains(["secret_readable"]) | not' "$work/out" >/dev/null ||
+  fail "what was mended is still told: $(<"$work/out")"
+grep -q 'check mended kind=secret_readable' "$work/manager.log" || fail 'nobody is told that it is mended'
+
+# Words of ours for what the network says, never those of a library.
+plain() {
+  fails 1 "$@"
+  ! grep -qE '\(\)|params\.|sockfd|::|kj|capnp|expected' "$work/err" || fail "${*:2} says: $(<"$work/err")"
+}
+plain 'nothing listens there (connection refused)' "$manager" --home "$home" util --manager 127.0.0.1:1 worker list
+plain 'cannot be resolved' "$manager" --home "$home" util --manager no-such-machine.invalid:1 worker list
+plain 'is it the right port?' "$manager" --home "$home" util --manager "127.0.0.1:$(<"$work/chain.port")" worker list
+plain 'nothing listens there (connection refused)' "$bin/damocles-devnet" report --url http://127.0.0.1:1
+plain 'is it' "$bin/damocles-devnet" report --url "http://127.0.0.1:$(<"$work/manager.port")"
+run 0 "$manager" --home "$work/second" daemon init
+run 1 "$manager" --home "$work/second" daemon run --listen "127.0.0.1:$(<"$work/manager.port")"
+tail -n 1 "$work/err" | grep -q 'cannot listen on 127.0.0.1:[0-9]*: another program listens there already' ||
+  fail "a port that is in use: $(<"$work/err")"
+run 0 "$bin/damocles-devnet" init --home "$work/chain2" --genesis "$work/genesis.json" --preset quick
+run 1 "$bin/damocles-devnet" run --home "$work/chain2" --listen "127.0.0.1:$(<"$work/chain.port")" --params "$work"
+tail -n 1 "$work/err" | grep -q 'cannot listen on 127.0.0.1:[0-9]*: another program listens there already' ||
+  fail "a port that is in use: $(<"$work/err")"
 prints_json 'type == "object"' "${util[@]}" sealer proving --miner f01000 info --json
 prints_json 'type == "array"' "${util[@]}" sealer proving --miner f01000 deadlines --json
 prints_json 'type == "object" or type == "array"' "${util[@]}" sealer proving --miner f01000 deadline 0 --json

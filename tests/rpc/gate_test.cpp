@@ -51,12 +51,17 @@ class FakeBackend final : public Backend {
     stores[1].name = "store-b";
     stores[1].path = "/two";
     stores[1].status = absl::NotFoundError("/two is not there");
+    stores[1].trouble = "3 sectors lie there: mount it";
     co_return stores;
   }
-  absl::StatusOr<FoundSector> FindSector(filecoin::SectorId sector) override {
-    if (sector.number != 7) return absl::NotFoundError("no such sector");
-    return FoundSector{.sealed = SectorPlace{"store-a", "store-b"}, .upgraded = std::nullopt};
+  async::Task<absl::StatusOr<FoundSector>> FindSector(filecoin::SectorId sector) override {
+    if (sector.number != 7) co_return absl::NotFoundError("no such sector");
+    co_return FoundSector{.sealed = SectorPlace{"store-a", "store-b"},
+                          .upgraded = std::nullopt,
+                          .troubles = {"store-b is gone: mount it"}};
   }
+  async::Task<absl::StatusOr<CheckReport>> Check() override { co_return report; }
+  CheckReport report;
   async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines(
       DeadlineQuery query) override {
     asked = query;
@@ -282,6 +287,33 @@ TEST_F(GateTest, JobsAreListedResetAndRemoved) {
   }
 }
 
+TEST_F(GateTest, SelfCheckArrivesWholeAtWhoeverMayRead) {
+  Serve();
+  backend_.report.at = absl::FromUnixSeconds(1'800'000'000);
+  backend_.report.findings = {{.kind = "no_sender",
+                               .costs_window = true,
+                               .subject = "miner f01000",
+                               .what = "no key",
+                               .detail = "none",
+                               .remedy = "import it"},
+                              {.kind = "disk_low",
+                               .costs_window = false,
+                               .subject = "the home",
+                               .what = "little space",
+                               .detail = "",
+                               .remedy = "make room"}};
+  backend_.report.in_order = {"node a: answers"};
+  backend_.report.not_learnt = {"miner f01001"};
+  for (const char* token : {"reads", "rules"}) {
+    ASSERT_OK_AND_ASSIGN(auto client, Connect(token));
+    ASSERT_OK_AND_ASSIGN(const CheckReport report, Await(client->Check()));
+    EXPECT_EQ(report.at, backend_.report.at);
+    EXPECT_EQ(report.findings, backend_.report.findings);
+    EXPECT_EQ(report.in_order, backend_.report.in_order);
+    EXPECT_EQ(report.not_learnt, backend_.report.not_learnt);
+  }
+}
+
 TEST_F(GateTest, StoresSectorsAndDeadlinesArriveWhole) {
   Serve();
   ASSERT_OK_AND_ASSIGN(auto client, Connect("reads"));
@@ -291,12 +323,15 @@ TEST_F(GateTest, StoresSectorsAndDeadlinesArriveWhole) {
   EXPECT_EQ(stores[0].free_bytes, 7U);
   EXPECT_OK(stores[0].status);
   EXPECT_THAT(stores[1].status, StatusIs(absl::StatusCode::kNotFound, "/two is not there"));
+  EXPECT_EQ(stores[0].trouble, "");
+  EXPECT_EQ(stores[1].trouble, "3 sectors lie there: mount it");
 
   ASSERT_OK_AND_ASSIGN(const auto found, Await(client->FindSector({.miner = 1000, .number = 7})));
   ASSERT_TRUE(found.sealed.has_value());
   EXPECT_EQ(found.sealed->sealed_store, "store-a");
   EXPECT_EQ(found.sealed->cache_store, "store-b");
   EXPECT_FALSE(found.upgraded.has_value());
+  EXPECT_EQ(found.troubles, std::vector<std::string>{"store-b is gone: mount it"});
   EXPECT_THAT(Await(client->FindSector({.miner = 1000, .number = 8})),
               StatusIs(absl::StatusCode::kNotFound, "no such sector"));
 

@@ -53,6 +53,7 @@ nlohmann::json JsonTime(absl::Time time);
 // "f01000", "t01000" or "1000".
 absl::StatusOr<std::uint64_t> ParseMiner(const std::string& text);
 
+void AddCheckCommand(cli::Program& program, CLI::App& util, Globals& globals);
 void AddWdPostCommands(cli::Program& program, CLI::App& util_worker, Globals& globals);
 void AddWorkerCommands(cli::Program& program, CLI::App& util_worker, Globals& globals);
 void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals);

@@ -37,7 +37,8 @@ async::Task<absl::StatusOr<int>> ListStores(rpc::ManagerClient& manager, bool js
                      {"total_bytes", store.total_bytes},
                      {"free_bytes", store.free_bytes},
                      {"sectors", store.sectors},
-                     {"error", std::string(store.status.message())}});
+                     {"error", std::string(store.status.message())},
+                     {"trouble", store.trouble}});
     }
     cli::PrintJson(out);
     co_return cli::kExitDone;
@@ -45,10 +46,11 @@ async::Task<absl::StatusOr<int>> ListStores(rpc::ManagerClient& manager, bool js
   std::vector<std::vector<std::string>> rows = {
       {"Name", "Path", "ReadOnly", "Sectors", "Total", "Free", "UsedPercent", "Error"}};
   for (const auto& store : stores) {
-    const std::string error(store.status.message());
+    const std::string error =
+        store.trouble.empty() ? std::string(store.status.message()) : store.trouble;
     const bool known = store.status.ok();
-    rows.push_back({store.name, store.path, store.read_only ? "yes" : "no",
-                    absl::StrFormat("%d", store.sectors),
+    rows.push_back({store.name, store.path.empty() ? "-" : store.path,
+                    store.read_only ? "yes" : "no", absl::StrFormat("%d", store.sectors),
                     known ? cli::FormatSpace(store.total_bytes) : "-",
                     known ? cli::FormatSpace(store.free_bytes) : "-",
                     Percent(store.total_bytes - store.free_bytes, store.total_bytes),
@@ -70,7 +72,8 @@ async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::Sec
     cli::PrintJson({{"miner", sector.miner},
                     {"number", sector.number},
                     {"sealed", PlaceJson(found.sealed)},
-                    {"upgraded", PlaceJson(found.upgraded)}});
+                    {"upgraded", PlaceJson(found.upgraded)},
+                    {"troubles", found.troubles}});
   } else {
     const auto print = [](std::string_view what, const std::optional<rpc::SectorPlace>& place) {
       if (!place) return;
@@ -80,6 +83,7 @@ async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::Sec
     };
     print("sealed", found.sealed);
     print("upgraded", found.upgraded);
+    for (const std::string& trouble : found.troubles) cli::PrintNote(trouble);
   }
   if (!found.sealed && !found.upgraded) {
     co_return absl::NotFoundError(
@@ -192,7 +196,9 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
   storage->require_subcommand(1);
 
   AddMarkCommand(program, *storage);
-  CLI::App* list = storage->add_subcommand("list", "Lists the stores of the configuration");
+  CLI::App* list = storage->add_subcommand(
+      "list",
+      "Lists the stores of the configuration and of the index, and what is wrong with them");
   list->add_flag("--json", flags->json, "As JSON");
   program.SetAction(
       *list,

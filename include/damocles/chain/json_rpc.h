@@ -83,6 +83,7 @@ absl::StatusOr<std::uint64_t> ParseRpcChannel(std::string_view raw);
 // What an error of the node means to a caller; codes as in chain/api.h.  The node's text is kept,
 // behind the method's name.  Codes 3 and 11 are told apart by the text, since nodes up to 1.34
 // have them the other way round.
+inline constexpr std::string_view kNoReason = "the node gave no reason";  // where it gave no text
 absl::Status StatusFromRpcError(std::string_view method, const RpcError& error);
 // The reverse, for a server: code and text that lead back to the same status.
 RpcError RpcErrorFromStatus(const absl::Status& status);

@@ -44,6 +44,10 @@ class ManagerClient {
   async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores();
   async::Task<absl::StatusOr<FoundSector>> FindSector(filecoin::SectorId sector);
   async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines(DeadlineQuery query);
+  // Takes as long as the manager looks: not the call timeout but kCheckWithin is its limit.
+  // UNIMPLEMENTED: the manager is too old for it.
+  async::Task<absl::StatusOr<CheckReport>> Check();
+  static constexpr absl::Duration kCheckWithin = absl::Minutes(3);
 
   // One status a job, in order.
   async::Task<absl::StatusOr<std::vector<absl::Status>>> ResetJobs(std::vector<std::string> ids);

@@ -29,7 +29,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores() = 0;
-  virtual absl::StatusOr<FoundSector> FindSector(filecoin::SectorId sector) = 0;
+  virtual async::Task<absl::StatusOr<FoundSector>> FindSector(filecoin::SectorId sector) = 0;
   // `query.limit` is at least 1.
   virtual async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines(
       DeadlineQuery query) = 0;
@@ -38,6 +38,8 @@ class Backend {
   virtual async::Task<absl::StatusOr<AttachSummary>> Attach(
       std::string path, bool replace,
       std::function<void(std::uint64_t done, std::uint64_t total)> progress) = 0;
+  // A look at everything that a window will need, made now.
+  virtual async::Task<absl::StatusOr<CheckReport>> Check() = 0;
 };
 
 // Which role a connection gets.  PERMISSION_DENIED for a token that nobody gave out.

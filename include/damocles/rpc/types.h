@@ -55,6 +55,7 @@ struct StoreInfo {
   std::uint64_t free_bytes = 0;
   std::uint64_t sectors = 0;  // rows of the index that name it
   absl::Status status;        // why the sizes are not known
+  std::string trouble;        // why its sectors cannot be seen, with the remedy; empty: nothing
 };
 
 struct SectorPlace {
@@ -65,6 +66,7 @@ struct SectorPlace {
 struct FoundSector {
   std::optional<SectorPlace> sealed;
   std::optional<SectorPlace> upgraded;
+  std::vector<std::string> troubles;  // of these stores, as StoreInfo::trouble
 };
 
 struct BatchSummary {
@@ -106,6 +108,24 @@ struct AttachSummary {
   std::uint64_t added = 0;
   std::uint64_t known = 0;
   std::vector<std::string> problems;
+};
+
+// What the self check of a manager found wrong.
+struct Finding {
+  std::string kind;           // one word, the same for ever: "node_unreachable"
+  bool costs_window = false;  // otherwise a warning
+  std::string subject;        // "node 10.0.0.2:1234", "miner f01000"
+  std::string what;           // one sentence without its stop
+  std::string detail;         // reasons and numbers that differ from look to look; may be empty
+  std::string remedy;
+  friend bool operator==(const Finding&, const Finding&) = default;
+};
+
+struct CheckReport {
+  absl::Time at = absl::InfinitePast();
+  std::vector<Finding> findings;
+  std::vector<std::string> in_order;    // what was looked at and is as it should be
+  std::vector<std::string> not_learnt;  // subjects of which nothing is known this time
 };
 
 }  // namespace damocles::rpc

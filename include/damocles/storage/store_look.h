@@ -32,6 +32,10 @@ StoreSight LookAtStore(const std::string& path);
 
 using StoreLook = std::function<StoreSight(const std::string& path)>;
 
+// `look`, but not again at a folder whose last look has not returned: that is kNotAnswering at
+// once.  A dead mount keeps one thread, however often it is asked for.
+StoreLook OneLookAtATime(StoreLook look = LookAtStore);
+
 // All of them at a time, by path; takes about `patience` at most.  A look that hangs is left
 // behind.
 std::map<std::string, StoreSight> LookAtStores(const std::vector<std::string>& paths,
