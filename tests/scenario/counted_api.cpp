@@ -46,7 +46,7 @@ class CountedApi::Counter final : public chain::Api {
     return Go<chain::NodeVersion>("Version", [this] { return inner_.Version(); });
   }
   Result<filecoin::TipSet> ChainHead() override {
-    return Go<filecoin::TipSet>("ChainHead", [this] { return inner_.ChainHead(); });
+    return Go<filecoin::TipSet>("ChainHead", [this] { return Head(); });
   }
   Result<std::string> StateNetworkName() override {
     return inner_.StateNetworkName();
@@ -129,7 +129,7 @@ class CountedApi::Counter final : public chain::Api {
  private:
   template <typename T>
   Result<T> Go(std::string name, std::function<Result<T>()> call) {
-    if (plan_.dead_) co_await kj::Promise<void>(kj::NEVER_DONE);
+    if (plan_.dead_ || plan_.hanging_) co_await kj::Promise<void>(kj::NEVER_DONE);
     plan_.last_method_ = name;
     ++plan_.calls_;
     const std::uint64_t of_method = ++plan_.by_method_[name];
@@ -155,6 +155,13 @@ class CountedApi::Counter final : public chain::Api {
       co_await kj::Promise<void>(kj::NEVER_DONE);
     }
     co_return std::move(answer);
+  }
+
+  Result<filecoin::TipSet> Head() {
+    if (plan_.stuck_at_) co_return *plan_.stuck_at_;
+    absl::StatusOr<filecoin::TipSet> head = co_await inner_.ChainHead();
+    if (!head.ok() || plan_.lag_ == filecoin::EpochDelta(0)) co_return head;
+    co_return co_await inner_.ChainGetTipSetByHeight(head->Height() - plan_.lag_, head->Key());
   }
 
   // As Lotus may: the uuid and the dry run are looked at, then it takes long to sign

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -47,6 +48,12 @@ class CountedApi {
   void SetLateness(std::function<kj::Promise<void>()> wait) { wait_ = std::move(wait); }
   // All calls of the method are refused.
   void Break(std::string method) { broken_ = std::move(method); }
+  // Every call is taken and never answered, as by a node that is stopped.
+  void SetHanging(bool hanging) { hanging_ = hanging; }
+  // What the node thinks is the head is so many epochs old, or does not move at all any more.  The
+  // rest of it sees the chain as it is.
+  void SetLag(filecoin::EpochDelta lag) { lag_ = lag; }
+  void SetStuck(std::optional<filecoin::TipSet> head) { stuck_at_ = std::move(head); }
   // Every call hangs: the manager is dead and must not act any more.
   void SetDead(bool dead) { dead_ = dead; }
   std::uint64_t Calls() const { return calls_; }
@@ -71,6 +78,9 @@ class CountedApi {
   std::string method_;
   std::string broken_;
   bool dead_ = false;
+  bool hanging_ = false;
+  filecoin::EpochDelta lag_{0};
+  std::optional<filecoin::TipSet> stuck_at_;
   std::function<CallFault()> choose_;
   std::function<void()> die_;
   bool late_ = false;

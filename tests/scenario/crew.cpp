@@ -17,10 +17,13 @@
 namespace damocles::scenario {
 namespace {
 
-constexpr auto kCrewType = filecoin::PoStProofType::kWindow2KiBV1_1;
 const std::string& CrewKey() {
   static const std::string key(64, 'a');
   return key;
+}
+std::map<filecoin::PoStProofType, std::string> CrewKeys() {
+  return {{filecoin::PoStProofType::kWindow2KiBV1_1, CrewKey()},
+          {filecoin::PoStProofType::kWindow32GiBV1_1, CrewKey()}};
 }
 
 }  // namespace
@@ -87,26 +90,28 @@ class Crew::CrewVerifier final : public prover::WindowVerifier {
 };
 
 struct Crew::Member {
-  Member(Prover& model, std::size_t number)
+  Member(Prover& model, std::size_t number, const Clock& right)
       : name(absl::StrFormat("worker-%d", number)),
+        clock(right),
         prover(std::make_shared<CrewProver>(model)),
         results(worker::ResultStore::Open(folder / "results").value()) {}
 
   const std::string name;
+  SkewedClock clock;
   std::shared_ptr<worker::Wire> wire = std::make_shared<worker::Wire>();
   std::shared_ptr<CrewProver> prover;
   testing_support::TempDir folder;
   worker::ResultStore results;
   std::unique_ptr<LateExecutor> executor;
   std::unique_ptr<worker::Agent> agent;
+  bool runs = false;
   kj::Promise<void> running = nullptr;
 };
 
 struct Crew::Manager {
   Manager(job::Queue& queue, Prover& prover, kj::Timer& timer, const Clock& clock)
       : verifying(timer, 100 * kj::MILLISECONDS),
-        hub(queue, std::make_shared<CrewVerifier>(prover), verifying, timer, clock,
-            {{kCrewType, CrewKey()}}) {}
+        hub(queue, std::make_shared<CrewVerifier>(prover), verifying, timer, clock, CrewKeys()) {}
   LateExecutor verifying;
   worker::Hub hub;
 };
@@ -135,11 +140,16 @@ class Crew::Door final : public worker::Manager {
 };
 
 Crew::Crew(CrewOptions options, Prover& prover, kj::Timer& timer, const Clock& clock,
-           std::function<bool()> alive)
-    : options_(options), prover_(prover), timer_(timer), clock_(clock), alive_(std::move(alive)) {
+           const Clock& manager_clock, std::function<bool()> alive)
+    : options_(options),
+      prover_(prover),
+      timer_(timer),
+      clock_(clock),
+      manager_clock_(manager_clock),
+      alive_(std::move(alive)) {
   const std::size_t count = options_.local ? 1 : options_.workers;
   for (std::size_t i = 0; i < count; ++i) {
-    members_.push_back(std::make_unique<Member>(prover_, i));
+    members_.push_back(std::make_unique<Member>(prover_, i, clock_));
     members_.back()->wire->alive = alive_;
     if (!options_.local) StartWorker(i);
   }
@@ -150,7 +160,7 @@ Crew::~Crew() noexcept {
 }
 
 void Crew::ManagerStarted(job::Queue& queue) {
-  manager_ = std::make_unique<Manager>(queue, prover_, timer_, clock_);
+  manager_ = std::make_unique<Manager>(queue, prover_, timer_, manager_clock_);
   if (options_.local) StartWorker(0);
 }
 
@@ -166,14 +176,37 @@ void Crew::KillWorker(std::size_t worker) {
   member.agent = nullptr;
   member.wire->Cut();
   member.executor = nullptr;
+  member.runs = false;
+}
+
+void Crew::Drain(std::size_t worker) {
+  if (members_[worker]->agent != nullptr) members_[worker]->agent->Drain();
+}
+
+bool Crew::Runs(std::size_t worker) const {
+  return members_[worker]->runs;
+}
+
+void Crew::Cut(std::size_t worker) {
+  members_[worker]->wire->Cut();
+}
+
+void Crew::SetWire(std::size_t worker, bool up) {
+  members_[worker]->wire->up = up;
+  if (!up) Cut(worker);
+}
+
+void Crew::SetSkew(std::size_t worker, absl::Duration ahead) {
+  members_[worker]->clock.ahead = ahead;
 }
 
 void Crew::StartWorker(std::size_t worker) {
+  KillWorker(worker);
   Member& member = *members_[worker];
   worker::AgentOptions options;
   options.capabilities.name = options_.local ? "local" : member.name;
   options.capabilities.stores = {"store"};
-  options.capabilities.verifying_keys = {{kCrewType, CrewKey()}};
+  options.capabilities.verifying_keys = CrewKeys();
   options.capabilities.instance = absl::StrFormat("%s-%d", member.name, ++instances_);
   options.stores = {{"store", member.folder / "store"}};
   member.executor = std::make_unique<LateExecutor>(
@@ -182,9 +215,13 @@ void Crew::StartWorker(std::size_t worker) {
   managers.push_back(std::make_unique<Door>(*this, member));
   member.agent =
       std::make_unique<worker::Agent>(std::move(options), member.prover, member.results,
-                                      *member.executor, timer_, clock_, std::move(managers));
-  member.running = member.agent->Run().eagerlyEvaluate(
-      [](kj::Exception&& exception) { kj::throwFatalException(kj::mv(exception)); });
+                                      *member.executor, timer_, member.clock, std::move(managers));
+  member.runs = true;
+  member.running = member.agent->Run()
+                       .then([&member] { member.runs = false; })
+                       .eagerlyEvaluate([](kj::Exception&& exception) {
+                         kj::throwFatalException(kj::mv(exception));
+                       });
 }
 
 void Crew::SetBlind(const std::set<std::size_t>& workers) {

@@ -98,6 +98,17 @@ class World::Disk final : public store::Store {
   std::unique_ptr<store::Store> inner_;
 };
 
+void World::RememberDisk() {
+  absl::StatusOr<std::vector<store::Entry>> rows = store::List(*disk_, "");
+  DAMOCLES_CHECK(rows.ok());
+  remembered_ = *std::move(rows);
+}
+
+void World::KillManagerAndForget() {
+  KillManager();
+  forget_ = true;
+}
+
 void World::Damage(std::string_view prefix) {
   const absl::StatusOr<std::vector<store::Entry>> rows = store::List(*disk_, prefix);
   DAMOCLES_CHECK(rows.ok());
@@ -105,9 +116,24 @@ void World::Damage(std::string_view prefix) {
   for (const store::Entry& row : *rows) {
     batch.Put(row.key, row.value.substr(0, row.value.size() / 2));
   }
+  WriteWhileDead(batch);
+}
+
+void World::WriteWhileDead(const store::Batch& batch) {
   const bool dead = std::exchange(dead_, false);
+  const auto refuse = std::exchange(refuse_write, nullptr);
   DAMOCLES_CHECK(disk_->Write(batch).ok());
   dead_ = dead;
+  refuse_write = refuse;
+}
+
+void World::Forget() {
+  const absl::StatusOr<std::vector<store::Entry>> rows = store::List(*disk_, "");
+  DAMOCLES_CHECK(rows.ok());
+  store::Batch batch;
+  for (const store::Entry& row : *rows) batch.Delete(row.key);
+  for (const store::Entry& row : remembered_) batch.Put(row.key, row.value);
+  WriteWhileDead(batch);
 }
 
 class World::Sectors final : public poster::SectorSource {
@@ -115,8 +141,8 @@ class World::Sectors final : public poster::SectorSource {
   explicit Sectors(World& world) : world_(world) {}
   async::Task<absl::StatusOr<std::vector<poster::SectorVerdict>>> Check(
       filecoin::ActorId, filecoin::PoStProofType, std::vector<poster::PlannedSector> sectors,
-      absl::Duration) override {
-    co_await world_.timer_.afterDelay(100 * kj::MILLISECONDS);
+      absl::Duration budget) override {
+    co_await world_.timer_.afterDelay(ToKj(std::min(budget, world_.check_takes)));
     std::vector<poster::SectorVerdict> out;
     for (const poster::PlannedSector& sector : sectors) {
       const bool bad = world_.unreadable.contains(sector.number);
@@ -183,7 +209,7 @@ World::World(WorldOptions options, Prover& prover)
     crew_ = std::make_unique<Crew>(
         CrewOptions{
             .workers = options_.workers, .local = local, .proof_takes = options_.proof_takes},
-        prover_, timer_, clock_, [this] { return !dead_; });
+        prover_, timer_, clock_, manager_clock_, [this] { return !dead_; });
   }
   for (std::size_t worker = 0; worker < options_.workers; ++worker) {
     workers_.push_back(crew_ != nullptr ? kj::Promise<void>(kj::READY_NOW)
@@ -207,7 +233,7 @@ std::vector<poster::MinerPolicy> World::Policies() const {
   for (const devnet::GenesisMiner& genesis : options_.miners) {
     poster::MinerPolicy miner;
     miner.miner = genesis.id;
-    miner.enabled = enabled_;
+    miner.enabled = !disabled_.contains(genesis.id);
     miner.poster = options_.poster;
     miner.post_fees = options_.fees;
     miner.recovery_fees = options_.fees;
@@ -219,7 +245,15 @@ std::vector<poster::MinerPolicy> World::Policies() const {
 }
 
 void World::SetEnabled(bool enabled) {
-  enabled_ = enabled;
+  for (const devnet::GenesisMiner& miner : options_.miners) SetEnabled(miner.id, enabled);
+}
+
+void World::SetEnabled(filecoin::ActorId miner, bool enabled) {
+  if (enabled) {
+    disabled_.erase(miner);
+  } else {
+    disabled_.insert(miner);
+  }
   if (manager_ != nullptr) manager_->runner->SetMiners(Policies());
 }
 
@@ -229,7 +263,7 @@ void World::StartManager() {
   api_->SetDead(false);
   auto manager = std::make_unique<Manager>(timer_);
   absl::StatusOr<std::unique_ptr<job::Queue>> queue =
-      job::Queue::Open(*disk_, clock_, job::Policy{});
+      job::Queue::Open(*disk_, manager_clock_, job::Policy{});
   DAMOCLES_CHECK(queue.ok());
   manager->queue = *std::move(queue);
   manager->queue->OnChange([this](const job::JobRecord& job) {
@@ -248,7 +282,7 @@ void World::StartManager() {
   poster::RunnerOptions runner_options;
   absl::StatusOr<std::unique_ptr<poster::Runner>> runner =
       poster::Runner::Open(poster::RunnerParts{api_->Api(), *manager->jobs, *manager->sectors,
-                                               *disk_, clock_, timer_, manager->writes},
+                                               *disk_, manager_clock_, timer_, manager->writes},
                            runner_options, Policies());
   if (!runner.ok()) LogError("scenario", "no_runner", {{"error", runner.status()}});
   DAMOCLES_CHECK(runner.ok());
@@ -275,6 +309,18 @@ void World::KillWorker(std::size_t worker, absl::Duration back_after) {
   workers_[worker] = Revive(worker, back_after).ToPromise().eagerlyEvaluate(nullptr);
 }
 
+void World::DrainWorker(std::size_t worker, absl::Duration back_after) {
+  DAMOCLES_CHECK(crew_ != nullptr);
+  crew_->Drain(worker);
+  workers_[worker] = ReviveOnceEnded(worker, back_after).ToPromise().eagerlyEvaluate(nullptr);
+}
+
+async::Task<void> World::ReviveOnceEnded(std::size_t worker, absl::Duration after) {
+  while (crew_->Runs(worker)) co_await timer_.afterDelay(1 * kj::SECONDS);
+  co_await timer_.afterDelay(ToKj(after));
+  crew_->StartWorker(worker);
+}
+
 async::Task<void> World::Revive(std::size_t worker, absl::Duration after) {
   co_await timer_.afterDelay(ToKj(after));
   if (crew_ != nullptr) {
@@ -285,6 +331,17 @@ async::Task<void> World::Revive(std::size_t worker, absl::Duration after) {
     (void)manager_->queue->WorkerStarted(absl::StrFormat("worker-%d", worker));
   }
   co_await Work(worker);
+}
+
+void World::Every(absl::Duration period, std::function<void()> what) {
+  repeated_.push_back(Repeat(period, std::move(what)).ToPromise().eagerlyEvaluate(nullptr));
+}
+
+async::Task<void> World::Repeat(absl::Duration period, std::function<void()> what) {
+  while (true) {
+    co_await timer_.afterDelay(ToKj(period));
+    what();
+  }
 }
 
 async::Task<void> World::Tick() {
@@ -348,7 +405,7 @@ async::Task<void> World::Work(std::size_t worker) {
 }
 
 void World::AdvanceTo(kj::TimePoint time) {
-  if (time <= timer_.now()) return;
+  time = std::max(time, timer_.now());  // what is due by now still has to be woken
   clock_.Advance(FromKj(time - timer_.now()));
   timer_.advanceTo(time);
 }
@@ -358,6 +415,10 @@ void World::MakeBlock() {
   advance.null_rounds = nulls_before_next_;
   DAMOCLES_CHECK(chain_->Advance(advance).ok());
   nulls_before_next_ = Chance(options_.null_rounds) ? 1 + random_.Below(3) : 0;
+  const auto after = [this] {
+    return Head() + EpochDelta(1 + static_cast<std::int64_t>(nulls_before_next_));
+  };
+  while (null_at.contains(after())) ++nulls_before_next_;
   next_block_at_ =
       timer_.now() + ToKj(absl::Seconds(static_cast<std::int64_t>(options_.config.block_delay_secs *
                                                                   (1 + nulls_before_next_))));
@@ -374,6 +435,7 @@ void World::Turn() {
   scope_.poll();
   if (dead_ && manager_ != nullptr) {
     TakeDownManager();
+    if (std::exchange(forget_, false)) Forget();
     ++restarts_;
     start_manager_at_ = timer_.now() + ToKj(options_.restart_after);
   }
@@ -397,8 +459,18 @@ std::vector<poster::DeadlineRecord> World::Records() const {
   return *std::move(records);
 }
 
+std::size_t World::Jobs() const {
+  return ManagerRuns() ? manager_->queue->List().size() : 0;
+}
+
 std::string World::Problems(ChainEpoch from,
                             const std::set<filecoin::SectorNumber>& may_be_skipped) const {
+  return Problems(from, [&](filecoin::SectorNumber sector, const devnet::ExecutedPost&) {
+    return may_be_skipped.contains(sector);
+  });
+}
+
+std::string World::Problems(ChainEpoch from, const MaySkip& may_skip) const {
   std::string out;
   const auto say = [&](std::string line) { out += line + "\n"; };
   const filecoin::PeriodShape& shape = options_.config.policy.period;
@@ -430,8 +502,9 @@ std::string World::Problems(ChainEpoch from,
                           part.partition};
       if (!posted.insert(key).second) say("a partition was posted twice");
       for (const std::uint64_t sector : part.skipped) {
-        if (!may_be_skipped.contains(sector)) {
-          say(absl::StrFormat("sector %d was skipped for no reason", sector));
+        if (!may_skip(sector, post)) {
+          say(absl::StrFormat("sector %d was skipped for no reason at epoch %d", sector,
+                              post.epoch.Value()));
         }
       }
     }

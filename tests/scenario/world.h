@@ -81,11 +81,24 @@ class World {
   std::uint64_t Writes() const { return writes_; }
   void KillManager();
   void KillWorker(std::size_t worker, absl::Duration back_after);
+  // Of agents: ends as SIGTERM ends it; a new process starts a while after that.
+  void DrainWorker(std::size_t worker, absl::Duration back_after);
+  // Connections and clocks of the workers; null if they are a model.
+  Crew* crew() { return crew_.get(); }
+  // The manager's clock is this much ahead of the chain's time.
+  void SetManagerSkew(absl::Duration ahead) { manager_clock_.ahead = ahead; }
+  // What the disk holds now is what the next manager finds after KillManagerAndForget: the store
+  // forgets what it acknowledged meanwhile.
+  void RememberDisk();
+  void KillManagerAndForget();
 
   // What went wrong, a line each; empty if all is well.  Windows that open before `from` or close
   // after the head are not judged.  Sectors in `may_be_skipped` are unreadable on purpose.
   std::string Problems(filecoin::ChainEpoch from,
                        const std::set<filecoin::SectorNumber>& may_be_skipped = {}) const;
+  // The same with a question for each skipped sector.
+  using MaySkip = std::function<bool(filecoin::SectorNumber, const devnet::ExecutedPost&)>;
+  std::string Problems(filecoin::ChainEpoch from, const MaySkip& may_skip) const;
   std::vector<poster::DeadlineRecord> Records() const;
 
   devnet::Chain& chain() { return *chain_; }
@@ -93,16 +106,25 @@ class World {
   CountedApi& api() { return *api_; }
   store::Store& disk() { return *disk_; }
   int Restarts() const { return restarts_; }
+  bool ManagerRuns() const { return manager_ != nullptr && !dead_; }
+  // Jobs of the running manager.
+  std::size_t Jobs() const;
 
-  // As a reload of the configuration does it; survives a restart.
+  // As a reload of the configuration does it; survives a restart.  Of all miners, or of one.
   void SetEnabled(bool enabled);
+  void SetEnabled(filecoin::ActorId miner, bool enabled);
   // Spoils all rows under the prefix, also while the manager is dead.
   void Damage(std::string_view prefix);
   // True: the disk does not take this batch.
   std::function<bool(const store::Batch&)> refuse_write;
 
-  std::set<filecoin::SectorNumber> unreadable;  // as the sector check sees it
-  std::set<std::size_t> blind_workers;          // their mounts are empty: they find nothing
+  std::set<filecoin::SectorNumber> unreadable;           // as the sector check sees it
+  absl::Duration check_takes = absl::Milliseconds(100);  // but no more than its budget
+  std::set<std::size_t> blind_workers;  // their mounts are empty: they find nothing
+  // Epochs without a block.
+  std::set<filecoin::ChainEpoch> null_at;
+  // From now on, again and again.
+  void Every(absl::Duration period, std::function<void()> what);
   // Called at each block, after it was made.
   std::function<void(filecoin::ChainEpoch)> on_block;
 
@@ -114,18 +136,23 @@ class World {
   std::vector<poster::MinerPolicy> Policies() const;
   void StartManager();
   void TakeDownManager();
+  void WriteWhileDead(const store::Batch& batch);
+  void Forget();
   void Turn();
   void MakeBlock();
   void AdvanceTo(kj::TimePoint time);
   async::Task<void> Tick();
+  async::Task<void> Repeat(absl::Duration period, std::function<void()> what);
   async::Task<void> Work(std::size_t worker);
   async::Task<void> Revive(std::size_t worker, absl::Duration after);
+  async::Task<void> ReviveOnceEnded(std::size_t worker, absl::Duration after);
   bool Chance(std::uint64_t in_1000) { return random_.Below(1000) < in_1000; }
 
   WorldOptions options_;
   Prover& prover_;
   SeededRandom random_;
   SimClock clock_;
+  SkewedClock manager_clock_{clock_};
   kj::EventLoop loop_;
   kj::WaitScope scope_{loop_};
   kj::TimerImpl timer_;
@@ -136,7 +163,9 @@ class World {
   std::uint64_t writes_ = 0;
   std::uint64_t kill_at_write_ = 0;
   bool dead_ = false;
-  bool enabled_ = true;
+  std::set<filecoin::ActorId> disabled_;
+  std::vector<store::Entry> remembered_;
+  bool forget_ = false;
   int restarts_ = 0;
   std::unique_ptr<Crew> crew_;
   std::unique_ptr<Manager> manager_;
@@ -144,6 +173,7 @@ class World {
   kj::TimePoint next_block_at_;
   std::uint64_t nulls_before_next_ = 0;
   std::optional<kj::TimePoint> start_manager_at_;
+  std::vector<kj::Promise<void>> repeated_;
 };
 
 }  // namespace damocles::scenario
