@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <deque>
+#include <exception>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -36,7 +37,13 @@ struct LooseExecutor::State {
         job = std::move(waiting.front());
         waiting.pop_front();
       }
-      std::move(job)();
+      try {
+        std::move(job)();
+      } catch (const std::exception& error) {
+        LogError("async", "job_threw", {{"error", error.what()}});
+      } catch (...) {
+        LogError("async", "job_threw", {{"error", "an exception of unknown type"}});
+      }
     }
   }
 };

@@ -2,6 +2,9 @@
 
 #include "damocles/base/endpoint.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -216,6 +219,19 @@ absl::StatusOr<HostPort> ReadHostPort(std::string_view text, std::string_view de
 
 bool MayBeToken(std::string_view text) {
   return !text.empty() && IsPrintable(text);
+}
+
+bool IsLoopbackHost(std::string_view host) {
+  if (host.find('\0') != kNone) return false;
+  const std::string text(host);
+  in_addr four{};
+  if (inet_pton(AF_INET, text.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+  in6_addr six{};
+  if (inet_pton(AF_INET6, text.c_str(), &six) == 1) {
+    return IN6_IS_ADDR_LOOPBACK(&six) != 0 ||
+           (IN6_IS_ADDR_V4MAPPED(&six) != 0 && six.s6_addr[12] == 127);
+  }
+  return text == "localhost";
 }
 
 std::string HostPort::ToString() const {

@@ -4,17 +4,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/mutex.h"
+#include "damocles/base/random.h"
 #include "damocles/base/status.h"
 
 namespace damocles {
@@ -32,6 +40,8 @@ absl::Status ErrnoStatus(int error, std::string_view what, std::string_view path
     case EROFS:
       return absl::PermissionDeniedError(text);
     case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
     case EMFILE:
     case ENFILE:
       return absl::ResourceExhaustedError(text);
@@ -55,6 +65,52 @@ absl::Status WriteAll(int fd, std::string_view content, const std::string& path)
     content.remove_prefix(static_cast<std::size_t>(written));
   }
   return absl::OkStatus();
+}
+
+// Behind the name of the file that a draft is to become; 16 hexadecimal digits follow.
+constexpr std::string_view kDraft = ".tmp-";
+// Behind them stood in version 0.1.0 the number of the process, and perhaps a count.
+constexpr std::string_view kOldDrafts[] = {".tmp-", ".part-"};
+constexpr int kDraftTriesMax = 8;
+
+bool AreAll(std::string_view text, bool (*is)(unsigned char)) {
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [is](char c) { return is(static_cast<unsigned char>(c)); });
+}
+
+// What stands behind the last `mark` in `name`; empty if that is not there or in front.
+std::string_view Behind(std::string_view name, std::string_view mark) {
+  const std::size_t at = name.rfind(mark);
+  if (at == std::string_view::npos || at == 0) return "";
+  return name.substr(at + mark.size());
+}
+
+// Whether a file of this name is a draft that may be abandoned; the lock tells whether it is.
+bool MayBeAbandoned(std::string_view name) {
+  const std::string_view digits = Behind(name, kDraft);
+  if (digits.size() == 16 && AreAll(digits, absl::ascii_isxdigit)) return true;
+  for (const std::string_view mark : kOldDrafts) {
+    const std::string_view rest = Behind(name, mark);
+    const std::size_t dash = std::min(rest.find('-'), rest.size());
+    if (dash < rest.size() && !AreAll(rest.substr(dash + 1), absl::ascii_isdigit)) continue;
+    pid_t maker = 0;
+    const auto parsed = std::from_chars(rest.data(), rest.data() + dash, maker);
+    if (parsed.ec != std::errc() || parsed.ptr != rest.data() + dash || maker <= 0) continue;
+    // That version did not lock all of them.  We make none of such a name.
+    return maker == getpid() || (kill(maker, 0) != 0 && errno == ESRCH);
+  }
+  return false;
+}
+
+// Whether this process has made no draft in the folder yet.  Only processes before this one leave
+// any: looking once is enough, and a folder may hold a hundred thousand files.
+bool IsFirstDraftIn(const std::string& folder) {
+  constexpr std::size_t kFoldersMax = 4096;
+  static Mutex mutex;
+  static auto* const seen = new std::set<std::string>;
+  const MutexLock lock(mutex);
+  if (seen->size() >= kFoldersMax) seen->clear();
+  return seen->insert(folder).second;
 }
 
 }  // namespace
@@ -130,24 +186,60 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::uint64_t byte
   }
 }
 
-absl::Status WriteFileAtomically(const std::string& path, std::string_view content, unsigned mode) {
-  static std::atomic<unsigned> counter{0};
-  const std::string temporary =
-      absl::StrFormat("%s.tmp-%d-%d", path, getpid(), counter.fetch_add(1));
-  const int fd =
-      open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode));
-  if (fd < 0) return ErrnoStatus(errno, "create", temporary);
-  absl::Status status;
-  {
-    const File file(fd);
-    status = WriteAll(fd, content, temporary);
-    if (status.ok() && fsync(fd) != 0) status = ErrnoStatus(errno, "sync", temporary);
+absl::StatusOr<DraftFile> CreateDraft(const std::string& path, unsigned mode) {
+  if (const std::string folder = ParentOf(path); IsFirstDraftIn(folder)) {
+    RemoveAbandonedDrafts(folder);
   }
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
+  absl::Status failed;
+  for (int tries = 0; tries < kDraftTriesMax; ++tries) {
+    std::string name = absl::StrFormat("%s%s%016x", path, kDraft, SystemRandom().NextU64());
+    File file(open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode)));
+    if (!file.IsOpen()) {
+      const int error = errno;
+      failed = ErrnoStatus(error, "create", name);
+      if (error != EEXIST) return failed;
+      continue;
+    }
+    // Held as long as the file is open, so that no sweep takes it for abandoned.  A file system
+    // without locks does without: there nothing is swept.
+    (void)flock(file.Descriptor(), LOCK_EX);
+    struct stat info;
+    if (fstat(file.Descriptor(), &info) != 0 || info.st_nlink > 0) {
+      return DraftFile{.path = std::move(name), .file = std::move(file)};
+    }
+    failed = absl::UnavailableError(
+        absl::StrFormat("%s: another process removed it before it was written", name));
+  }
+  return failed;
+}
+
+void RemoveAbandonedDrafts(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> drafts;
+  for (auto entry = std::filesystem::directory_iterator(folder, error);
+       !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (MayBeAbandoned(entry->path().filename().string())) drafts.push_back(entry->path().string());
+  }
+  for (const std::string& path : drafts) {
+    // Neither a link nor a pipe is one of ours, nor may it be waited for.
+    const File file(open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat info;
+    if (!file.IsOpen() || fstat(file.Descriptor(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    if (flock(file.Descriptor(), LOCK_EX | LOCK_NB) == 0) unlink(path.c_str());
+  }
+}
+
+absl::Status WriteFileAtomically(const std::string& path, std::string_view content, unsigned mode) {
+  DAMOCLES_ASSIGN_OR_RETURN(const DraftFile draft, CreateDraft(path, mode));
+  absl::Status status = WriteAll(draft.file.Descriptor(), content, draft.path);
+  if (status.ok() && fsync(draft.file.Descriptor()) != 0) {
+    status = ErrnoStatus(errno, "sync", draft.path);
+  }
+  if (status.ok() && rename(draft.path.c_str(), path.c_str()) != 0) {
     status = ErrnoStatus(errno, "put the new file in place at", path);
   }
   if (!status.ok()) {
-    unlink(temporary.c_str());
+    unlink(draft.path.c_str());
     return status;
   }
   return SyncFolder(ParentOf(path));

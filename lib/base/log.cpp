@@ -5,10 +5,12 @@
 #include <atomic>
 #include <memory>
 
+#include "absl/strings/str_format.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 
 #include "damocles/base/mutex.h"
+#include "damocles/base/text.h"
 
 namespace damocles {
 namespace {
@@ -31,29 +33,30 @@ Output& TheOutput() {
   return *output;
 }
 
+// Of one value; the longest of ours is the configuration, told once at the start.
+constexpr std::size_t kValueBytesMax = 16384;
+
 bool NeedsQuotes(std::string_view value) {
-  if (value.empty()) return true;
-  for (const char c : value) {
-    if (c == ' ' || c == '"' || c == '=' || static_cast<unsigned char>(c) < 0x20) return true;
-  }
-  return false;
+  return value.empty() || value.find_first_of(" \"=") != std::string_view::npos ||
+         HasControlCharacter(value);
 }
 
+// What came from elsewhere neither ends the line nor reaches the reader's terminal as a command.
 void AppendValue(std::string& line, std::string_view value) {
-  if (!NeedsQuotes(value)) {
+  if (!NeedsQuotes(value) && value.size() <= kValueBytesMax) {
     line.append(value);
     return;
   }
+  std::string quoted;
+  for (const char c : value.substr(0, kValueBytesMax)) {
+    if (c == '"' || c == '\\') quoted.push_back('\\');
+    // Texts of libraries have several lines; one event stays one.
+    quoted.push_back(c == '\n' || c == '\r' || c == '\t' ? ' ' : c);
+  }
   line.push_back('"');
-  for (const char c : value) {
-    if (c == '"' || c == '\\') {
-      line.push_back('\\');
-      line.push_back(c);
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      line.push_back(' ');  // one event stays one line
-    } else {
-      line.push_back(c);
-    }
+  line.append(Printable(quoted));
+  if (value.size() > kValueBytesMax) {
+    line.append(absl::StrFormat("... (%d bytes more)", value.size() - kValueBytesMax));
   }
   line.push_back('"');
 }

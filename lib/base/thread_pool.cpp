@@ -6,35 +6,68 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <utility>
 
 #include "damocles/base/check.h"
+#include "damocles/base/log.h"
 
 namespace damocles {
 namespace {
 
-// One ParallelFor: helpers and caller take indices until none is left.  Shared, because a helper
-// may still be on its way out (or in) when the caller has seen the last index done.
-struct Loop {
-  std::size_t count = 0;
-  const std::function<void(std::size_t)>* body = nullptr;
-  std::atomic<std::size_t> next{0};
-  Mutex mutex;
-  CondVar finished;
-  std::size_t done ABSL_GUARDED_BY(mutex) = 0;
+// One ParallelFor.  Shared, because a helper may be on its way in when the caller has already gone:
+// then it finds the loop closed, and does not touch the body, which went with the caller.
+class Loop {
+ public:
+  Loop(std::size_t count, const std::function<void(std::size_t)>& body)
+      : count_(count), body_(body) {}
 
-  void Take() {
-    std::size_t mine = 0;
-    for (std::size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) {
-      (*body)(i);
-      ++mine;
+  // What a helper does.
+  void Help() {
+    {
+      const MutexLock lock(mutex_);
+      if (closed_) return;
+      ++inside_;
     }
-    if (mine == 0) return;
-    const MutexLock lock(mutex);
-    done += mine;
-    if (done == count) finished.NotifyAll();
+    Take();
+    const MutexLock lock(mutex_);
+    if (--inside_ == 0) left_.NotifyAll();
   }
+
+  // Calls the body until no index is left.  The first exception is kept, and nobody begins another
+  // index after it.
+  void Take() {
+    try {
+      for (std::size_t i = next_++; i < count_; i = next_++) body_(i);
+    } catch (...) {
+      next_ = count_;
+      const MutexLock lock(mutex_);
+      if (error_ == nullptr) error_ = std::current_exception();
+    }
+  }
+
+  // Lets nobody in any more and waits for those who are; throws what a body has thrown.
+  void Finish() {
+    std::exception_ptr error;
+    {
+      const MutexLock lock(mutex_);
+      closed_ = true;
+      while (inside_ > 0) left_.Wait(mutex_);
+      error = std::exchange(error_, nullptr);
+    }
+    if (error != nullptr) std::rethrow_exception(error);
+  }
+
+ private:
+  const std::size_t count_;
+  const std::function<void(std::size_t)>& body_;
+  std::atomic<std::size_t> next_{0};
+  Mutex mutex_;
+  CondVar left_;
+  std::size_t inside_ ABSL_GUARDED_BY(mutex_) = 0;  // helpers
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::exception_ptr error_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -72,7 +105,13 @@ void ThreadPool::Work() {
       job = std::move(queue_.front());
       queue_.pop_front();
     }
-    std::move(job)();
+    try {
+      std::move(job)();
+    } catch (const std::exception& error) {
+      LogError("base", "job_threw", {{"error", error.what()}});
+    } catch (...) {
+      LogError("base", "job_threw", {{"error", "an exception of unknown type"}});
+    }
   }
 }
 
@@ -83,13 +122,15 @@ void ThreadPool::ParallelFor(std::size_t count, const std::function<void(std::si
     for (std::size_t i = 0; i < count; ++i) body(i);
     return;
   }
-  const auto loop = std::make_shared<Loop>();
-  loop->count = count;
-  loop->body = &body;
-  for (std::size_t i = 0; i < helpers; ++i) Run([loop] { loop->Take(); });
+  const auto loop = std::make_shared<Loop>(count, body);
+  try {
+    for (std::size_t i = 0; i < helpers; ++i) Run([loop] { loop->Help(); });
+  } catch (const std::exception& error) {
+    // No memory to ask for help: those who were asked and the caller do it.
+    LogWarning("base", "fewer_helpers", {{"error", error.what()}});
+  }
   loop->Take();
-  const MutexLock lock(loop->mutex);
-  while (loop->done < count) loop->finished.Wait(loop->mutex);
+  loop->Finish();
 }
 
 void ThreadPool::ParallelRanges(std::size_t count, std::size_t grain,

@@ -3,10 +3,8 @@
 #include "lib/merkle/node_io.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <system_error>
 #include <utility>
@@ -77,11 +75,8 @@ Bytes EncodeNodes(std::span<const Fr> nodes) {
 }
 
 absl::StatusOr<NewFile> NewFile::Create(const std::string& path) {
-  static std::atomic<unsigned> counter{0};
-  std::string temporary = absl::StrFormat("%s.tmp-%d-%d", path, getpid(), counter.fetch_add(1));
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd < 0) return IoError("create", temporary);
-  return NewFile(path, std::move(temporary), File(fd));
+  DAMOCLES_ASSIGN_OR_RETURN(DraftFile draft, CreateDraft(path));
+  return NewFile(path, std::move(draft.path), std::move(draft.file));
 }
 
 NewFile::NewFile(NewFile&& other) noexcept

@@ -180,7 +180,7 @@ absl::Status MakeParameterFiles(const std::string& folder, const post::CircuitSh
   if (!overwrite && PathExists(params_path)) return exists(params_path);
   if (!overwrite && PathExists(vk_path) && !secrets) return exists(vk_path);
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
-  StreamFile::Sweep(folder);
+  RemoveAbandonedDrafts(folder);
 
   const groth16::SetupSecrets the_secrets = secrets ? *secrets : groth16::RandomSecrets(random);
   const circuit::PostCircuit constraints(post::PostShapeOf(circuit));

@@ -50,11 +50,9 @@ Bytes32 Element(const hash::Sha256& label, std::uint64_t first, const std::uint6
 class SealedDraft {
  public:
   static absl::StatusOr<SealedDraft> Create(std::string path, std::uint64_t bytes) {
-    std::string draft = absl::StrFormat("%s.tmp-%d", path, getpid());
-    const int fd = open(draft.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) return IoError("create", draft);
-    SealedDraft out(std::move(path), std::move(draft), File(fd));
-    if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+    DAMOCLES_ASSIGN_OR_RETURN(DraftFile draft, CreateDraft(path));
+    SealedDraft out(std::move(path), std::move(draft.path), std::move(draft.file));
+    if (ftruncate(out.file_.Descriptor(), static_cast<off_t>(bytes)) != 0) {
       return IoError("set the length of", out.draft_path_);
     }
     return out;

@@ -25,10 +25,6 @@ class StreamFile {
   // Synced and renamed to its place.
   absl::Status Commit();
 
-  // Removes what processes that were killed have left in the folder: their files are not locked and
-  // no process has their number.
-  static void Sweep(const std::string& folder);
-
  private:
   StreamFile(std::string path, std::string temporary, File file);
 

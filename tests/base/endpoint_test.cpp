@@ -87,6 +87,20 @@ TEST(EndpointTest, NonsenseIsRefusedWithoutTellingTheToken) {
   EXPECT_EQ(endpoint.Name(), "h:443");
 }
 
+TEST(LoopbackTest, IsAnAddressOrThatOneNameNotWhatLooksLikeIt) {
+  for (const char* host :
+       {"127.0.0.1", "127.255.0.9", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "localhost"}) {
+    EXPECT_TRUE(IsLoopbackHost(host)) << host;
+  }
+  for (const char* host :
+       {"", "*", "0.0.0.0", "::", "127.0.0.1.evil.test", "127.example.org", "127.0.0.1.", "127.1",
+        "0127.0.0.1", "128.0.0.1", "localhost.evil.test", "localhost4", "::ffff:10.0.0.1", "::2",
+        "fe80::1", "[::1]", "127.0.0.1 "}) {
+    EXPECT_FALSE(IsLoopbackHost(host)) << host;
+  }
+  EXPECT_FALSE(IsLoopbackHost(std::string_view("127.0.0.1\0.evil.test", 20)));
+}
+
 TEST(HostPortTest, AllSpellings) {
   const auto parse = [](std::string_view text) {
     const auto parsed = ParseHostPort(text, "127.0.0.1");

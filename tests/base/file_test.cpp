@@ -2,10 +2,18 @@
 
 #include "damocles/base/file.h"
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <thread>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -44,6 +52,78 @@ TEST(FileTest, AFailedAtomicWriteKeepsTheOldContent) {
   EXPECT_EQ(EntriesOf(dir.Path()), 1U);
   EXPECT_THAT(WriteFileAtomically(dir / "absent/state", "x"),
               StatusIs(absl::StatusCode::kNotFound, dir / "absent/state"));
+}
+
+// Runs `body` in a process of its own that is killed in it.
+void InAProcessThatIsKilled(const std::function<void()>& body) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    body();
+    raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(FileTest, WhatAKilledProcessLeftStopsNobodyAndGoes) {
+  const TempDir dir;
+  const std::string path = dir / "state";
+  ASSERT_OK(WriteFileAtomically(path, "old"));
+  InAProcessThatIsKilled([&] { (void)CreateDraft(path); });
+  // Of version 0.1.0: of a process with our own number, which is what a container starts again, and
+  // of one that is gone.
+  const pid_t gone = fork();
+  if (gone == 0) _exit(0);
+  ASSERT_EQ(waitpid(gone, nullptr, 0), gone);
+  const std::string stays = "alive.tmp-" + std::to_string(getppid()) + "-0";
+  for (const std::string& name :
+       {"state.tmp-" + std::to_string(getpid()) + "-0", "other.tmp-" + std::to_string(gone),
+        "big.part-" + std::to_string(gone), stays, std::string("notes.tmp-1x"),
+        std::string("state.tmp-"), std::string(".tmp-0123456789abcdef"),
+        std::string("x.tmp-0123456789abcdeg")}) {
+    std::ofstream(dir / name) << "x";
+  }
+  std::filesystem::create_directory(dir / "folder.tmp-0123456789abcdef");
+  ASSERT_EQ(mkfifo((dir / "pipe.tmp-0123456789abcdef").c_str(), 0600), 0);
+  ASSERT_OK_AND_ASSIGN(const DraftFile mine, CreateDraft(path));
+  EXPECT_OK(WriteFileAtomically(path, "new"));
+  RemoveAbandonedDrafts(dir.Path());
+  EXPECT_EQ(ReadFile(path).value(), "new");
+  std::set<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.Path())) {
+    left.insert(entry.path().filename().string());
+  }
+  EXPECT_EQ(left,
+            (std::set<std::string>{"state", std::filesystem::path(mine.path).filename().string(),
+                                   stays, "notes.tmp-1x", "state.tmp-", ".tmp-0123456789abcdef",
+                                   "x.tmp-0123456789abcdeg", "folder.tmp-0123456789abcdef",
+                                   "pipe.tmp-0123456789abcdef"}));
+}
+
+TEST(FileTest, TheFirstDraftOfAProcessInAFolderSweepsIt) {
+  const TempDir dir;
+  const std::string path = dir / "state";
+  InAProcessThatIsKilled([&] { (void)CreateDraft(path); });
+  ASSERT_EQ(EntriesOf(dir.Path()), 1U);
+  ASSERT_OK(WriteFileAtomically(path, "x"));
+  EXPECT_EQ(EntriesOf(dir.Path()), 1U);
+  EXPECT_EQ(ReadFile(path).value(), "x");
+}
+
+TEST(FileTest, DraftsThatAreBeingWrittenSurviveTheSweepsOfOthers) {
+  const TempDir dir;
+  const std::string path = dir / "state";
+  std::atomic<bool> stop{false};
+  std::thread sweeper([&] {
+    while (!stop) RemoveAbandonedDrafts(dir.Path());
+  });
+  for (int i = 0; i < 300; ++i) EXPECT_OK(WriteFileAtomically(path, std::to_string(i)));
+  stop = true;
+  sweeper.join();
+  EXPECT_EQ(ReadFile(path).value(), "299");
+  EXPECT_EQ(EntriesOf(dir.Path()), 1U);
 }
 
 TEST(FileTest, ReadsExactlyWhatWasAskedFor) {

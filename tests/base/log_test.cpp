@@ -9,6 +9,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "damocles/base/text.h"
+
 namespace damocles {
 namespace {
 
@@ -51,6 +53,42 @@ TEST_F(LogTest, ValuesThatWouldBreakTheLineAreQuoted) {
           {{"a", "x y"}, {"b", "say \"no\""}, {"c", ""}, {"d", "k=v"}, {"e", "two\nlines"}});
   EXPECT_THAT(lines_,
               ::testing::ElementsAre(R"(I m e a="x y" b="say \"no\"" c="" d="k=v" e="two lines")"));
+}
+
+TEST_F(LogTest, WhatComesFromElsewhereCannotSpeakToTheTerminal) {
+  LogInfo("m", "e",
+          {{"esc", "a\x1b[2J"},
+           {"del", "b\x7f"},
+           {"c1",
+            "c\xc2\x9b"
+            "1m"},
+           {"raw",
+            "d\x9b"
+            "1m"},
+           {"cut", "e\xe2\x80"},
+           {"bidi", "f\xe2\x80\xae"},
+           {"back", "g\\x1b \x1b"},
+           {"fine", "Zo\xc3\xab"}});
+  EXPECT_THAT(lines_, ::testing::ElementsAre(
+                          R"(I m e esc="a\x1b[2J" del="b\x7f" c1="c\x9b1m" raw="d\x9b1m" )"
+                          R"(cut="e\xe2\x80" bidi="f\u202e" back="g\\x1b \x1b" fine=Zo)"
+                          "\xc3\xab"));
+  // Every byte, alone and behind what may begin a character.
+  for (int c = 0; c < 256; ++c) {
+    for (const char* before : {"", "\xc2", "\xe2\x80", "\xf0\x9f"}) {
+      lines_.clear();
+      LogInfo("m", "e", {{"v", std::string(before) + static_cast<char>(c)}});
+      ASSERT_EQ(lines_.size(), 1U);
+      EXPECT_FALSE(HasControlCharacter(lines_[0])) << before << c;
+    }
+  }
+}
+
+TEST_F(LogTest, AVeryLongValueIsCut) {
+  LogInfo("m", "e", {{"v", std::string(std::size_t{8} << 20, 'x')}, {"w", 1}});
+  ASSERT_EQ(lines_.size(), 1U);
+  EXPECT_LT(lines_[0].size(), 20000U);
+  EXPECT_THAT(lines_[0], ::testing::EndsWith("... (8372224 bytes more)\" w=1"));
 }
 
 TEST_F(LogTest, NothingBelowTheThreshold) {

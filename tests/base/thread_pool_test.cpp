@@ -3,9 +3,15 @@
 #include "damocles/base/thread_pool.h"
 
 #include <atomic>
+#include <new>
+#include <stdexcept>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "gtest/gtest.h"
+
+#include "damocles/base/log.h"
 
 namespace damocles {
 namespace {
@@ -70,6 +76,66 @@ TEST_P(ThreadPoolTest, DestructorRunsWhatIsQueued) {
     for (int i = 0; i < 100; ++i) pool.Run([&] { ++ran; });
   }
   EXPECT_EQ(ran, 100);
+}
+
+// The body lives in the frame that the exception leaves: whoever still used it would be seen by a
+// sanitizer, and here by the count.
+TEST_P(ThreadPoolTest, AnExceptionOfABodyIsTheCallersWhenNobodyIsInsideAnyMore) {
+  ThreadPool pool(GetParam());
+  for (std::size_t thrower = 0; thrower < 40; ++thrower) {
+    std::atomic<int> inside{0};
+    std::atomic<int> begun{0};
+    const auto run = [&] {
+      const std::vector<int> mine(100, 1);
+      pool.ParallelFor(100, [&](std::size_t i) {
+        ++inside;
+        begun += mine[i];
+        std::this_thread::yield();
+        --inside;
+        if (i >= thrower) throw std::bad_alloc();
+      });
+    };
+    EXPECT_THROW(run(), std::bad_alloc);
+    EXPECT_EQ(inside, 0);
+    EXPECT_LE(begun, static_cast<int>(thrower + GetParam()));  // nobody begins another
+  }
+  // The pool is as good as before.
+  std::atomic<int> sum{0};
+  pool.ParallelFor(50, [&](std::size_t) { ++sum; });
+  EXPECT_EQ(sum, 50);
+}
+
+TEST_P(ThreadPoolTest, ExceptionsOfNestedLoopsAndRangesComeThrough) {
+  ThreadPool pool(GetParam());
+  const auto nested = [&] {
+    pool.ParallelFor(6, [&](std::size_t i) {
+      pool.ParallelRanges(30, 4, [&](std::size_t begin, std::size_t) {
+        if (i == 3 && begin == 8) throw std::runtime_error("3, 8");
+      });
+    });
+  };
+  for (int i = 0; i < 20; ++i) EXPECT_THROW(nested(), std::runtime_error);
+}
+
+TEST_P(ThreadPoolTest, AJobThatThrowsCostsNeitherTheProcessNorItsThread) {
+  std::atomic<int> ran{0};
+  std::atomic<int> told{0};
+  SetLogSink([&](Severity severity, std::string_view line) {
+    if (severity == Severity::kError && line.find("job_threw") != line.npos) ++told;
+  });
+  {
+    ThreadPool pool(GetParam());
+    for (int i = 0; i < 20; ++i) {
+      pool.Run([&, i] {
+        ++ran;
+        if (i == 5) throw std::runtime_error("five");
+        if (i % 2 == 1) throw i;
+      });
+    }
+  }
+  SetLogSink({});
+  EXPECT_EQ(ran, 20);
+  EXPECT_EQ(told, 10);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadPoolTest, ::testing::Values(1, 2, 3, 8));

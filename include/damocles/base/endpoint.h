@@ -20,6 +20,11 @@ inline constexpr std::string_view kNoToken =
     "holds a blank, a line break or another character that a token cannot have: copy the token "
     "again";
 
+// Whether `host` (IPv6 without brackets) is this machine's loopback: an address in 127.0.0.0/8,
+// ::1, also written as IPv4 in IPv6, or the name "localhost".  What any other name stands for is
+// decided elsewhere and may change, whatever it looks like.
+bool IsLoopbackHost(std::string_view host);
+
 // Where a chain node listens, and the token it wants.
 struct Endpoint {
   std::string token;  // empty: none.  Secret: in none of the texts below

@@ -52,6 +52,18 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 absl::Status WriteFileAtomically(const std::string& path, std::string_view content,
                                  unsigned mode = 0644);
 
+// A file to be written, and then renamed to `path` by the caller: it lies beside it under a name
+// that no other process or earlier one has, and is locked while it is open.
+struct DraftFile {
+  std::string path;
+  File file;
+};
+// The first draft of a process in a folder removes there what earlier processes that were killed
+// have left.
+absl::StatusOr<DraftFile> CreateDraft(const std::string& path, unsigned mode = 0644);
+// Removes the drafts in `folder` that nobody is writing.
+void RemoveAbandonedDrafts(const std::string& folder);
+
 bool PathExists(const std::string& path);
 absl::Status MakeFolders(const std::string& path);
 // Makes the entries of `folder` durable (creations and renames in it).

@@ -4,6 +4,9 @@
 //
 //   LogWarning("poster", "proof_late", {{"deadline", "12"}, {"slack_s", "14"}});
 //   → 2026-01-02 03:04:05.678 W poster proof_late deadline=12 slack_s=14
+//
+// A value may come from anywhere: what a terminal would obey is escaped (base/text.h), line breaks
+// become blanks, and of a very long one the beginning is written.
 
 #pragma once
 

@@ -30,10 +30,13 @@ class ThreadPool {
 
   std::size_t Threads() const { return threads_max_; }
 
+  // An exception of `job` is logged and goes no further: what waits for the job must see it itself.
   void Run(absl::AnyInvocable<void() &&> job);
 
   // Calls body(i) once for every i in [0, count), on up to Threads() threads, and returns when all
-  // are done.  What the bodies wrote is visible to the caller.
+  // are done.  What the bodies wrote is visible to the caller.  If a body throws (no memory, say),
+  // no further index is begun, and the first exception is thrown here when all that were begun have
+  // ended.
   void ParallelFor(std::size_t count, const std::function<void(std::size_t)>& body);
 
   // Cuts [0, count) in runs of at most `grain` and calls body(begin, end) for each.
