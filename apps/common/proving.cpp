@@ -29,6 +29,8 @@ Proving::Keys Proving::KeysWhere(bool params) {
     // Absent ones are no news: most machines prove one size only.
     const bool has_params = PathExists(parameters_.ParamsPath(claim->circuit));
     if (!has_params && (params || !PathExists(parameters_.VkPath(claim->circuit)))) continue;
+    // Whoever has made wrong proofs is not to be given work.
+    if (params && !post_prover_.InService(claim->circuit).ok()) continue;
     auto digest = verifier_->VkDigest(type);
     if (!digest.ok()) {
       LogError("params", "verifying_key_unusable",

@@ -29,7 +29,8 @@ constexpr std::size_t kRowGrain = 4096;
 // Memory that may still be filled with decoded points.
 class Budget {
  public:
-  explicit Budget(std::uint64_t bytes) : left_(bytes) {}
+  explicit Budget(const CpuEngineOptions& options)
+      : left_(options.cached_points_bytes_max), on_kept_(options.on_kept) {}
   bool Take(std::uint64_t bytes) {
     std::uint64_t left = left_.load();
     while (left >= bytes) {
@@ -38,9 +39,15 @@ class Budget {
     return false;
   }
   void Return(std::uint64_t bytes) { left_ += bytes; }
+  template <typename Point>
+  void Kept(std::vector<Point>& points) const {
+    if (!on_kept_) return;
+    on_kept_({reinterpret_cast<std::uint8_t*>(points.data()), points.size() * sizeof(Point)});
+  }
 
  private:
   std::atomic<std::uint64_t> left_;
+  const std::function<void(std::span<std::uint8_t>)> on_kept_;
 };
 
 template <typename Group>
@@ -89,6 +96,7 @@ class CpuPointSet final : public PointSet {
         return status;
       }
       kept_ = std::move(points);
+      budget_->Kept(kept_);
       state_ = State::kKept;
     }
     return state_ == State::kKept;
@@ -115,9 +123,14 @@ absl::StatusOr<Group> MultiExpOf(const PointSet& points, std::uint64_t first,
 class CpuEngine final : public Engine {
  public:
   CpuEngine(ThreadPool& pool, const CpuEngineOptions& options)
-      : pool_(pool), budget_(std::make_shared<Budget>(options.cached_points_bytes_max)) {}
+      : pool_(pool), budget_(std::make_shared<Budget>(options)) {}
 
   std::string Name() const override { return absl::StrFormat("cpu, %d threads", pool_.Threads()); }
+
+  void Forget() override {
+    const MutexLock lock(mutex_);
+    domain_ = nullptr;
+  }
 
   absl::StatusOr<std::unique_ptr<PointSet>> LoadG1(EncodedPoints points) override {
     return std::make_unique<CpuPointSet<G1>>(pool_, budget_, std::move(points));

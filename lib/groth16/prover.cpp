@@ -2,10 +2,13 @@
 
 #include "damocles/groth16/prover.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/groth16/secret_memory.h"
 #include "lib/groth16/sum_in_parts.h"
 
 #include "damocles/base/check.h"
@@ -39,10 +42,23 @@ void AppendDense(std::span<const Fr> aux, const std::vector<bool>& density, std:
   }
 }
 
+[[gnu::noinline]] void Draw(Random& random, Blinding& out) {
+  out.r = bls12_381::RandomFr(random);
+  out.s = bls12_381::RandomFr(random);
+}
+
 }  // namespace
 
+Blinding::~Blinding() {
+  explicit_bzero(static_cast<void*>(&r), sizeof(r));
+  explicit_bzero(static_cast<void*>(&s), sizeof(s));
+}
+
 Blinding RandomBlinding(Random& random) {
-  return {.r = bls12_381::RandomFr(random), .s = bls12_381::RandomFr(random)};
+  Blinding blinding;
+  Draw(random, blinding);
+  WipeStackBelow();
+  return blinding;
 }
 
 Prover::Prover(circuit::PostShape shape, std::shared_ptr<const ParamsFile> params, Engine& engine,
@@ -87,15 +103,22 @@ absl::StatusOr<Proof> Prover::Prove(std::span<const circuit::SectorPaths> sector
                                                std::string(sums.status().message())));
   }
   if (!sums.ok()) return sums.status();
-  const VerifyingKey& key = params_->Key();
+  Proof proof;
+  Assemble(*sums, params_->Key(), blinding, proof);
+  WipeStackBelow();
+  return proof;
+}
+
+// A function of its own, so that what it has of the blinding lies below its caller's frame.
+[[gnu::noinline]] void Prover::Assemble(const QuerySums& sums, const VerifyingKey& key,
+                                        const Blinding& blinding, Proof& out) {
   const auto& [r, s] = blinding;
-  const G1 a = sums->a + key.alpha_g1 + bls12_381::Mul(key.delta_g1, r);
-  const G2 b = sums->b_g2 + key.beta_g2 + bls12_381::Mul(key.delta_g2, s);
-  const G1 b_g1 = sums->b_g1 + key.beta_g1 + bls12_381::Mul(key.delta_g1, s);
-  const G1 c = sums->h + sums->l + bls12_381::Mul(a, s) + bls12_381::Mul(b_g1, r) -
+  const G1 a = sums.a + key.alpha_g1 + bls12_381::Mul(key.delta_g1, r);
+  const G2 b = sums.b_g2 + key.beta_g2 + bls12_381::Mul(key.delta_g2, s);
+  const G1 b_g1 = sums.b_g1 + key.beta_g1 + bls12_381::Mul(key.delta_g1, s);
+  const G1 c = sums.h + sums.l + bls12_381::Mul(a, s) + bls12_381::Mul(b_g1, r) -
                bls12_381::Mul(key.delta_g1, r * s);
-  return Proof{
-      .a = bls12_381::ToAffine(a), .b = bls12_381::ToAffine(b), .c = bls12_381::ToAffine(c)};
+  out = {.a = bls12_381::ToAffine(a), .b = bls12_381::ToAffine(b), .c = bls12_381::ToAffine(c)};
 }
 
 absl::StatusOr<Prover::QuerySums> Prover::Sums(std::span<const circuit::SectorPaths> sectors,

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// Memory that is overwritten before it goes back: a setup's secrets, and what they follow from.
+// Memory that is overwritten before it goes back: a setup's secrets, what they follow from, and the
+// blinding of a proof.
 
 #pragma once
 
 #include <string.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -29,6 +31,14 @@ struct WipingAllocator {
   }
   friend bool operator==(const WipingAllocator&, const WipingAllocator&) { return true; }
 };
+
+// Overwrites the stack below the caller's frame: what the functions that it called have worked on
+// still lies there.
+[[gnu::noinline]] inline void WipeStackBelow() {
+  constexpr std::size_t kBytes = std::size_t{32} << 10;  // a product of a point is some 3 KB deep
+  std::uint8_t memory[kBytes];
+  explicit_bzero(memory, sizeof(memory));
+}
 
 // The values of polynomials at tau and the like: a few of them tell the secrets.
 using SecretFrs = std::vector<bls12_381::Fr, WipingAllocator<bls12_381::Fr>>;

@@ -2,11 +2,14 @@
 
 #include "damocles/prover/local_prover.h"
 
+#include <exception>
+#include <new>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/post/challenge.h"
 
@@ -49,6 +52,20 @@ absl::StatusOr<WindowPostOutcome> ProveClaim(PostProver& prover, ThreadPool& poo
   return outcome;
 }
 
+// What `work` returns; of an exception (there is no memory) a status that says nothing about the
+// sectors or the proof.
+template <typename T, typename Work>
+absl::StatusOr<T> WithoutExceptions(const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("this machine has too little memory for it");
+  } catch (const std::exception& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("this machine could not do it: %s", error.what()));
+  }
+}
+
 class LocalWindowProver final : public WindowProver {
  public:
   LocalWindowProver(PostProver& prover, ThreadPool& pool) : prover_(prover), pool_(pool) {}
@@ -58,7 +75,8 @@ class LocalWindowProver final : public WindowProver {
     DAMOCLES_ASSIGN_OR_RETURN(const PostClaim claim, KindOfClaim(task.proof_type, task.randomness,
                                                                  post::PostKind::kWindow));
     DAMOCLES_RETURN_IF_ERROR(CheckAscending(task.sectors));
-    return ProveClaim(prover_, pool_, claim, task.sectors, cancelled);
+    return WithoutExceptions<WindowPostOutcome>(
+        [&] { return ProveClaim(prover_, pool_, claim, task.sectors, cancelled); });
   }
 
  private:
@@ -72,16 +90,7 @@ class LocalWindowVerifier final : public WindowVerifier {
       : parameters_(parameters), pool_(pool), random_(random) {}
 
   absl::StatusOr<bool> Verify(const WindowPostStatement& statement, ByteSpan proof) override {
-    DAMOCLES_ASSIGN_OR_RETURN(
-        const PostClaim claim,
-        KindOfClaim(statement.proof_type, statement.randomness, post::PostKind::kWindow));
-    DAMOCLES_RETURN_IF_ERROR(CheckAscending(statement.sectors));
-    DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters_.Vk(claim.circuit));
-    std::vector<post::SectorCommitment> sectors;
-    for (const SectorStatement& sector : statement.sectors) {
-      sectors.push_back({sector.number, sector.comm_r});
-    }
-    return VerifyPost(claim, sectors, proof, vk->verifier, random_, pool_);
+    return WithoutExceptions<bool>([&] { return Judge(statement, proof); });
   }
 
   absl::StatusOr<std::string> VkDigest(filecoin::PoStProofType proof_type) override {
@@ -91,6 +100,33 @@ class LocalWindowVerifier final : public WindowVerifier {
   }
 
  private:
+  absl::StatusOr<bool> Judge(const WindowPostStatement& statement, ByteSpan proof) {
+    DAMOCLES_ASSIGN_OR_RETURN(
+        const PostClaim claim,
+        KindOfClaim(statement.proof_type, statement.randomness, post::PostKind::kWindow));
+    DAMOCLES_RETURN_IF_ERROR(CheckAscending(statement.sectors));
+    DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters_.Vk(claim.circuit));
+    std::vector<post::SectorCommitment> sectors;
+    for (const SectorStatement& sector : statement.sectors) {
+      sectors.push_back({sector.number, sector.comm_r});
+    }
+    absl::StatusOr<bool> valid = VerifyPost(claim, sectors, proof, vk->verifier, random_, pool_);
+    if (!valid.ok() || *valid) return valid;
+    // A bit of the key that has changed in memory would refuse every proof until a restart.  The
+    // file is the judge, if it still is the one that was read.
+    parameters_.Forget(claim.circuit);
+    DAMOCLES_ASSIGN_OR_RETURN(const auto anew, parameters_.Vk(claim.circuit));
+    if (anew->sha256 != vk->sha256) return valid;
+    valid = VerifyPost(claim, sectors, proof, anew->verifier, random_, pool_);
+    if (valid.ok() && *valid) {
+      LogError("prover", "key_changed_in_memory",
+               {{"file", anew->path},
+                {"now", "read anew; the proof is right"},
+                {"do", "test this machine's memory"}});
+    }
+    return valid;
+  }
+
   ParameterStore& parameters_;
   ThreadPool& pool_;
   Random& random_;

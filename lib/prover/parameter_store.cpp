@@ -92,6 +92,12 @@ absl::StatusOr<std::shared_ptr<const LoadedVk>> ParameterStore::Vk(
   return LoadVk(circuit);
 }
 
+void ParameterStore::Forget(const post::CircuitShape& circuit) {
+  const MutexLock lock(mutex_);
+  params_.erase(ParamsPath(circuit));
+  vks_.erase(VkPath(circuit));
+}
+
 absl::StatusOr<std::shared_ptr<const groth16::ParamsFile>> ParameterStore::LoadParams(
     const post::CircuitShape& circuit) {
   const std::string path = ParamsPath(circuit);

@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/check.h"
+#include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/groth16/proof.h"
 #include "damocles/post/circuit.h"
@@ -198,9 +199,56 @@ absl::StatusOr<std::vector<PartitionProof>> PostProver::Prove(
         absl::StrFormat("%d pairs of blinding for %d partitions", options.blindings.size(), count));
   }
   // The self-check needs the key: better to miss it before the work than after.
-  DAMOCLES_RETURN_IF_ERROR(parameters_.Vk(claim.circuit).status());
+  DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters_.Vk(claim.circuit));
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<Turn> turn, Turn::Take(*this, cancelled));
   DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+  DAMOCLES_RETURN_IF_ERROR(InService(claim.circuit));
+  auto made = ProveOnce(claim, challenged, proofs, options, cancelled);
+  if (!absl::IsInternal(made.status())) return made;
+  // Perhaps a bit of what is kept in memory has changed; every later proof would fail as well.
+  // From the files, then, and once.
+  LogError("prover", "proof_wrong",
+           {{"error", made.status()}, {"now", "made again, from parameters read anew"}});
+  provers_.erase(parameters_.ParamsPath(claim.circuit));
+  engine_.Forget();
+  parameters_.Forget(claim.circuit);
+  DAMOCLES_ASSIGN_OR_RETURN(const auto anew, parameters_.Vk(claim.circuit));
+  made = anew->sha256 == vk->sha256
+             ? ProveOnce(claim, challenged, proofs, options, cancelled)
+             : absl::InternalError(
+                   absl::StrFormat("%s is not what it was when this process began", anew->path));
+  if (made.ok()) {
+    LogError("prover", "memory_changed",
+             {{"file", parameters_.ParamsPath(claim.circuit)},
+              {"now", "the proof made from the file is right"},
+              {"do", "test this machine's memory"}});
+    return made;
+  }
+  if (!absl::IsInternal(made.status())) return made;
+  const absl::Status why = absl::FailedPreconditionError(absl::StrFormat(
+      "out of service: two proofs in a row were wrong, the second from parameters read anew (%s); "
+      "check %s with damocles-prover params check, then memory and processor, and start this "
+      "program again",
+      std::string(made.status().message()), parameters_.ParamsPath(claim.circuit)));
+  LogError("prover", "out_of_service",
+           {{"error", why}, {"effect", "no proof of this kind is made here any more"}});
+  const MutexLock lock(mutex_);
+  out_of_service_.emplace(parameters_.ParamsPath(claim.circuit), why);
+  return why;
+}
+
+absl::Status PostProver::InService(const post::CircuitShape& circuit) const {
+  const MutexLock lock(mutex_);
+  const auto found = out_of_service_.find(parameters_.ParamsPath(circuit));
+  return found == out_of_service_.end() ? absl::OkStatus() : found->second;
+}
+
+// Whoever has the turn calls this.
+absl::StatusOr<std::vector<PartitionProof>> PostProver::ProveOnce(
+    const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
+    std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
+    const std::atomic<bool>& cancelled) {
+  const std::uint64_t count = post::PartitionCount(claim.circuit, challenged.size()).Count();
   DAMOCLES_ASSIGN_OR_RETURN(const groth16::Prover* const prover, ProverOf(claim.circuit));
   std::vector<PartitionProof> partitions;
   std::size_t first = 0;

@@ -420,7 +420,10 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
     co_return;
   }
   if (!made.proof.ok()) {
-    finding.failure = job::FailureKind::kAttempt;
+    // Parameters that are not here, or a machine that makes wrong proofs: the job is not to blame,
+    // and others can do it.
+    finding.failure = absl::IsFailedPrecondition(made.proof.status()) ? job::FailureKind::kMapping
+                                                                      : job::FailureKind::kAttempt;
     finding.reason = made.proof.status().ToString();
   } else if (!made.absent_store.empty()) {
     finding.failure = job::FailureKind::kMapping;

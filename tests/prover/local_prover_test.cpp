@@ -15,6 +15,7 @@
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
+#include "damocles/base/log.h"
 #include "damocles/groth16/proof.h"
 #include "damocles/hash/sha256.h"
 #include "damocles/post/challenge.h"
@@ -226,6 +227,7 @@ class PassingEngine : public groth16::Engine {
  public:
   explicit PassingEngine(groth16::Engine& engine) : engine_(engine) {}
   std::string Name() const override { return "passing"; }
+  void Forget() override { engine_.Forget(); }
   absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG1(
       groth16::EncodedPoints encoded) override {
     return engine_.LoadG1(encoded);
@@ -260,16 +262,130 @@ class BrokenEngine final : public PassingEngine {
     auto sum = PassingEngine::MultiExpG1(points, first, scalars);
     const bls12_381::G1Affine stray{.x = bls12_381::Fp::Zero(), .y = bls12_381::Fp::FromU64(2)};
     if (sum.ok()) *sum += bls12_381::G1::From(stray);
+    ++sums;
     return sum;
   }
+  int sums = 0;
 };
 
-TEST_F(LocalProverTest, AProofOfOursThatIsNoneIsInternalAndNamesTheParameters) {
+// What was logged while it lives.
+class Heard {
+ public:
+  Heard() {
+    SetLogSink([this](Severity, std::string_view line) { text_ += std::string(line) + "\n"; });
+  }
+  Heard(const Heard&) = delete;
+  Heard& operator=(const Heard&) = delete;
+  ~Heard() { SetLogSink({}); }
+  const std::string& Text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+TEST_F(LocalProverTest, AMachineThatMakesTwoWrongProofsMakesNoMore) {
+  const Heard heard;
   BrokenEngine broken(*engine_);
   PostProver post_prover(parameters_, broken, pool_, SystemRandom());
   const auto prover = MakeLocalWindowProver(post_prover, pool_);
+  EXPECT_OK(post_prover.InService(circuit_));
+  const auto refused = prover->Prove(task_, never_);
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition, "out of service"));
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition,
+                                parameters_.ParamsPath(circuit_).c_str()));
+  EXPECT_EQ(post_prover.InService(circuit_), refused.status());
+  EXPECT_THAT(heard.Text(), ::testing::HasSubstr("E prover out_of_service"));
+  const int sums = broken.sums;
+  EXPECT_EQ(prover->Prove(task_, never_).status(), refused.status());
+  EXPECT_EQ(broken.sums, sums) << "not even tried";
+  // What is read from the same files elsewhere has nothing to do with it.
+  EXPECT_OK(prover_->Prove(task_, never_));
+}
+
+// Flips one bit in the middle of the n-th set of points that is kept, and of every set from then on
+// if it is told so.
+class FailingMemory {
+ public:
+  groth16::CpuEngineOptions Options() {
+    groth16::CpuEngineOptions options;
+    options.on_kept = [this](std::span<std::uint8_t> points) {
+      ++sets;
+      if (sets == flips_at || (always && sets > flips_at)) points[points.size() / 2 + 3] ^= 0x10;
+    };
+    return options;
+  }
+  int sets = 0;
+  int flips_at = 0;
+  bool always = false;
+};
+
+TEST_F(LocalProverTest, OneFlippedBitInThePointsThatAreKeptCostsNoProof) {
+  constexpr int kSets = 5;  // h, l, a, b in G1, b in G2
+  for (const int set : {1, 3, kSets}) {
+    SCOPED_TRACE(set);
+    const Heard heard;
+    FailingMemory memory{.flips_at = set};
+    const auto engine = groth16::MakeCpuEngine(pool_, memory.Options());
+    PostProver post_prover(parameters_, *engine, pool_, SystemRandom());
+    const auto prover = MakeLocalWindowProver(post_prover, pool_);
+    const auto outcome = prover->Prove(task_, never_);
+    ASSERT_OK(outcome);
+    EXPECT_TRUE(verifier_->Verify(Statement(), outcome->proof).value());
+    EXPECT_EQ(memory.sets, 2 * kSets) << "all are decoded anew, and kept";
+    EXPECT_OK(post_prover.InService(circuit_));
+    EXPECT_THAT(heard.Text(), ::testing::HasSubstr("E prover memory_changed"));
+  }
+}
+
+TEST_F(LocalProverTest, MemoryThatGoesOnFailingTakesTheEngineOutOfService) {
+  FailingMemory memory{.flips_at = 2, .always = true};
+  const auto engine = groth16::MakeCpuEngine(pool_, memory.Options());
+  PostProver post_prover(parameters_, *engine, pool_, SystemRandom());
+  const auto prover = MakeLocalWindowProver(post_prover, pool_);
   EXPECT_THAT(prover->Prove(task_, never_),
-              StatusIs(absl::StatusCode::kInternal, parameters_.ParamsPath(circuit_).c_str()));
+              StatusIs(absl::StatusCode::kFailedPrecondition, "out of service"));
+  EXPECT_FALSE(post_prover.InService(circuit_).ok());
+}
+
+TEST_F(LocalProverTest, OneFlippedBitInTheVerifyingKeyRefusesNoProof) {
+  const auto outcome = prover_->Prove(task_, never_);
+  ASSERT_OK(outcome);
+  const auto vk = parameters_.Vk(circuit_).value();
+  // In the first point of the key.
+  auto* bytes = const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(&vk->verifier));
+  bytes[8] ^= 1;
+  const Heard heard;
+  EXPECT_TRUE(verifier_->Verify(Statement(), outcome->proof).value());
+  EXPECT_THAT(heard.Text(), ::testing::HasSubstr("key_changed_in_memory"));
+  // The prover checks itself with the same key.
+  const auto again = parameters_.Vk(circuit_).value();
+  bytes = const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(&again->verifier));
+  bytes[8] ^= 1;
+  EXPECT_OK(prover_->Prove(task_, never_));
+  EXPECT_OK(post_prover_.InService(circuit_));
+}
+
+// Has no memory for the first proof.
+class StarvedEngine final : public PassingEngine {
+ public:
+  using PassingEngine::PassingEngine;
+  absl::Status Quotient(unsigned log2_size, std::span<bls12_381::Fr> a, std::span<bls12_381::Fr> b,
+                        std::span<bls12_381::Fr> c) override {
+    if (std::exchange(starved_, false)) throw std::bad_alloc();
+    return PassingEngine::Quotient(log2_size, a, b, c);
+  }
+
+ private:
+  bool starved_ = true;
+};
+
+TEST_F(LocalProverTest, LackOfMemoryCostsOneProofNotTheProcess) {
+  StarvedEngine starved(*engine_);
+  PostProver post_prover(parameters_, starved, pool_, SystemRandom());
+  const auto prover = MakeLocalWindowProver(post_prover, pool_);
+  EXPECT_THAT(prover->Prove(task_, never_),
+              StatusIs(absl::StatusCode::kResourceExhausted, "too little memory"));
+  EXPECT_OK(prover->Prove(task_, never_));
 }
 
 // Holds proofs in their quotient until they are let go.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +34,10 @@ class Engine {
   virtual ~Engine() = default;
   virtual std::string Name() const = 0;
 
+  // Forgets what it has computed for later proofs, but for the points, which go with their sets:
+  // memory may have changed under it.
+  virtual void Forget() = 0;
+
   // Takes the points of a query.  What they are read from must outlive the set: an engine may read
   // them at any use.
   virtual absl::StatusOr<std::unique_ptr<PointSet>> LoadG1(EncodedPoints points) = 0;
@@ -56,6 +61,9 @@ struct CpuEngineOptions {
   // Most memory for decoded points that are kept for the next proof, all sets together.  Sets that
   // do not fit are decoded in parts at each use.
   std::uint64_t cached_points_bytes_max = std::uint64_t{8} << 30;
+  // Called with the memory of each set of points that has been decoded to be kept.  For tests,
+  // which see here what is kept and play memory that fails.
+  std::function<void(std::span<std::uint8_t> points)> on_kept = {};
 };
 
 // Works on `pool`, which must outlive it and its point sets.

@@ -23,10 +23,12 @@
 
 namespace damocles::groth16 {
 
-// The two random numbers that hide the witness.  Fresh for every proof, or the proof tells.
+// The two random numbers that hide the witness.  Fresh for every proof, or the proof tells; whoever
+// learns them later can tell as well, so they are overwritten when they go.
 struct Blinding {
-  bls12_381::Fr r;
-  bls12_381::Fr s;
+  bls12_381::Fr r = bls12_381::Fr::Zero();
+  bls12_381::Fr s = bls12_381::Fr::Zero();
+  ~Blinding();
 };
 Blinding RandomBlinding(Random& random);
 
@@ -74,6 +76,8 @@ class Prover {
   absl::StatusOr<QuerySums> Sums(std::span<const circuit::SectorPaths> sectors,
                                  const Blinding& blinding, const std::atomic<bool>& cancelled,
                                  WitnessDigests* digests) const;
+  static void Assemble(const QuerySums& sums, const VerifyingKey& key, const Blinding& blinding,
+                       Proof& out);
 
   const circuit::PostShape shape_;
   const circuit::Counts counts_;

@@ -63,6 +63,10 @@ class ParameterStore {
   // Statuses as above.
   absl::StatusOr<std::shared_ptr<const LoadedVk>> Vk(const post::CircuitShape& circuit);
 
+  // Reads both files of the circuit anew at their next use: memory may have changed under what is
+  // kept.  What was handed out stays as it is.
+  void Forget(const post::CircuitShape& circuit);
+
   // Statuses as Vk.
   absl::StatusOr<ParameterOrigin> Origin(const post::CircuitShape& circuit);
 

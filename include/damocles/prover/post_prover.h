@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/base/mutex.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
 #include "damocles/groth16/engine.h"
@@ -82,15 +83,24 @@ class PostProver {
   PostProver(ParameterStore& parameters, groth16::Engine& engine, ThreadPool& pool, Random& random)
       : parameters_(parameters), engine_(engine), pool_(pool), random_(random) {}
 
-  // Proves each partition, in order, then verifies them all: INTERNAL, with the file of parameters,
-  // if that fails.  The vanilla proofs must have passed their checks.
+  // Proves each partition, in order, then verifies them all.  If that fails, once more with all
+  // that was kept read anew from the files; if it fails again, FAILED_PRECONDITION, from then on
+  // for every proof of this circuit (InService), with the file of parameters: this machine cannot
+  // be trusted. The vanilla proofs must have passed their checks.
   absl::StatusOr<std::vector<PartitionProof>> Prove(
       const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
       std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
       const std::atomic<bool>& cancelled);
 
+  // Why no proofs of this circuit are made any more; OK if they are.
+  absl::Status InService(const post::CircuitShape& circuit) const;
+
  private:
   class Turn;
+  absl::StatusOr<std::vector<PartitionProof>> ProveOnce(
+      const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
+      std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
+      const std::atomic<bool>& cancelled);
   absl::StatusOr<const groth16::Prover*> ProverOf(const post::CircuitShape& circuit);
   absl::Status SelfCheck(const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
                          std::span<const PartitionProof> partitions);
@@ -101,6 +111,8 @@ class PostProver {
   Random& random_;
   std::atomic<bool> proving_{false};  // somebody has the turn, and with it provers_
   std::map<std::string, std::unique_ptr<groth16::Prover>> provers_;
+  mutable Mutex mutex_;
+  std::map<std::string, absl::Status> out_of_service_ ABSL_GUARDED_BY(mutex_);  // by .params file
 };
 
 // The partitions' proofs one after the other.

@@ -50,9 +50,9 @@ class WindowProver {
   // Blocks until the proof is made and verified, or one sector or more cannot be proven (then
   // nothing is proven and the outcome says which and why).  Statuses: INVALID_ARGUMENT for a wrong
   // task, CANCELLED soon after `cancelled` became true, FAILED_PRECONDITION if parameters are
-  // missing (names the file), DATA_LOSS if they are damaged, INTERNAL if the proof made does not
-  // verify; RESOURCE_EXHAUSTED, PERMISSION_DENIED or UNAVAILABLE if this machine cannot read a
-  // sector that may be sound.
+  // missing (names the file) or if this machine has made two wrong proofs in a row and makes no
+  // more, DATA_LOSS if they are damaged; RESOURCE_EXHAUSTED, PERMISSION_DENIED or UNAVAILABLE if
+  // this machine cannot read a sector that may be sound.
   virtual absl::StatusOr<WindowPostOutcome> Prove(const WindowPostTask& task,
                                                   const std::atomic<bool>& cancelled) = 0;
 };
