@@ -49,6 +49,8 @@ struct InitFlags {
   std::uint64_t control_addresses = 1;
   std::uint64_t inclusion_delay = 0;
   std::uint64_t null_rounds_percent = 0;
+  std::string base_fee = "100";
+  std::string traffic = "quiet";
 };
 
 // The library reads "-1" as a large number, and cuts what does not fit.
@@ -119,6 +121,16 @@ absl::StatusOr<int> Init(const InitFlags& flags) {
   config->block_delay_secs = flags.epoch_seconds.value_or(config->block_delay_secs);
   config->null_rounds_percent = flags.null_rounds_percent;
   config->inclusion_delay = flags.inclusion_delay;
+  const auto base_fee = filecoin::TokenAmount::Parse(flags.base_fee);
+  if (!base_fee.ok()) {
+    return cli::UsageError(
+        absl::StrFormat("--base-fee %s: a whole number of attoFIL is wanted", flags.base_fee));
+  }
+  config->base_fee = *base_fee;
+  const auto traffic = devnet::TrafficByName(flags.traffic);
+  if (!traffic.ok())
+    return cli::UsageError("--traffic: " + std::string(traffic.status().message()));
+  config->traffic = *traffic;
   // The blocks of the genesis lie in the past, so that the chain goes on from now.
   const auto past =
       static_cast<std::uint64_t>(config->genesis_blocks.Count()) * config->block_delay_secs;
@@ -270,6 +282,16 @@ int Main(int argc, char** argv) {
                    "Share of epochs without a block")
       ->check(WholeNumber(0, 90))
       ->capture_default_str();
+  init_command
+      ->add_option("--base-fee", init->base_fee,
+                   "Of the first block to come, attoFIL; it then follows the premiums")
+      ->capture_default_str();
+  init_command
+      ->add_option("--traffic", init->traffic,
+                   "Messages of others that fill the blocks: quiet, ramp (60 epochs in which the "
+                   "base fee rises by an eighth each), spike (20 epochs of full blocks) or "
+                   "oscillation; each begins again by itself")
+      ->capture_default_str();
   program.SetAction(
       *init_command, [init] { return Init(*init); },
       "damocles-devnet init --home chain --genesis genesis.json --preset quick");
@@ -291,6 +313,8 @@ int Main(int argc, char** argv) {
       "--scoped-token", run->scoped_tokens,
       "read:TOKEN, write:TOKEN or sign:TOKEN (each allows what stands before it "
       "too); can be given several times, beside --token");
+  run_command->add_option("--traffic", run->traffic,
+                          "From now on: quiet, ramp, spike or oscillation (default: as it was)");
   run_command->add_flag("--manual-clock", run->manual_clock,
                         "No block until Damocles.DevnetAdvance is called");
   run_command

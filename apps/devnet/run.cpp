@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -144,6 +145,12 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
   } else if (options.verify != "always") {
     return cli::UsageError(absl::StrFormat("--verify %s: write always or actor", options.verify));
   }
+  std::optional<devnet::Traffic> traffic;
+  if (!options.traffic.empty()) {
+    const auto named = devnet::TrafficByName(options.traffic);
+    if (!named.ok()) return cli::UsageError("--traffic: " + std::string(named.status().message()));
+    traffic = *named;
+  }
   DAMOCLES_ASSIGN_OR_RETURN(const ScopedTokens scoped_tokens, ParseScopedTokens(options));
   cli::Proving proving(cli::ParamsDir(options.params_dir), 0);
   const cli::Proving::Keys keys = proving.VerifyingKeys();
@@ -155,6 +162,7 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
   DAMOCLES_ASSIGN_OR_RETURN(
       const std::unique_ptr<devnet::Chain> chain,
       devnet::Chain::Open(options.home, {.verify = MakeVerify(proving.Verifier()), .mode = mode}));
+  if (traffic) DAMOCLES_RETURN_IF_ERROR(chain->SetTraffic(*traffic));
 
   kj::AsyncIoContext io = kj::setupAsyncIo();
   devnet::LotusServerOptions server_options;

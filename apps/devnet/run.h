@@ -18,6 +18,7 @@ struct RunOptions {
   std::vector<std::string> scoped_tokens;  // "read:TOKEN" and so on
   bool manual_clock = false;
   std::string verify = "always";
+  std::string traffic;  // a script of foreign traffic that begins now; empty: as it was
 };
 
 // Serves the chain of `home` until SIGTERM or SIGINT.

@@ -151,6 +151,20 @@ absl::Status Chain::SetBaseFee(const filecoin::TokenAmount& base_fee) {
   return core_->Apply(event);
 }
 
+absl::Status Chain::SetTraffic(Traffic traffic) {
+  const json event = {{"event", "traffic"}, {"script", std::string(Name(traffic))}};
+  DAMOCLES_RETURN_IF_ERROR(core_->Record(event));
+  return core_->Apply(event);
+}
+
+filecoin::Address Chain::RobustAddressOf(filecoin::ActorId miner) {
+  return internal::RobustAddressOf(miner);
+}
+
+const filecoin::TokenAmount& Chain::BaseFee() const {
+  return core_->base_fee;
+}
+
 namespace {
 
 absl::Status Try(const ChainCore& core, const AdminChange& change) {

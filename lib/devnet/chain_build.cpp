@@ -288,7 +288,7 @@ filecoin::BlockHeader ChainCore::MakeHeader(const BlockPlan& plan, const Cid& me
   infinity[0] = 0xc0;
   header.bls_aggregate = filecoin::Signature{filecoin::SignatureType::kBls, std::move(infinity)};
   header.timestamp = plan.timestamp;
-  header.parent_base_fee = base_fee;
+  header.parent_base_fee = plan.base_fee;
   if (!genesis.miners.empty() && plan.parent) {
     const MinerState* miner = world.FindMiner(genesis.miners[0].id);
     const internal::Account* worker = world.FindAccount(miner->worker);
@@ -307,8 +307,22 @@ std::shared_ptr<Node> ChainCore::Build(const BlockPlan& plan, VerdictSource& ver
   DAMOCLES_CHECK(tip_set.ok());
   node->tip_set = *std::move(tip_set);
   node->cid = node->tip_set.Key().Cids().front();
+  node->load = ForeignLoad(plan.height, plan.base_fee);
+  for (const SignedMessage& message : plan.messages) {
+    node->load.push_back(
+        {EffectivePremium(plan.base_fee, message.message.gas_fee_cap, message.message.gas_premium),
+         message.message.gas_limit});
+  }
+  node->next_base_fee = config.base_fee_follows
+                            ? NextBaseFee(plan.base_fee, PercentilePremium(node->load))
+                            : plan.base_fee;
   Execute(*node, verdicts_from);
   return node;
+}
+
+std::vector<PricedGas> ChainCore::ForeignLoad(ChainEpoch height,
+                                              const filecoin::TokenAmount& at_base_fee) const {
+  return LoadOf(traffic, (height - traffic_from).Count(), at_base_fee);
 }
 
 void ChainCore::Execute(Node& node, VerdictSource& verdicts_from) {
@@ -325,10 +339,10 @@ void ChainCore::Execute(Node& node, VerdictSource& verdicts_from) {
     const filecoin::Message& message = node.messages[i].message;
     internal::Executed executed = internal::ExecuteMessage(
         rules, message, node.Height(), node.Header().parent_base_fee, host, node.after);
-    const std::optional<ActorId> to = message.to.Id();
-    if (message.method == filecoin::kMethodSubmitWindowedPoSt && to.has_value()) {
+    const MinerState* to = node.after.FindMiner(message.to);
+    if (message.method == filecoin::kMethodSubmitWindowedPoSt && to != nullptr) {
       ExecutedPost post{.message = node.message_cids[i],
-                        .miner = *to,
+                        .miner = to->id,
                         .epoch = node.Height(),
                         .exit_code = executed.receipt.exit_code,
                         .error = executed.receipt.error,
@@ -338,7 +352,7 @@ void ChainCore::Execute(Node& node, VerdictSource& verdicts_from) {
       if (post.post.has_value()) {
         post.randomness = filecoin::MaskForProver(filecoin::Draw(
             Beacon(post.post->challenge).data, filecoin::DomainTag::kWindowedPoStChallengeSeed,
-            post.post->challenge, filecoin::MinerEntropy(*to)));
+            post.post->challenge, filecoin::MinerEntropy(post.miner)));
       }
       node.posts.push_back(std::move(post));
     }
@@ -370,6 +384,8 @@ absl::Status ChainCore::Start() {
   DAMOCLES_RETURN_IF_ERROR(Validate(config));
   mode = options.mode;
   base_fee = config.base_fee;
+  traffic = config.traffic;
+  traffic_from = ChainEpoch(0) + config.genesis_blocks + EpochDelta(1);
   std::sort(genesis.miners.begin(), genesis.miners.end(),
             [](const GenesisMiner& a, const GenesisMiner& b) { return a.id < b.id; });
   World world;
@@ -455,7 +471,8 @@ absl::Status ChainCore::Start() {
                                           .height = ChainEpoch(0),
                                           .timestamp = config.genesis_timestamp,
                                           .messages = {},
-                                          .branch = 0},
+                                          .branch = 0,
+                                          .base_fee = config.base_fee},
                                          CidOfList({}))});
   DAMOCLES_CHECK(tip_set.ok());
   node->tip_set = *std::move(tip_set);
@@ -479,12 +496,17 @@ absl::Status ChainCore::Start() {
       }
       parent->root_after = NextRoot(parent->root_after, parent->cid);
     }
-    Adopt(Build({.parent = parent,
-                 .height = height,
-                 .timestamp = parent->Header().timestamp + config.block_delay_secs,
-                 .messages = {},
-                 .branch = 0},
-                none));
+    // The base fee begins to move with the first block to come.
+    std::shared_ptr<Node> block =
+        Build({.parent = parent,
+               .height = height,
+               .timestamp = parent->Header().timestamp + config.block_delay_secs,
+               .messages = {},
+               .branch = 0,
+               .base_fee = config.base_fee},
+              none);
+    block->next_base_fee = config.base_fee;
+    Adopt(std::move(block));
   }
   return absl::OkStatus();
 }
@@ -559,7 +581,13 @@ absl::Status ChainCore::Apply(const json& event) {
   }
   if (what == "base_fee") {
     DAMOCLES_ASSIGN_OR_RETURN(base_fee, filecoin::TokenAmount::Parse(event.value("value", "")));
+    base_fee_by_hand = true;
     return Chain::CheckBaseFee(base_fee);
+  }
+  if (what == "traffic") {
+    DAMOCLES_ASSIGN_OR_RETURN(traffic, TrafficByName(event.value("script", "")));
+    traffic_from = Head()->Height() + EpochDelta(1);
+    return absl::OkStatus();
   }
   AdminChange change;
   change.miner = event.value("miner", ActorId{0});
@@ -609,8 +637,10 @@ absl::Status ChainCore::Advance(const AdvanceOptions& advance, VerdictSource& ve
                                                               rounds * config.block_delay_secs),
                                    parent->Header().timestamp + 1),
              .messages = SelectMessages(height),
-             .branch = branch},
+             .branch = branch,
+             .base_fee = base_fee},
             verdicts_from);
+  node->base_fee_by_hand = base_fee_by_hand;
   if (!verdicts_from.recorded) {
     json event = {
         {"event", "advance"}, {"verify", NameOf(mode)}, {"verdicts", ToJson(verdicts_from)}};
@@ -619,6 +649,8 @@ absl::Status ChainCore::Advance(const AdvanceOptions& advance, VerdictSource& ve
     DAMOCLES_RETURN_IF_ERROR(Record(event));
   }
   const filecoin::TipSet tip_set = node->tip_set;
+  base_fee = node->next_base_fee;
+  base_fee_by_hand = false;
   Adopt(std::move(node));
   PrunePool();
   Notify({{HeadChangeKind::kApply, tip_set}});
@@ -641,13 +673,17 @@ absl::Status ChainCore::Reorg(std::uint64_t depth, VerdictSource& verdicts_from)
   std::vector<std::shared_ptr<Node>> replacement;
   NodePtr parent = canonical[keep - 1];
   for (std::size_t i = keep; i < canonical.size(); ++i) {
-    std::shared_ptr<Node> node = Build({.parent = parent,
-                                        .height = canonical[i]->Height(),
-                                        .timestamp = canonical[i]->Header().timestamp,
-                                        .messages = {},
-                                        .branch = branch + 1},
-                                       verdicts_from);
+    std::shared_ptr<Node> node =
+        Build({.parent = parent,
+               .height = canonical[i]->Height(),
+               .timestamp = canonical[i]->Header().timestamp,
+               .messages = {},
+               .branch = branch + 1,
+               .base_fee = canonical[i]->base_fee_by_hand ? canonical[i]->Header().parent_base_fee
+                                                          : parent->next_base_fee},
+              verdicts_from);
     // What was changed by hand is no part of a branch: it holds on the new one too.
+    node->base_fee_by_hand = canonical[i]->base_fee_by_hand;
     for (const AdminChange& change : canonical[i]->admin) {
       DAMOCLES_RETURN_IF_ERROR(ApplyAdmin(*this, change, *node));
     }
@@ -662,6 +698,7 @@ absl::Status ChainCore::Reorg(std::uint64_t depth, VerdictSource& verdicts_from)
                                      {"verdicts", ToJson(verdicts_from)}}));
   }
   ++branch;
+  if (!base_fee_by_hand) base_fee = parent->next_base_fee;
   std::vector<SignedMessage> homeless;
   while (canonical.size() > keep) {
     reverts.push_back({HeadChangeKind::kRevert, canonical.back()->tip_set});
@@ -708,29 +745,63 @@ absl::Status ChainCore::DoAdmin(const AdminChange& change) {
 
 // ---------------------------------------------------------------- pool
 
+// The dearest first, a sender's in the order of its nonces; foreign traffic takes its gas before
+// those that pay less.
 std::vector<SignedMessage> ChainCore::SelectMessages(ChainEpoch height) const {
-  std::vector<SignedMessage> selected;
-  std::int64_t gas = 0;
+  struct Lane {
+    const std::map<std::uint64_t, PoolEntry>* queue = nullptr;
+    std::uint64_t nonce = 0;
+    filecoin::TokenAmount funds;
+  };
+  std::vector<Lane> lanes;
   for (const auto& [sender, queue] : pool) {
     const internal::Account* account = Head()->after.FindAccount(sender);
-    if (account == nullptr) continue;
-    std::uint64_t nonce = account->nonce;
-    filecoin::TokenAmount funds = account->balance;
-    for (const auto& [number, entry] : queue) {
-      const filecoin::Message& message = entry.message.message;
-      const EpochDelta waited = height - entry.arrived;
-      const filecoin::TokenAmount cost = message.gas_fee_cap * message.gas_limit;
-      if (number != nonce || message.gas_fee_cap < base_fee || funds < cost ||
-          waited.Count() <= static_cast<std::int64_t>(config.inclusion_delay) ||
-          gas + message.gas_limit > internal::kBlockGasLimit ||
-          selected.size() >= kBlockMessagesMax) {
-        break;
-      }
-      gas += message.gas_limit;
-      funds -= cost;
-      ++nonce;
-      selected.push_back(entry.message);
+    if (account != nullptr) lanes.push_back({&queue, account->nonce, account->balance});
+  }
+  // The next message of a lane, if a block may hold it.
+  const auto next = [&](const Lane& lane) -> const SignedMessage* {
+    const auto found = lane.queue->find(lane.nonce);
+    if (found == lane.queue->end()) return nullptr;
+    const filecoin::Message& message = found->second.message.message;
+    const EpochDelta waited = height - found->second.arrived;
+    if (message.gas_fee_cap < base_fee || lane.funds < message.gas_fee_cap * message.gas_limit ||
+        waited.Count() <= static_cast<std::int64_t>(config.inclusion_delay)) {
+      return nullptr;
     }
+    return &found->second.message;
+  };
+  const auto premium = [&](const SignedMessage& message) {
+    return EffectivePremium(base_fee, message.message.gas_fee_cap, message.message.gas_premium);
+  };
+  std::vector<PricedGas> foreign = ForeignLoad(height, base_fee);
+  std::vector<SignedMessage> selected;
+  std::int64_t gas = 0;
+  while (selected.size() < kBlockMessagesMax) {
+    Lane* best = nullptr;
+    const SignedMessage* message = nullptr;
+    for (Lane& lane : lanes) {
+      const SignedMessage* candidate = next(lane);
+      if (candidate == nullptr) continue;
+      if (message == nullptr || premium(*candidate) > premium(*message)) {
+        best = &lane;
+        message = candidate;
+      }
+    }
+    if (message == nullptr) break;
+    for (PricedGas& lot : foreign) {
+      if (lot.premium < premium(*message)) continue;
+      gas += lot.gas_limit;
+      lot.gas_limit = 0;
+    }
+    if (gas + message->message.gas_limit > internal::kBlockGasLimit) {
+      best->queue = nullptr;
+      std::erase_if(lanes, [](const Lane& lane) { return lane.queue == nullptr; });
+      continue;
+    }
+    gas += message->message.gas_limit;
+    best->funds -= message->message.gas_fee_cap * message->message.gas_limit;
+    ++best->nonce;
+    selected.push_back(*message);
   }
   return selected;
 }

@@ -54,6 +54,9 @@ struct Node {
   std::vector<ExecutedPost> posts;
   std::vector<internal::MinerCron> crons;
   std::vector<AdminChange> admin;
+  bool base_fee_by_hand = false;  // its own was set
+  filecoin::TokenAmount next_base_fee;
+  std::vector<PricedGas> load;  // its messages and the foreign traffic, as they weigh
 
   filecoin::ChainEpoch Height() const { return tip_set.Height(); }
   const filecoin::BlockHeader& Header() const { return tip_set.Blocks().front(); }
@@ -93,8 +96,11 @@ struct ChainCore {
   std::map<std::pair<filecoin::Address, std::uint64_t>, std::vector<NodePtr>> included;
   std::map<filecoin::Address, std::map<std::uint64_t, PoolEntry>> pool;
   std::uint64_t drop_next = 0;
-  std::uint64_t branch = 0;  // number of the running branch: reorgs so far
-  filecoin::TokenAmount base_fee;
+  std::uint64_t branch = 0;        // number of the running branch: reorgs so far
+  filecoin::TokenAmount base_fee;  // of the next block
+  bool base_fee_by_hand = false;
+  Traffic traffic = Traffic::kQuiet;
+  filecoin::ChainEpoch traffic_from{};  // the block that the script begins with
   std::map<Bytes32, Verdict> verdicts;  // of proofs seen lately, by digest of the question
   std::deque<Bytes32> verdict_order;
 
@@ -114,7 +120,11 @@ struct ChainCore {
     std::uint64_t timestamp = 0;
     std::vector<filecoin::SignedMessage> messages;
     std::uint64_t branch = 0;
+    filecoin::TokenAmount base_fee;
   };
+  std::vector<PricedGas> ForeignLoad(filecoin::ChainEpoch height,
+                                     const filecoin::TokenAmount& at_base_fee) const;
+  filecoin::TokenAmount EstimatePremium() const;
   std::shared_ptr<Node> Build(const BlockPlan& plan, VerdictSource& verdicts_from);
   filecoin::BlockHeader MakeHeader(const BlockPlan& plan, const filecoin::Cid& messages_root) const;
   void Execute(Node& node, VerdictSource& verdicts_from);

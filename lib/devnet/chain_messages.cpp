@@ -24,6 +24,7 @@ using internal::Executed;
 namespace {
 
 constexpr std::int64_t kNominalPremium = 100'000;
+constexpr std::size_t kPremiumTipsets = 5;
 constexpr std::size_t kPendingPerSenderMax = 1000;
 constexpr std::uint64_t kNonceGapMax = 4;
 // The node's estimate is what the dry run used, and a quarter more.
@@ -149,6 +150,17 @@ absl::StatusOr<Executed> ChainCore::DryRun(Message message) {
   return internal::ExecuteMessage(GetRules(), message, epoch, 0, host, world);
 }
 
+// A bit more than what half a block paid, at the worst of the latest tipsets.
+TokenAmount ChainCore::EstimatePremium() const {
+  TokenAmount premium = 0;
+  const std::size_t first =
+      canonical.size() > kPremiumTipsets ? canonical.size() - kPremiumTipsets : 0;
+  for (std::size_t i = first; i < canonical.size(); ++i) {
+    premium = std::max(premium, PremiumAt(canonical[i]->load, kBlockGas / 2));
+  }
+  return std::max(TokenAmount(kNominalPremium), premium + premium / 20);
+}
+
 absl::StatusOr<Message> ChainCore::Estimate(Message message,
                                             const std::optional<chain::MessageSendSpec>& spec) {
   DAMOCLES_RETURN_IF_ERROR(CheckMessage(message, Gas::kToBeEstimated));
@@ -160,7 +172,7 @@ absl::StatusOr<Message> ChainCore::Estimate(Message message,
     if (executed.receipt.exit_code != kExitOk) return ExecutionFailed(executed.receipt, message);
     message.gas_limit = executed.receipt.gas_used * kOverestimationNum / kOverestimationDen;
   }
-  if (message.gas_premium.IsZero()) message.gas_premium = kNominalPremium;
+  if (message.gas_premium.IsZero()) message.gas_premium = EstimatePremium();
   TokenAmount max_fee = spec.has_value() ? spec->max_fee : TokenAmount(0);
   if (max_fee.IsZero()) max_fee = DefaultMaxFee();
   const TokenAmount limit = max_fee / message.gas_limit;
@@ -181,12 +193,12 @@ absl::StatusOr<Message> Chain::GasEstimateMessageGas(
 
 TokenAmount Chain::GasEstimateFeeCap(const Message& message) const {
   const TokenAmount premium =
-      message.gas_premium.IsZero() ? TokenAmount(kNominalPremium) : message.gas_premium;
+      message.gas_premium.IsZero() ? core_->EstimatePremium() : message.gas_premium;
   return core_->base_fee * 2 + premium;
 }
 
 TokenAmount Chain::GasEstimateGasPremium() const {
-  return kNominalPremium;
+  return core_->EstimatePremium();
 }
 
 absl::StatusOr<std::int64_t> Chain::GasEstimateGasLimit(const Message& message,

@@ -126,8 +126,7 @@ absl::StatusOr<NodePtr> ChainCore::AtOrAfter(NodePtr from, ChainEpoch epoch) con
 
 absl::StatusOr<const MinerState*> ChainCore::MinerAt(const internal::World& world,
                                                      const Address& miner) const {
-  const std::optional<filecoin::ActorId> id = miner.Id();
-  const MinerState* state = id.has_value() ? world.FindMiner(*id) : nullptr;
+  const MinerState* state = world.FindMiner(miner);
   if (state != nullptr) return state;
   return absl::NotFoundError("failed to load miner actor: actor not found");
 }
@@ -478,7 +477,9 @@ absl::StatusOr<Address> Chain::StateLookupId(const Address& address, const TipSe
   if (const internal::Account* account = node->Before().FindAccount(address); account != nullptr) {
     return Address::FromId(account->id);
   }
-  if (core_->MinerAt(node->Before(), address).ok()) return address;
+  if (const MinerState* miner = node->Before().FindMiner(address); miner != nullptr) {
+    return Address::FromId(miner->id);
+  }
   // Here the node does not wrap the error, so that it keeps its code.
   return absl::NotFoundError("actor not found");
 }

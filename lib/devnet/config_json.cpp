@@ -86,6 +86,8 @@ json ToJson(const ChainConfig& config) {
           {"null_rounds_percent", config.null_rounds_percent},
           {"inclusion_delay", config.inclusion_delay},
           {"base_fee", config.base_fee.ToString()},
+          {"base_fee_follows", config.base_fee_follows ? 1 : 0},
+          {"traffic", std::string(Name(config.traffic))},
           {"proving_period", period.proving_period.Count()},
           {"challenge_window", period.challenge_window.Count()},
           {"deadlines", period.deadlines},
@@ -120,6 +122,10 @@ absl::StatusOr<ChainConfig> ConfigFromJson(const json& object) {
   config.null_rounds_percent = members.Uint("null_rounds_percent");
   config.inclusion_delay = members.Uint("inclusion_delay");
   config.base_fee = members.Amount("base_fee");
+  config.base_fee_follows = members.OptionalUint("base_fee_follows").value_or(0) != 0;
+  if (members.Find("traffic") != nullptr) {
+    DAMOCLES_ASSIGN_OR_RETURN(config.traffic, TrafficByName(members.Text("traffic")));
+  }
   ActorPolicy& policy = config.policy;
   policy.period.proving_period = members.Epochs("proving_period");
   policy.period.challenge_window = members.Epochs("challenge_window");

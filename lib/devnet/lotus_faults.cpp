@@ -19,7 +19,7 @@ constexpr std::uint64_t kCountMax = 1000000;
 
 class Reader {
  public:
-  explicit Reader(const Json& json) : json_(json) {}
+  explicit Reader(const Json& object) : json_(object) {}
 
   void Count(const char* name, std::uint64_t& out) {
     const Json* value = Find(name);
@@ -63,6 +63,12 @@ class Reader {
     std::optional<std::vector<GenesisSector>> sectors;
     Take(name, SectorsFromJson(*value), sectors);
     if (sectors) out = *std::move(sectors);
+  }
+  void Script(const char* name, std::optional<Traffic>& out) {
+    const Json* value = Find(name);
+    if (value == nullptr) return;
+    if (!value->is_string()) return Fail(name, "a text is wanted");
+    Take(name, TrafficByName(value->get<std::string>()), out);
   }
   void Actor(const char* name, filecoin::ActorId& out) {
     const Json* value = Find(name);
@@ -123,13 +129,13 @@ class Reader {
 }  // namespace
 
 absl::StatusOr<FaultOrder> ParseFault(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return absl::InvalidArgumentError("fault: an object is wanted");
+  const Json object = Json::parse(text, nullptr, false);
+  if (!object.is_object()) return absl::InvalidArgumentError("fault: an object is wanted");
   FaultOrder out;
   CallFault call;
   std::optional<std::uint64_t> delay_ms;
   std::optional<std::uint64_t> count;
-  Reader reader(json);
+  Reader reader(object);
   reader.Text("method", call.method);
   reader.Count("n", count);
   reader.Text("error", call.error);
@@ -145,6 +151,7 @@ absl::StatusOr<FaultOrder> ParseFault(std::string_view text) {
   reader.Message("drop_message", out.drop_message);
   reader.Count("drop_next_messages", out.drop_next_messages);
   reader.Amount("base_fee", out.base_fee);
+  reader.Script("traffic", out.traffic);
   reader.Object("add_sectors", out.add_sectors, [](Reader& inner, AddSectorsOrder& order) {
     inner.Actor("miner", order.miner);
     inner.Sectors("sectors", order.sectors);

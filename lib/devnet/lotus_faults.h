@@ -58,6 +58,7 @@ struct FaultOrder {
   std::optional<filecoin::Cid> drop_message;
   std::optional<std::uint64_t> drop_next_messages;
   std::optional<filecoin::TokenAmount> base_fee;
+  std::optional<Traffic> traffic;
   std::optional<AddSectorsOrder> add_sectors;
   std::optional<FundsOrder> funds;
   bool clear = false;

@@ -253,6 +253,7 @@ absl::Status LotusMethods::Inject(std::string_view fault) {
     DAMOCLES_RETURN_IF_ERROR(chain_.DropNextMessages(*order.drop_next_messages));
   }
   if (order.base_fee) DAMOCLES_RETURN_IF_ERROR(chain_.SetBaseFee(*order.base_fee));
+  if (order.traffic) DAMOCLES_RETURN_IF_ERROR(chain_.SetTraffic(*order.traffic));
   if (order.add_sectors) {
     DAMOCLES_RETURN_IF_ERROR(
         chain_.AddSectors(order.add_sectors->miner, order.add_sectors->sectors));

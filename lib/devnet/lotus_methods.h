@@ -71,7 +71,7 @@ class LotusMethods {
   Chain& TheChain() { return chain_; }
   Faults& TheFaults() { return faults_; }
   // The answer to Damocles.DevnetParameters, JSON.
-  void SetParameters(std::string json) { parameters_ = std::move(json); }
+  void SetParameters(std::string text) { parameters_ = std::move(text); }
 
  private:
   using Params = std::vector<std::string>;

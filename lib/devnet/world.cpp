@@ -52,8 +52,7 @@ Executed Deliver(const Rules& rules, const filecoin::Message& message, ActorId f
                  ChainEpoch epoch, ActorHost& host, World& world) {
   Executed executed;
   Receipt& receipt = executed.receipt;
-  const std::optional<ActorId> id = message.to.Id();
-  const MinerState* miner = id.has_value() ? world.FindMiner(*id) : nullptr;
+  const MinerState* miner = world.FindMiner(message.to);
   if (miner != nullptr) {
     MinerState next = *miner;
     const MinerCall call{
@@ -104,6 +103,24 @@ const Account* World::FindAccount(const Address& address) const {
 const MinerState* World::FindMiner(ActorId id) const {
   const auto found = miners.find(id);
   return found == miners.end() ? nullptr : found->second.get();
+}
+
+const MinerState* World::FindMiner(const Address& address) const {
+  if (const std::optional<ActorId> id = address.Id(); id.has_value()) return FindMiner(*id);
+  if (address.IsUndefined() || address.Protocol() != filecoin::AddressProtocol::kActor) {
+    return nullptr;
+  }
+  for (const auto& [id, miner] : miners) {
+    if (RobustAddressOf(id) == address) return miner.get();
+  }
+  return nullptr;
+}
+
+Address RobustAddressOf(ActorId miner) {
+  Bytes data;
+  Append(data, AsBytes("damocles devnet miner"));
+  AppendBe64(data, miner);
+  return Address::FromActorData(data);
 }
 
 void World::Put(Account account) {

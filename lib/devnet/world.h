@@ -33,9 +33,14 @@ struct World {
   // By ID or key address.
   const Account* FindAccount(const filecoin::Address& address) const;
   const MinerState* FindMiner(filecoin::ActorId id) const;
+  // By ID or robust address.
+  const MinerState* FindMiner(const filecoin::Address& address) const;
   void Put(Account account);
   void Put(MinerState miner);
 };
+
+// The f2 address of a miner: as on the network it stays the same whatever becomes of the chain.
+filecoin::Address RobustAddressOf(filecoin::ActorId miner);
 
 struct Receipt {
   std::int64_t exit_code = 0;

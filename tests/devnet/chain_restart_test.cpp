@@ -67,7 +67,9 @@ TEST_F(ChainRestartTest, EverythingIsThereAgain) {
   ASSERT_OK(chain_->SetMinerFunds(kMiner, 5, 7));
   ASSERT_OK(chain_->Reorg(1));
   ASSERT_OK(chain_->SetBaseFee(77));
+  ASSERT_OK(chain_->SetTraffic(Traffic::kOscillation));
   AdvanceTo(*chain_, FirstOpen(*chain_) + EpochDelta(12));
+  ASSERT_OK(chain_->SetBaseFee(1234));
 
   const auto head = chain_->ChainHead();
   const std::string report = ReportJson(*chain_);
@@ -79,7 +81,7 @@ TEST_F(ChainRestartTest, EverythingIsThereAgain) {
   EXPECT_EQ(Find(*chain_, CidOf(pushed))->receipt.exit_code, 0);
   EXPECT_EQ(Find(*chain_, CidOf(refused))->receipt.exit_code, 16);
   ASSERT_OK(chain_->Advance());
-  EXPECT_EQ(chain_->ChainHead().Blocks()[0].parent_base_fee, filecoin::TokenAmount(77));
+  EXPECT_EQ(chain_->ChainHead().Blocks()[0].parent_base_fee, filecoin::TokenAmount(1234));
 }
 
 TEST_F(ChainRestartTest, EachRunMayVerifyInItsOwnWay) {

@@ -40,6 +40,7 @@ TEST_F(LotusFaultTest, OrdersAreStrict) {
         std::string(R"({"method":"ChainHead","error":"x","n":0})"),
         std::string(R"({"method":"ChainHead","error":"x","hang":true})"), std::string(R"({"n":2})"),
         std::string(R"({"null_rounds":100001})"), std::string(R"({"base_fee":"-1"})"),
+        std::string(R"({"traffic":"noisy"})"), std::string(R"({"traffic":3})"),
         R"({"base_fee":")" + nines + R"("})", std::string(R"({"base_fee":""})"),
         std::string(R"({"drop_message":""})"),
         std::string(R"({"funds":{"miner":1000,"balance":"-1"}})"),

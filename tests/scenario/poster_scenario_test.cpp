@@ -502,8 +502,9 @@ TEST_F(PosterScenarioTest, BaseFeeAboveTheFeeCapIsMetByAReplacement) {
     options.fees.gas_fee_cap = nano * 5;
     options.fees.max_gas_fee_cap = nano * (may_raise ? 20 : 5);
     World world(options, prover_);
-    world.RunTo(ChainEpoch(130));
-    ASSERT_TRUE(world.chain().SetBaseFee(nano * 8).ok());
+    world.on_block = [&](ChainEpoch head) {  // it would fall by itself
+      if (head >= ChainEpoch(130)) (void)world.chain().SetBaseFee(nano * 8);
+    };
     world.RunTo(kSmallEnd);
     if (may_raise) {
       EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
@@ -532,8 +533,9 @@ TEST_F(PosterScenarioTest, ReplacementAsksForNoMoreThanTheSenderHas) {
     drain.value = world.chain().WalletBalance(sender).value() - left;
     ASSERT_TRUE(world.chain().MpoolPushMessage(drain, std::nullopt).ok());
   }
-  world.RunTo(ChainEpoch(130));
-  ASSERT_TRUE(world.chain().SetBaseFee(nano * 15).ok());
+  world.on_block = [&](ChainEpoch head) {
+    if (head >= ChainEpoch(130)) (void)world.chain().SetBaseFee(nano * 15);
+  };
   world.RunTo(kSmallEnd);
   EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
   EXPECT_EQ(world.chain().ExecutedPosts().size(), 1u);

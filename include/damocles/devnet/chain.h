@@ -94,6 +94,8 @@ class Chain {
   Chain& operator=(const Chain&) = delete;
 
   const ChainConfig& Config() const;
+  // Of the next block.
+  const filecoin::TokenAmount& BaseFee() const;
 
   // ------------------------------------------------------------ events
   // One block more, with the messages of the pool that fit; executes them.
@@ -107,9 +109,11 @@ class Chain {
   absl::Status CheckPending(const filecoin::Cid& message) const;
   // The next `count` messages that are pushed are lost like that at once.
   absl::Status DropNextMessages(std::uint64_t count);
-  // From 0 to all the money there is.
+  // Of the next block: from 0 to all the money there is.  From there it goes its own way.
   absl::Status SetBaseFee(const filecoin::TokenAmount& base_fee);
   static absl::Status CheckBaseFee(const filecoin::TokenAmount& base_fee);
+  // Another script of foreign traffic, from the next block on.
+  absl::Status SetTraffic(Traffic traffic);
   // Money of a miner beyond pledge, and its debt; and the last epoch of a consensus fault.
   absl::Status SetMinerFunds(filecoin::ActorId miner, const filecoin::TokenAmount& balance,
                              const filecoin::TokenAmount& fee_debt);
@@ -242,6 +246,8 @@ class Chain {
   // Of the canonical chain, oldest first: what its blocks executed.
   std::vector<ExecutedPost> ExecutedPosts() const;
   std::vector<DeadlineOutcome> DeadlineOutcomes() const;
+  // The other address of a miner, by which messages reach it too.
+  static filecoin::Address RobustAddressOf(filecoin::ActorId miner);
   // The miner's state after the head itself was executed.
   absl::StatusOr<MinerState> MinerAfterHead(filecoin::ActorId miner) const;
 

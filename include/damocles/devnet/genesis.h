@@ -13,6 +13,7 @@
 
 #include "damocles/base/bytes.h"
 #include "damocles/devnet/actor.h"
+#include "damocles/devnet/base_fee.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
@@ -39,7 +40,10 @@ struct ChainConfig {
 
   std::uint64_t null_rounds_percent = 0;  // share of epochs without a block, chosen by the seed
   std::uint64_t inclusion_delay = 0;      // blocks a message waits before it is included
-  filecoin::TokenAmount base_fee = 100;
+  filecoin::TokenAmount base_fee = 100;   // of the first block to come
+  // Whether the base fee follows premiums (base_fee.h); constant in chains of earlier versions.
+  bool base_fee_follows = true;
+  Traffic traffic = Traffic::kQuiet;  // begins with the first block after those of the genesis
 };
 
 // All the money that there will ever be, in FIL: no amount on the chain is larger.
