@@ -42,6 +42,36 @@ TokenAmount Times(const TokenAmount& amount, double factor) {
   return amount * static_cast<std::int64_t>(std::llround(factor * kParts)) / kParts;
 }
 
+// Whether the node pushed what it was asked to.  What else it pushed is not ours, whatever it says.
+absl::Status CheckPushed(const filecoin::Message& asked, const filecoin::Message& pushed,
+                         const Address& sender) {
+  std::string differs;
+  if (pushed.from != asked.from && pushed.from != sender) {
+    differs =
+        absl::StrFormat("from %s", pushed.from.IsUndefined() ? "nobody" : pushed.from.ToString());
+  } else if (pushed.to != asked.to) {
+    differs = absl::StrFormat("to %s", pushed.to.IsUndefined() ? "nobody" : pushed.to.ToString());
+  } else if (pushed.method != asked.method) {
+    differs = absl::StrFormat("of method %d", pushed.method);
+  } else if (pushed.params != asked.params) {
+    differs = "with other parameters";
+  } else if (pushed.value != asked.value) {
+    differs = absl::StrFormat("with a value of %s", filecoin::FormatFil(pushed.value));
+  }
+  if (differs.empty()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrFormat(
+      "the node answered the push of a message from %s to %s of method %d with another one, %s; "
+      "that is not taken for ours: check what stands between this manager and its node",
+      asked.from.ToString(), asked.to.ToString(), asked.method, differs));
+}
+
+absl::Status CheckTaken(const filecoin::SignedMessage& message, const filecoin::Cid& answer) {
+  if (answer == CidOf(message) || answer == CidOf(message.message)) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrFormat("the node answered the push of message %s with the name of another one, %s",
+                      CidOf(message).ToString(), answer.ToString()));
+}
+
 }  // namespace
 
 Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::uint64_t method,
@@ -78,7 +108,16 @@ Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::u
   // is less than limit times cap.
   spec.maximize_fee_cap = fees.gas_fee_cap.IsZero();
   spec.max_fee = fees.gas_fee_cap * message.gas_limit;
-  co_return co_await api_.MpoolPushMessage(std::move(message), std::move(spec));
+  const filecoin::Message asked = message;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(filecoin::SignedMessage pushed,
+                               co_await api_.MpoolPushMessage(std::move(message), std::move(spec)));
+  Address sender = asked.from;
+  if (asked.from.IsId()) {
+    const absl::StatusOr<Address> account = co_await KeyOf(asked.from, TipSetKey());
+    if (account.ok()) sender = *account;
+  }
+  DAMOCLES_CO_RETURN_IF_ERROR(CheckPushed(asked, pushed.message, sender));
+  co_return pushed;
 }
 
 Node::Result<event::Sent> Node::Send(filecoin::ActorId miner, action::Send send, FeePolicy fees) {
@@ -97,8 +136,18 @@ Node::Result<event::Republished> Node::Republish(action::Republish again) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       filecoin::SignedMessage message,
       filecoin::cbor::Decode<filecoin::SignedMessage>(again.signed_message));
-  DAMOCLES_CO_RETURN_IF_ERROR((co_await api_.MpoolPush(std::move(message))).status());
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::Cid taken, co_await api_.MpoolPush(message));
+  DAMOCLES_CO_RETURN_IF_ERROR(CheckTaken(message, taken));
   co_return event::Republished{again.ref};
+}
+
+Node::Result<Bytes> Node::SignAndPush(filecoin::SignedMessage message) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      message.signature,
+      co_await api_.WalletSign(message.message.from, SigningBytes(message.message)));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::Cid taken, co_await api_.MpoolPush(message));
+  DAMOCLES_CO_RETURN_IF_ERROR(CheckTaken(message, taken));
+  co_return filecoin::cbor::Encode(message);
 }
 
 Node::Result<event::Replaced> Node::Replace(action::Replace question, FeePolicy fees,
@@ -106,41 +155,42 @@ Node::Result<event::Replaced> Node::Replace(action::Replace question, FeePolicy 
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       filecoin::SignedMessage message,
       filecoin::cbor::Decode<filecoin::SignedMessage>(question.signed_message));
-  filecoin::Message& inner = message.message;
-  const TokenAmount& base_fee = head.Blocks().front().parent_base_fee;
   event::Replaced out;
   out.ref = question.ref;
-  if (message.signature.type == filecoin::SignatureType::kDelegated) {
-    co_return absl::UnimplementedError(
-        "the message waits, and of a delegated (f4) sender only the node's own tools can replace "
-        "it");
-  }
-  // It would be taken as it is: a miner just has not done so yet.
-  if (inner.gas_fee_cap >= base_fee + inner.gas_premium) co_return out;
-  // Nodes want 1.25 times the premium by default (chain.md 2.4).
-  inner.gas_premium = inner.gas_premium * 5 / 4 + 1;
-  // A base fee rises by an eighth an epoch at most: twice is enough for five epochs.
-  TokenAmount wanted =
-      std::min(std::max(base_fee * 2 + inner.gas_premium, inner.gas_fee_cap), fees.max_gas_fee_cap);
-  if (wanted <= inner.gas_fee_cap || wanted < base_fee || wanted < inner.gas_premium) {
-    co_return absl::FailedPreconditionError(
-        absl::StrFormat("the message waits for its fee: base fee %s, fee cap %s, and "
-                        "PoSt.MaxGasFeeCap is %s: raise that",
-                        filecoin::FormatFil(base_fee), filecoin::FormatFil(inner.gas_fee_cap),
-                        filecoin::FormatFil(fees.max_gas_fee_cap)));
-  }
-  // Nodes refuse a cap that the sender could not pay.  Where the balance is not known, they judge.
-  const absl::StatusOr<TokenAmount> balance = co_await api_.WalletBalance(inner.from);
-  if (balance.ok() && inner.gas_limit > 0) {
-    const TokenAmount payable = *balance / TokenAmount(inner.gas_limit);
-    if (payable >= base_fee + inner.gas_premium) wanted = std::min(wanted, payable);
-  }
-  inner.gas_fee_cap = wanted;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(message.signature,
-                               co_await api_.WalletSign(inner.from, SigningBytes(inner)));
-  DAMOCLES_CO_RETURN_IF_ERROR((co_await api_.MpoolPush(message)).status());
-  out.signed_message = filecoin::cbor::Encode(message);
-  out.fee_cap = filecoin::FormatFil(wanted);
+  // Another batch may just have raised it, because it stood in its way.
+  if (!room_.MayRepair(message.message.from, message.message.nonce, head.Height())) co_return out;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised,
+                               co_await Raise(std::move(message), std::move(fees), head));
+  out.signed_message = std::move(raised.signed_message);
+  out.fee_cap = std::move(raised.fee_cap);
+  out.limited = std::move(raised.limited);
+  co_return out;
+}
+
+Node::Result<event::Unblocked> Node::Unblock(action::Unblock question, FeePolicy fees,
+                                             filecoin::TipSet head) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised,
+                               co_await Repair(question.lane, std::move(fees), head));
+  event::Unblocked out;
+  out.ref = question.ref;
+  out.lane = std::move(question.lane);
+  out.pushed = !raised.signed_message.empty();
+  out.fee_cap = std::move(raised.fee_cap);
+  out.limited = std::move(raised.limited);
+  co_return out;
+}
+
+Node::Result<recovery::Repaired> Node::RepairForRecovery(recovery::Repair question, FeePolicy fees,
+                                                         filecoin::TipSet head) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised,
+                               co_await Repair(question.lane, std::move(fees), head));
+  recovery::Repaired out;
+  out.message = question.message;
+  out.attempt = question.attempt;
+  out.lane = std::move(question.lane);
+  out.pushed = !raised.signed_message.empty();
+  out.fee_cap = std::move(raised.fee_cap);
+  out.limited = std::move(raised.limited);
   co_return out;
 }
 

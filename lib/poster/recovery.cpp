@@ -8,9 +8,12 @@
 
 #include "absl/strings/str_format.h"
 #include "lib/poster/codec.h"
+#include "lib/poster/fees.h"
 #include "lib/poster/step.h"
 
 #include "damocles/filecoin/bitfield.h"
+#include "damocles/filecoin/cbor.h"
+#include "damocles/filecoin/message.h"
 #include "damocles/filecoin/miner_params.h"
 #include "damocles/poster/message_errors.h"
 
@@ -23,6 +26,10 @@ constexpr std::uint64_t kSectorsPerMessageMax = 25'000;
 constexpr std::uint64_t kDeclaredPartitionsMax = 3'000;
 // After so many epochs without a trace the message is made anew.
 constexpr filecoin::EpochDelta kLostAfter{5};
+// A message that could be included and is not asks for more after so many epochs.
+constexpr filecoin::EpochDelta kPassedOverAfter{4};
+// After so many pushes without an answer another sender declares.
+constexpr std::uint32_t kPushesUnanswered = 3;
 
 }  // namespace
 
@@ -241,6 +248,8 @@ class Stepper {
     RecoveryMessage& message = record_.messages[looked.message];
     if (message.cid && looked.whereabouts == MessageWhereabouts::kOnChain) {
       if (looked.receipt.exit_code != 0) {
+        SetAside(message, ClassifyReceipt(looked.receipt.exit_code, ""),
+                 absl::StrFormat("exit code %d", looked.receipt.exit_code));
         Refused(message,
                 absl::StrFormat("its message failed with exit code %d", looked.receipt.exit_code));
       } else if (now_.epoch >= looked.receipt.height + policy_.poster.confirmation_depth) {
@@ -248,10 +257,21 @@ class Stepper {
       }
       return;
     }
+    if (message.cid && looked.whereabouts == MessageWhereabouts::kDead) {
+      Refused(message, absl::StrFormat("its message never counts: %s", looked.dead));
+      Log(Severity::kWarning, "recovery_message_dead", looked.dead);
+      return;
+    }
+    WarnOfSenders(looked.warnings);
     if (looked.whereabouts == MessageWhereabouts::kPending) {
       if (!message.cid) message.cid = looked.cid;
       message.sent_at = now_.epoch;
+      StillPending(looked);
       return;
+    }
+    machine_.pending_since.erase(looked.message);
+    if (looked.repair && InTime()) {
+      Ask(Repair{looked.message, looked.attempt, *looked.repair});
     }
     std::vector<RecoveredPartition> left = Left(message, looked.undeclared);
     if (left.empty() && !message.cid) {
@@ -299,9 +319,30 @@ class Stepper {
     Log(Severity::kWarning, "recovery_step_failed", record_.note);
     if (failed.key.step != Step::kDeclare || !IsCurrent(failed.key.message, failed.attempt)) return;
     FlightOf({Step::kLook, failed.key.message}).answered_at.reset();
-    if (ClassifySendError(failed.status) != MessageTrouble::kUnknownFate) {
-      Refused(record_.messages[failed.key.message], record_.note);
+    RecoveryMessage& message = record_.messages[failed.key.message];
+    const MessageTrouble trouble = ClassifySendError(failed.status);
+    if (trouble != MessageTrouble::kUnknownFate) {
+      SetAside(message, trouble, record_.note);
+      Refused(message, absl::StrFormat("%s: %s", std::string(Name(trouble)), record_.note));
+    } else if (FlightOf(failed.key).failures >= kPushesUnanswered) {
+      // A wallet that never answers.  If one of the pushes was done after all, its sectors are not
+      // to be declared any more.
+      SetAside(message, MessageTrouble::kCannotSign, record_.note);
+      Refused(message, record_.note);
     }
+  }
+
+  void Handle(const Repaired& repaired) {
+    Landed({Step::kRepair, repaired.message});
+    if (repaired.pushed) {
+      Log(Severity::kWarning, "recovery_fee_raised",
+          absl::StrFormat("sender %s nonce %d: fee cap %s", repaired.lane.sender.ToString(),
+                          repaired.lane.nonce, repaired.fee_cap));
+    }
+    if (!repaired.limited.empty() && record_.note != repaired.limited) {
+      Log(Severity::kWarning, "recovery_fee_limit_reached", repaired.limited);
+    }
+    if (!repaired.limited.empty()) record_.note = repaired.limited;
   }
 
   void Plan() {
@@ -394,6 +435,44 @@ class Stepper {
   bool InTime() const {
     return now_.epoch + filecoin::EpochDelta(1) + policy_.recovery.cutoff_margin <=
            record_.target.fault_cutoff;
+  }
+  void WarnOfSenders(const std::vector<SenderWarning>& warnings) {
+    for (const SenderWarning& warning : warnings) {
+      action::LogLine line;
+      line.severity = Severity::kWarning;
+      line.event = "sender_trouble";
+      line.fields = {{"sender", warning.sender},
+                     {"role", warning.role},
+                     {"nonce", warning.nonce ? std::to_string(*warning.nonce) : ""},
+                     {"message", warning.message},
+                     {"reason", warning.what}};
+      actions_.emplace_back(std::move(line));
+    }
+  }
+  // Somebody else is to send what is sent until the cut-off.
+  void SetAside(const RecoveryMessage& message, MessageTrouble trouble, const std::string& why) {
+    const bool unknown = trouble == MessageTrouble::kRefused && !message.cid;
+    if (!message.from || (!IsOfSender(trouble) && !unknown)) return;
+    actions_.emplace_back(
+        action::SetAside{*message.from, why, now_.TimeOf(record_.target.fault_cutoff)});
+  }
+  // What stands before it in its lane is repaired first, then its own fee.
+  void StillPending(const Looked& looked) {
+    const auto [since, fresh] = machine_.pending_since.try_emplace(looked.message, now_.epoch);
+    if (!InTime()) return;
+    if (looked.repair) {
+      Ask(Repair{looked.message, looked.attempt, *looked.repair});
+      return;
+    }
+    const auto waiting = filecoin::cbor::Decode<filecoin::SignedMessage>(looked.signed_message);
+    if (!waiting.ok()) return;
+    const bool below = internal::IsBelowBaseFee(waiting->message, looked.base_fee);
+    if (!below && now_.epoch < since->second + kPassedOverAfter) return;
+    LaneRepair own;
+    own.sender = waiting->message.from;
+    own.nonce = waiting->message.nonce;
+    own.signed_message = looked.signed_message;
+    Ask(Repair{looked.message, looked.attempt, std::move(own)});
   }
   bool TooLate() {
     if (InTime()) return false;
@@ -496,6 +575,8 @@ std::optional<Key> KeyOf(const Action& action) {
     std::optional<Key> operator()(const CheckFaulty&) const { return Key{Step::kCheck}; }
     std::optional<Key> operator()(const Look& a) const { return Key{Step::kLook, a.message}; }
     std::optional<Key> operator()(const Declare& a) const { return Key{Step::kDeclare, a.message}; }
+    std::optional<Key> operator()(const Repair& a) const { return Key{Step::kRepair, a.message}; }
+    std::optional<Key> operator()(const action::SetAside&) const { return std::nullopt; }
     std::optional<Key> operator()(const action::LogLine&) const { return std::nullopt; }
   };
   return std::visit(Visitor{}, action);

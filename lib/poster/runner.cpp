@@ -278,7 +278,8 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
   }
   if (auto* a = std::get_if<action::Survey>(&action)) {
     co_return OrFailed(co_await WithLimit(timer, options_.call_timeout,
-                                          node_.Survey(key.miner, deadline.open, *a, policy, head)),
+                                          node_.Survey(key.miner, deadline.open, *a, policy, head,
+                                                       parts_.clock.Now())),
                        asked, ref);
   }
   if (auto* a = std::get_if<action::Send>(&action)) {
@@ -294,6 +295,14 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
     co_return OrFailed(
         co_await WithLimit(timer, options_.push_timeout, node_.Replace(*a, policy.post_fees, head)),
         asked, ref);
+  }
+  if (auto* a = std::get_if<action::Unblock>(&action)) {
+    co_return OrFailed(
+        co_await WithLimit(timer, options_.push_timeout, node_.Unblock(*a, policy.post_fees, head)),
+        asked, ref);
+  }
+  if (auto* a = std::get_if<action::SetAside>(&action)) {
+    node_.Senders().SetAside(a->sender, a->why, a->until);
   }
   if (auto* a = std::get_if<action::Explain>(&action)) {
     co_return OrFailed(co_await WithLimit(timer, options_.call_timeout, node_.Explain(*a)), asked,

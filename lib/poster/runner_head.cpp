@@ -73,6 +73,7 @@ void RunnerImpl::TakeChanges(const std::vector<chain::HeadChange>& changes) {
   bool unsure = false;
   for (const chain::HeadChange& change : changes) {
     if (change.tip_set.Empty()) continue;
+    if (change.kind != chain::HeadChangeKind::kRevert) node_.NoteHead(change.tip_set);
     switch (change.kind) {
       case chain::HeadChangeKind::kCurrent:
         newest = &change.tip_set;
@@ -102,6 +103,7 @@ void RunnerImpl::TakeHead(const filecoin::TipSet& head, bool reorg, ChainEpoch l
   const bool first = !head_;
   head_ = head;
   head_seen_ = last_head_seen_;
+  node_.NoteHead(head);
   if (reorg && !first) PostToAll(event::Reorg{lowest});
   for (const auto& [id, miner] : miners_) OpenWindows(miner);
   PostToAll(event::Tick{});

@@ -84,8 +84,9 @@ RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action act
     }
   } else if (auto* look = std::get_if<recovery::Look>(&action)) {
     const std::uint32_t attempt = look->attempt;
-    auto got = co_await WithLimit(timer, options_.call_timeout,
-                                  node_.LookForRecovery(key.miner, *look, policy, head));
+    auto got = co_await WithLimit(
+        timer, options_.call_timeout,
+        node_.LookForRecovery(key.miner, *look, policy, head, parts_.clock.Now()));
     if (got.ok()) {
       answer = *std::move(got);
     } else {
@@ -100,6 +101,18 @@ RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action act
     } else {
       answer = recovery::Failed{asked, attempt, got.status()};
     }
+  } else if (auto* repair = std::get_if<recovery::Repair>(&action)) {
+    const std::uint32_t attempt = repair->attempt;
+    auto got = co_await WithLimit(timer, options_.push_timeout,
+                                  node_.RepairForRecovery(*repair, policy.recovery_fees, head));
+    if (got.ok()) {
+      answer = *std::move(got);
+    } else {
+      answer = recovery::Failed{asked, attempt, got.status()};
+    }
+  } else if (auto* aside = std::get_if<action::SetAside>(&action)) {
+    node_.Senders().SetAside(aside->sender, aside->why, aside->until);
+    co_return;
   }
   PostRecovery(key, std::move(answer));
 }

@@ -8,6 +8,9 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/step.h"
 
+#include "damocles/base/invariant.h"
+#include "damocles/poster/invariants.h"
+
 namespace damocles::poster {
 
 absl::Duration Backoff::After(std::uint32_t failures) const {
@@ -46,6 +49,8 @@ std::string_view Name(ActionKind kind) {
       return "judge-faults";
     case ActionKind::kReplace:
       return "replace";
+    case ActionKind::kUnblock:
+      return "unblock";
   }
   return "unknown";
 }
@@ -88,6 +93,10 @@ std::optional<ActionKey> KeyOf(const Action& action) {
     std::optional<ActionKey> operator()(const action::Explain& a) const {
       return ActionKey{ActionKind::kExplain, a.ref.batch};
     }
+    std::optional<ActionKey> operator()(const action::Unblock& a) const {
+      return ActionKey{ActionKind::kUnblock, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::SetAside&) const { return std::nullopt; }
     std::optional<ActionKey> operator()(const action::DropJob&) const { return std::nullopt; }
     std::optional<ActionKey> operator()(const action::LogLine&) const { return std::nullopt; }
   };
@@ -120,6 +129,23 @@ StepResult Step(Machine machine, const Event& event, const Now& now, const Poste
 
 namespace internal {
 
+// For a log: what the rules are about.
+std::string Describe(const DeadlineRecord& record) {
+  std::string out =
+      absl::StrFormat("state %s, rounds %d, attempts %d", std::string(Name(record.state)),
+                      record.rounds, record.attempts);
+  for (const PartitionBatch& batch : record.batches) {
+    out += absl::StrFormat(
+        "; partitions %s: %s, round %d, attempt %d, proof of %d bytes, %s%s",
+        JoinPartitions(batch.partitions), std::string(Name(batch.state)), batch.round,
+        batch.message.attempt, batch.proof.size(),
+        batch.message.cid ? "message " + batch.message.cid->ToString() : std::string("no message"),
+        batch.message.receipt ? absl::StrFormat(" exit %d", batch.message.receipt->exit_code)
+                              : std::string());
+  }
+  return out;
+}
+
 std::string JoinPartitions(const std::vector<std::uint64_t>& partitions) {
   std::string out;
   for (const std::uint64_t partition : partitions) {
@@ -144,6 +170,9 @@ StepResult Stepper::Finish() && {
   result.plan_changed = record_.plan != plan_before_;
   result.actions = std::move(actions_);
   result.wake_at = wake_at_;
+  CheckInvariants("poster.deadline",
+                  absl::StrFormat("f0%d open %d", record_.miner, Deadline().open.Value()),
+                  InvariantsOf(record_), [&] { return Describe(record_); });
   result.machine = std::move(machine_);
   return result;
 }
@@ -305,6 +334,7 @@ void Stepper::Handle(const event::Failed& failed) {
     case ActionKind::kEnsureJob:
     case ActionKind::kJudgeFaults:
     case ActionKind::kReplace:
+    case ActionKind::kUnblock:
     case ActionKind::kSurvey:
       record_.batches[i].note = text;
       break;

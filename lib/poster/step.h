@@ -25,6 +25,7 @@ const PlannedPartition* FindPartition(const DeadlineRecord& record, std::uint64_
 bool AnyReadable(const PlannedPartition& partition);
 // Of the first sector that is skipped: "sector 5: file is gone".
 std::string FirstReason(const PlannedPartition& partition);
+std::string Describe(const DeadlineRecord& record);
 // "0,1".
 std::string JoinPartitions(const std::vector<std::uint64_t>& partitions);
 
@@ -46,6 +47,7 @@ class Stepper {
   void Handle(const event::Sent& sent);
   void Handle(const event::Republished& republished);
   void Handle(const event::Replaced& replaced);
+  void Handle(const event::Unblocked& unblocked);
   void Handle(const event::Explained& explained);
   void Handle(const event::Failed& failed);
 
@@ -114,11 +116,15 @@ class Stepper {
   void PlanSubmitting(std::size_t i);
   void PlanOnChain(std::size_t i);
   action::Survey SurveyOf(std::size_t i) const;
+  bool MayLookAtPool(std::size_t i);
   void SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey);
   void SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& survey);
   void SurveyedOnChain(std::size_t i, const event::Surveyed& survey);
   // Handles partitions that the chain has already; true if the batch changed by it.
   bool TakePosted(std::size_t i, const std::set<std::uint64_t>& posted);
+  void ReportForeign(std::size_t i, const event::Surveyed& survey);
+  void MessageDied(std::size_t i, const event::Surveyed& survey, std::string why);
+  bool SearchGivenUp(std::size_t i, const event::Surveyed& survey);
   bool Adopt(std::size_t i, const event::Surveyed& survey);
   // The push of the batch's message ended without an answer, or so it looks after a restart.
   Unanswered& UnansweredOf(std::size_t i);
@@ -128,6 +134,13 @@ class Stepper {
   std::int64_t FallbackGas(std::size_t i) const;
   // It waits in the mempool.
   void StillPending(std::size_t i, const event::Surveyed& survey);
+  void WarnOfSenders(const std::vector<SenderWarning>& warnings);
+  void PlanRepair(std::size_t i, const event::Surveyed& survey);
+  // Somebody else is to send for the rest of the window.
+  void SetSenderAside(std::size_t i, MessageTrouble trouble, const std::string& why);
+  // "sender f1... (control)".
+  std::string SenderOf(std::size_t i) const;
+  void SayLimit(std::size_t i, const std::string& limited);
   void SendFailed(std::size_t i, const absl::Status& status);
   void MessageFailed(std::size_t i, MessageTrouble trouble, std::string text);
   void SetState(std::size_t i, DeadlineState state);

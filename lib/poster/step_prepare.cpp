@@ -96,6 +96,10 @@ void Stepper::StartOver(std::string why) {
   state_.doubted_jobs.clear();
   state_.fault_claims.clear();
   state_.fault_doubts.clear();
+  state_.failed_searches.clear();
+  state_.sender_roles.clear();
+  state_.unanswered_times.clear();
+  state_.limits_said.clear();
   state_.check_rounds = 0;
   Enter(DeadlineState::kPreparing);
 }

@@ -14,12 +14,21 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/step.h"
 
+#include "damocles/filecoin/cbor.h"
+#include "damocles/filecoin/message.h"
+
 namespace damocles::poster::internal {
 namespace {
 
-// So many surveys may fail in a row before the first message goes out without a look at the
-// mempool.
+// After so many surveys in a row that failed one is made without a look at the mempool: a node that
+// never shows it must not cost the window.
 constexpr std::uint32_t kSurveysWithMempool = 3;
+// After so many searches in a row that failed the list of posted partitions decides.
+constexpr std::uint32_t kSearchesWithoutAnswer = 3;
+// After so many pushes of one message without an answer or a trace somebody else sends.
+constexpr std::uint32_t kPushesWithoutAnswer = 3;
+// So many foreign messages are reported in a deadline: a stranger can push as many as he likes.
+constexpr std::size_t kForeignReported = 32;
 
 }  // namespace
 
@@ -31,7 +40,18 @@ action::Survey Stepper::SurveyOf(std::size_t i) const {
   survey.partitions = batch.partitions;
   survey.challenge = Deadline().challenge;
   survey.close = Deadline().close;
+  if (batch.state == DeadlineState::kProven) {
+    const absl::StatusOr<Bytes> params = SubmitParamsOf(record_, batch, Bytes32{});
+    if (params.ok()) survey.params = *params;
+    survey.params_want_randomness = true;
+  } else {
+    survey.params = batch.message.params;
+  }
   return survey;
+}
+
+bool Stepper::MayLookAtPool(std::size_t i) {
+  return FlightOf(ActionKind::kSurvey, i).failures < kSurveysWithMempool;
 }
 
 void Stepper::PlanProven(std::size_t i) {
@@ -48,10 +68,8 @@ void Stepper::PlanProven(std::size_t i) {
   survey.want_randomness = true;
   survey.want_sender = true;
   // Also before the first attempt that this record knows of: its row, or the whole store, may have
-  // been lost, and another manager may be at work.  Then a node that will not show its mempool must
-  // not cost the window.
-  survey.want_pending =
-      record_.attempts > 0 || FlightOf(ActionKind::kSurvey, i).failures < kSurveysWithMempool;
+  // been lost, and another manager may be at work.
+  survey.want_pending = MayLookAtPool(i);
   Ask(std::move(survey));
 }
 
@@ -69,7 +87,8 @@ void Stepper::PlanSubmitting(std::size_t i) {
   if (batch.message.cid) {
     survey.cid = batch.message.cid;
     survey.signed_message = batch.message.signed_message;
-    survey.want_pending = now_.epoch >= batch.message.sent_at + policy_.pending_check_after;
+    survey.want_pending =
+        now_.epoch >= batch.message.sent_at + policy_.pending_check_after && MayLookAtPool(i);
     AskOnceAHead(std::move(survey));
     return;
   }
@@ -82,7 +101,7 @@ void Stepper::PlanSubmitting(std::size_t i) {
   // Sent or not?  Nobody knows: after a restart, or because the node did not answer.
   UnansweredOf(i);
   survey.want_randomness = !Closed();
-  survey.want_pending = true;
+  survey.want_pending = MayLookAtPool(i);
   AskOnceAHead(std::move(survey));
 }
 
@@ -106,6 +125,8 @@ void Stepper::Handle(const event::Surveyed& survey) {
     StartOver("the challenge randomness changed");
     return;
   }
+  ReportForeign(i, survey);
+  WarnOfSenders(survey.warnings);
   switch (record_.batches[i].state) {
     case DeadlineState::kProven:
       SurveyedBeforeSend(i, survey);
@@ -118,6 +139,22 @@ void Stepper::Handle(const event::Surveyed& survey) {
       break;
     default:
       break;
+  }
+  PlanRepair(i, survey);
+}
+
+// Once each: it is neither ours nor in our way, but somebody should know.
+void Stepper::ReportForeign(std::size_t i, const event::Surveyed& survey) {
+  for (const ForeignPost& post : survey.foreign) {
+    if (state_.foreign_said.size() >= kForeignReported) return;
+    if (!state_.foreign_said.insert(post.cid).second) continue;
+    Log(Severity::kWarning, "foreign_message",
+        {{"partitions", JoinPartitions(record_.batches[i].partitions)},
+         {"sender", post.from.ToString()},
+         {"role", post.role.empty() ? "none of this miner" : post.role},
+         {"nonce", std::to_string(post.nonce)},
+         {"message", post.cid.ToString()},
+         {"effect", "not taken for ours, left alone"}});
   }
 }
 
@@ -144,11 +181,22 @@ bool Stepper::TakePosted(std::size_t i, const std::set<std::uint64_t>& posted) {
   return true;
 }
 
-// A pending message that says the same as ours would: from before a restart, or another manager's.
+// A pending message of the miner's own addresses that says exactly what ours would: from before a
+// restart, or from a record that was lost.
 bool Stepper::Adopt(std::size_t i, const event::Surveyed& survey) {
   if (survey.message != MessageWhereabouts::kPending || !survey.cid) return false;
   PartitionBatch& batch = record_.batches[i];
-  if (batch.state == DeadlineState::kProven) batch.message.attempt = ++record_.attempts;
+  const auto found = filecoin::cbor::Decode<filecoin::SignedMessage>(survey.signed_message);
+  if (batch.state == DeadlineState::kProven) {
+    batch.message.attempt = ++record_.attempts;
+    batch.message.uuid = MessageUuid(record_.miner, Deadline().period_start, Deadline().index,
+                                     batch.partitions, batch.message.attempt);
+    if (survey.commit_randomness) batch.message.commit_randomness = *survey.commit_randomness;
+  }
+  if (found.ok()) {
+    batch.message.from = found->message.from;
+    batch.message.params = found->message.params;  // the very same, or it would not be adopted
+  }
   batch.message.cid = survey.cid;
   batch.message.signed_message = survey.signed_message;
   batch.message.signed_gas_limit = survey.signed_gas_limit;
@@ -181,6 +229,9 @@ void Stepper::SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey) {
   message.uuid = MessageUuid(record_.miner, Deadline().period_start, Deadline().index,
                              batch.partitions, message.attempt);
   message.from = survey.sender;
+  state_.sender_roles[i] = survey.sender_role;
+  state_.unanswered_times.erase(i);
+  state_.limits_said.erase(i);
   message.params = *std::move(params);
   message.commit_randomness = *survey.commit_randomness;
   message.gas_limit = batch.message.gas_limit;
@@ -233,7 +284,17 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
       SetState(i, DeadlineState::kProven);
       return;
     }
-    if (survey.commit_randomness && MayPushAgain(i, survey.head)) Push(i);
+    if (!survey.commit_randomness || !MayPushAgain(i, survey.head)) return;
+    if (survey.pending_was_read && state_.unanswered_times[i] >= kPushesWithoutAnswer) {
+      // A wallet that never answers: a device that nobody confirms at, say.
+      batch.note = absl::StrFormat("%s: %d pushes were not answered, and nothing is in the pool",
+                                   SenderOf(i), state_.unanswered_times[i]);
+      LogBatch(Severity::kWarning, "sender_given_up", i, batch.note);
+      SetSenderAside(i, MessageTrouble::kCannotSign, batch.note);
+      SetState(i, DeadlineState::kProven);
+      return;
+    }
+    Push(i);
     return;
   }
   switch (survey.message) {
@@ -256,8 +317,23 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
       state_.heads_without_message.erase(i);
       StillPending(i, survey);
       return;
+    case MessageWhereabouts::kDead:
+      MessageDied(i, survey, survey.dead);
+      return;
     case MessageWhereabouts::kNotFound:
       break;
+  }
+  if (!survey.search_trouble.ok()) {
+    // The list of posted partitions and the sender's nonce stand in for the search that failed.
+    if (!SearchGivenUp(i, survey) || TakePosted(i, survey.posted)) return;
+    // Of a message in the last block of the window the list does not tell.
+    if (!survey.nonce_used || Closed()) return;
+  } else {
+    state_.failed_searches.erase(i);
+  }
+  if (survey.nonce_used.value_or(false)) {
+    MessageDied(i, survey, "its nonce was used by a message that the node does not show");
+    return;
   }
   if (!survey.pending_was_read) return;
   // Between mempool and receipt a message is invisible for a tipset or two.
@@ -273,38 +349,30 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
   }
 }
 
-void Stepper::StillPending(std::size_t i, const event::Surveyed& survey) {
-  BatchMessage& message = record_.batches[i].message;
-  if (survey.cid && survey.cid != message.cid && !survey.signed_message.empty()) {
-    LogBatch(Severity::kInfo, "message_replaced", i, survey.cid->ToString());
-    message.cid = survey.cid;
-    message.signed_message = survey.signed_message;
-    message.signed_gas_limit = survey.signed_gas_limit;
-    message.sent_at = now_.epoch;
-  }
-  const filecoin::EpochDelta window = Deadline().close - Deadline().open;
-  const filecoin::EpochDelta patience =
-      std::max(policy_.pending_check_after,
-               std::min(policy_.replace_after, filecoin::EpochDelta(window.Count() / 6)));
-  if (message.signed_message.empty() || !CanStillSend() ||
-      now_.epoch < message.sent_at + patience) {
-    return;
-  }
-  Ask(action::Replace{RefOf(i), message.signed_message});
+// It will never be executed.  The next one gets a new uuid; the survey before it looks at what is
+// posted once more.
+void Stepper::MessageDied(std::size_t i, const event::Surveyed& survey, std::string why) {
+  state_.heads_without_message.erase(i);
+  state_.failed_searches.erase(i);
+  if (TakePosted(i, survey.posted)) return;
+  PartitionBatch& batch = record_.batches[i];
+  batch.note = absl::StrFormat("its message never counts: %s", why);
+  LogBatch(Severity::kWarning, "message_dead", i, batch.note);
+  batch.message.cid.reset();
+  batch.message.receipt.reset();
+  SetState(i, DeadlineState::kProven);
 }
 
-// The old CID stays until the new one is seen in the mempool: the chain is searched for whatever
-// took the nonce, and a node knows the old one in any case.
-void Stepper::Handle(const event::Replaced& replaced) {
-  const std::size_t i = replaced.ref.batch;
-  Landed(ActionKind::kReplace, i);
-  if (!IsCurrent(replaced.ref) || replaced.signed_message.empty()) return;
+// The chain could not be searched for the message, and it is no use to wait for that.
+bool Stepper::SearchGivenUp(std::size_t i, const event::Surveyed& survey) {
+  const std::uint32_t failures = ++state_.failed_searches[i];
   PartitionBatch& batch = record_.batches[i];
-  if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) return;
-  batch.message.signed_message = replaced.signed_message;
-  batch.message.sent_at = now_.epoch;
-  batch.note = absl::StrFormat("it waited for its fee: the fee cap is %s now", replaced.fee_cap);
-  LogBatch(Severity::kWarning, "message_fee_raised", i, replaced.fee_cap);
+  batch.note = absl::StrFormat("the chain cannot be searched for its message: %s",
+                               std::string(survey.search_trouble.message()));
+  if (failures == 1) LogBatch(Severity::kWarning, "message_not_searched", i, batch.note);
+  return failures >= kSearchesWithoutAnswer ||
+         ClassifySearchError(survey.search_trouble) == SearchTrouble::kCannotSearch ||
+         now_.epoch + filecoin::EpochDelta(policy_.dropped_after_heads + 1) >= Deadline().close;
 }
 
 void Stepper::SurveyedOnChain(std::size_t i, const event::Surveyed& survey) {
@@ -334,6 +402,18 @@ void Stepper::SurveyedOnChain(std::size_t i, const event::Surveyed& survey) {
     } else if (now_.epoch >= survey.receipt.height + policy_.confirmation_depth) {
       SetState(i, DeadlineState::kConfirmed);
     }
+    return;
+  }
+  if (survey.message == MessageWhereabouts::kDead) {
+    MessageDied(i, survey, survey.dead);
+    return;
+  }
+  if (!survey.search_trouble.ok()) {
+    // The receipt that was seen stands until the chain says something else.
+    const bool posted = std::all_of(batch.partitions.begin(), batch.partitions.end(),
+                                    [&](std::uint64_t p) { return survey.posted.contains(p); });
+    const bool deep = now_.epoch >= batch.message.receipt->height + policy_.confirmation_depth;
+    if (deep && (posted || PastSearch())) SetState(i, DeadlineState::kConfirmed);
     return;
   }
   batch.message.receipt.reset();
@@ -370,17 +450,20 @@ void Stepper::SendFailed(std::size_t i, const absl::Status& status) {
   PartitionBatch& batch = record_.batches[i];
   if (batch.state != DeadlineState::kSubmitting || batch.message.cid) return;
   const MessageTrouble trouble = ClassifySendError(status);
-  const std::string text(status.message());
+  std::string text(status.message());
   Fresh(ActionKind::kSurvey, i);
   if (trouble == MessageTrouble::kUnknownFate) {
     state_.unanswered.erase(i);
     UnansweredOf(i);  // from now on
-    batch.note = text;
-    LogBatch(Severity::kWarning, "send_unanswered", i, text);
+    ++state_.unanswered_times[i];
+    batch.note = absl::StrFormat("%s: %s", SenderOf(i), text);
+    LogBatch(Severity::kWarning, "send_unanswered", i, batch.note);
     return;
   }
   ++batch.failed_messages;
-  MessageFailed(i, trouble, text);
+  const std::optional<std::int64_t> exit_code = ExitCodeIn(text);
+  if (exit_code) text = absl::StrFormat("exit %d: %s", *exit_code, text);
+  MessageFailed(i, trouble, std::move(text));
 }
 
 void Stepper::Handle(const event::Explained& explained) {
@@ -410,8 +493,9 @@ std::int64_t Stepper::FallbackGas(std::size_t i) const {
 // The message is known not to count, and will not by itself: the next one gets a new uuid.
 void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string text) {
   PartitionBatch& batch = record_.batches[i];
-  batch.note = absl::StrFormat("%s: %s", std::string(Name(trouble)), text);
+  batch.note = absl::StrFormat("%s: %s: %s", std::string(Name(trouble)), SenderOf(i), text);
   LogBatch(Severity::kWarning, "message_refused", i, batch.note);
+  SetSenderAside(i, trouble, batch.note);
   const std::int64_t gas_used = batch.message.receipt ? batch.message.receipt->gas_used : 0;
   bool prove_again = false;
   switch (trouble) {
@@ -429,7 +513,7 @@ void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string t
       // Once may be bad luck.  A limit that is given skips the node's dry run (chain.md 2.3).
       if (batch.failed_messages > 1) batch.message.gas_limit = FallbackGas(i);
       break;
-    case MessageTrouble::kOther:
+    case MessageTrouble::kRefused:
       // Without the chain's words a wrong proof cannot be told from anything else: once may be bad
       // luck, twice is not.
       prove_again = batch.message.receipt && batch.failed_messages % 2 == 0;
@@ -440,7 +524,13 @@ void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string t
     case MessageTrouble::kAlreadyProven:
     case MessageTrouble::kWrongDeadline:
     case MessageTrouble::kForbidden:
-    case MessageTrouble::kSender:
+    case MessageTrouble::kNoFunds:
+    case MessageTrouble::kNoKey:
+    case MessageTrouble::kCannotSign:
+    case MessageTrouble::kUnknownSender:
+    case MessageTrouble::kNonce:
+    case MessageTrouble::kPoolFull:
+    case MessageTrouble::kFee:
     case MessageTrouble::kPermission:
     case MessageTrouble::kUnknownFate:
       break;

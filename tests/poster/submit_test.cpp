@@ -7,6 +7,8 @@
 #include "tests/poster/machine_bench.h"
 #include "tests/support/status_matchers.h"
 
+#include "damocles/filecoin/cbor.h"
+#include "damocles/filecoin/miner_params.h"
 #include "damocles/poster/message_errors.h"
 #include "damocles/poster/state_machine.h"
 
@@ -154,7 +156,7 @@ TEST(SubmitTest, NearTheCloseAnUnansweredPushIsRepeatedAfterOneLook) {
   bench.Head(1036);
   bench.Survey();
   action::Send send = bench.Need<action::Send>();
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 2; ++i) {
     bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
     bench.Pause(*bench.wake_at - bench.now.time);
     EXPECT_FALSE(bench.Has<action::Send>()) << "a look first";
@@ -225,6 +227,164 @@ TEST(SubmitTest, EqualPendingMessageIsAdoptedInsteadOfSending) {
   EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(60));
 }
 
+// ---------------------------------------------------------------- whose message it is
+
+TEST(SubmitTest, LookSaysExactlyWhatTheMessageOfTheBatchSays) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1031);
+  const auto first = bench.Need<action::Survey>();
+  EXPECT_TRUE(first.params_want_randomness);
+  auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(first.params);
+  ASSERT_OK(params.status());
+  EXPECT_EQ(params->proofs.at(0).bytes, bench.Batch().proof) << "the proof too";
+  bench.Do(bench.Answer(first));
+  const action::Send send = bench.Send();
+  bench.Head(1033);
+  const auto later = bench.Need<action::Survey>();
+  EXPECT_FALSE(later.params_want_randomness);
+  EXPECT_EQ(later.params, send.params);
+}
+
+TEST(SubmitTest, ForeignMessageIsReportedOnceAndOursGoesOut) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1031);
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.foreign = {{testing::CidOf(61), filecoin::Address::FromId(999), 5, ""}};
+  bench.Do(answer);
+  EXPECT_TRUE(bench.log.contains("foreign_message"));
+  const action::Send send = bench.Need<action::Send>();
+  EXPECT_EQ(send.from, filecoin::Address::FromId(101));
+  bench.log.clear();
+  bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("odd"));
+  bench.Pause(absl::Seconds(1));
+  answer = bench.Answer(bench.Need<action::Survey>());
+  answer.foreign = {{testing::CidOf(61), filecoin::Address::FromId(999), 5, ""}};
+  bench.Do(answer);
+  EXPECT_FALSE(bench.log.contains("foreign_message"));
+}
+
+TEST(SubmitTest, FloodOfForeignMessagesDoesNotFloodTheLog) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  for (int head = 0; head < 6; ++head) {
+    bench.Head(1032 + head);
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    for (int n = 0; n < 8; ++n) {
+      answer.foreign.push_back({testing::CidOf(static_cast<std::uint8_t>(head * 8 + n)),
+                                filecoin::Address::FromId(999), 5, ""});
+    }
+    bench.Do(answer);
+    bench.Take<action::Republish>();
+  }
+  EXPECT_EQ(bench.machine.state.foreign_said.size(), 32u);
+}
+
+// ---------------------------------------------------------------- messages that are dead
+
+event::Surveyed NotSearched(Bench& bench, absl::Status why) {
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.search_trouble = std::move(why);
+  answer.nonce_used = false;
+  return answer;
+}
+
+TEST(SubmitTest, MessageWhoseNonceIsTakenOnChainGetsASuccessorAtOnce) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  const chain::Uuid uuid = bench.Batch().message.uuid;
+  bench.Head(1032);
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.message = MessageWhereabouts::kDead;
+  answer.dead = "found message with equal nonce";
+  bench.Do(answer);
+  EXPECT_TRUE(bench.log.contains("message_dead"));
+  bench.Survey();
+  const action::Send send = bench.Need<action::Send>();
+  EXPECT_EQ(send.ref.attempt, 2u);
+  EXPECT_NE(send.uuid, uuid);
+  EXPECT_EQ(bench.jobs, 1) << "the proof is the same";
+}
+
+TEST(SubmitTest, NodeThatFindsNothingUnderAUsedNonceMeansThatTheMessageIsDead) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.Head(1032);
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.nonce_used = true;
+  bench.Do(answer);
+  bench.Survey();
+  EXPECT_EQ(bench.Need<action::Send>().ref.attempt, 2u);
+}
+
+TEST(SubmitTest, DeadMessageWhoseTwinIsPostedIsASuccess) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.posted = {0, 1};
+  bench.Head(1032);
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.message = MessageWhereabouts::kDead;
+  bench.Do(answer);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+  EXPECT_TRUE(bench.Batch().posted_by_other);
+}
+
+// A planted fault this must catch: a search that the node refuses for ever fails the look.
+TEST(SubmitTest, NodeThatNeverSearchesIsDoneWithout) {
+  for (const absl::Status& refusal :
+       {absl::UnimplementedError("method not found"), absl::PermissionDeniedError("need read"),
+        absl::UnauthenticatedError("token")}) {
+    Bench bench;
+    bench.Reach(DeadlineState::kSubmitting);
+    bench.Head(1032);
+    bench.Do(NotSearched(bench, refusal));
+    EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+    EXPECT_FALSE(bench.Has<action::Send>());
+    bench.posted = {0, 1};
+    bench.Head(1033);
+    event::Surveyed answer = NotSearched(bench, refusal);
+    answer.nonce_used = true;
+    bench.Do(answer);
+    EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain) << refusal;
+    bench.Head(1036);
+    bench.Survey();
+    EXPECT_EQ(bench.State(), DeadlineState::kConfirmed) << refusal;
+  }
+}
+
+TEST(SubmitTest, NonceUsedWithoutAProofOnChainIsAnotherMessagesEvenWithoutASearch) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.Head(1032);
+  event::Surveyed answer = NotSearched(bench, absl::UnimplementedError("no"));
+  answer.nonce_used = true;
+  bench.Do(answer);
+  bench.Survey();
+  EXPECT_EQ(bench.Need<action::Send>().ref.attempt, 2u);
+}
+
+TEST(SubmitTest, SearchThatFailsSometimesIsWaitedFor) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  bench.posted = {0, 1};
+  for (int epoch = 1032; epoch <= 1034; ++epoch) {
+    EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting) << "the receipt says more";
+    bench.Head(epoch);
+    bench.Do(NotSearched(bench, absl::UnavailableError("busy")));
+  }
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+}
+
+TEST(SubmitTest, ReceiptStandsWhileTheChainCannotBeSearched) {
+  Bench bench;
+  bench.Reach(DeadlineState::kOnChain);
+  bench.posted = {0, 1};
+  bench.Head(1036);
+  bench.Do(NotSearched(bench, absl::UnavailableError("busy")));
+  EXPECT_EQ(bench.State(), DeadlineState::kConfirmed);
+}
+
 TEST(SubmitTest, MissingSenderIsTriedAgain) {
   Bench bench;
   bench.Reach(DeadlineState::kProven);
@@ -238,6 +398,145 @@ TEST(SubmitTest, MissingSenderIsTriedAgain) {
   bench.Pause(*bench.wake_at - bench.now.time);
   bench.Survey();
   EXPECT_TRUE(bench.Has<action::Send>());
+}
+
+// ---------------------------------------------------------------- senders that fail
+
+// A planted fault this must catch: the same sender is asked again and again.
+TEST(SubmitTest, SenderThatIsRefusedIsSetAsideUntilTheClose) {
+  const std::pair<absl::Status, const char*> refusals[] = {
+      {absl::UnknownError("key info not found"), "no-key: sender f0101 (control)"},
+      {absl::UnknownError("failed to sign: wallet is locked"), "cannot-sign"},
+      {absl::UnknownError("not enough funds: 0 < 5"), "no-funds"},
+      {absl::NotFoundError("getting key address: resolve address f1: actor not found"),
+       "unknown-sender"},
+      {absl::UnknownError("minimum expected nonce is 7: message nonce too low"), "nonce"},
+      {absl::ResourceExhaustedError("too many pending messages for actor"), "pool-full"},
+      {absl::FailedPreconditionError("message execution failed (exit=[ErrForbidden(18)], ...)"),
+       "forbidden: sender f0101 (control): exit 18"},
+      {absl::UnknownError("computer says no"), "refused"},
+  };
+  for (const auto& [refusal, said] : refusals) {
+    Bench bench;
+    bench.Reach(DeadlineState::kProven);
+    bench.Head(1031);
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    answer.sender_role = "control";
+    bench.Do(answer);
+    const action::Send send = bench.Need<action::Send>();
+    bench.Fail(ActionKind::kSend, send.ref, refusal);
+    const auto aside = bench.Need<action::SetAside>();
+    EXPECT_EQ(aside.sender, send.from) << refusal;
+    EXPECT_EQ(aside.until, bench.now.TimeOf(filecoin::ChainEpoch(1040))) << refusal;
+    EXPECT_THAT(bench.Batch().note, HasSubstr(said)) << refusal;
+  }
+}
+
+TEST(SubmitTest, SenderIsNotBlamedForWhatTheMessageSays) {
+  for (const absl::Status& refusal :
+       {absl::FailedPreconditionError("exit 16: invalid post was submitted"),
+        absl::FailedPreconditionError("exit 16: partition already proven: BitField"),
+        absl::AbortedError("estimating gas: no answer"),
+        absl::UnknownError("'GasFeeCap' less than 'GasPremium'")}) {
+    Bench bench;
+    const action::Send send = Push(bench);
+    bench.Fail(ActionKind::kSend, send.ref, refusal);
+    EXPECT_FALSE(bench.Has<action::SetAside>()) << refusal;
+  }
+}
+
+TEST(SubmitTest, SenderWhoseMessageFailsOnChainForItsOwnReasonsIsSetAside) {
+  for (const std::int64_t exit_code : {1, 2, 6, 18, 19}) {
+    Bench bench;
+    FailOnChain(bench, exit_code, "");
+    EXPECT_TRUE(bench.Has<action::SetAside>()) << exit_code;
+  }
+  Bench bench;
+  FailOnChain(bench, 16, "");
+  EXPECT_FALSE(bench.Has<action::SetAside>());
+}
+
+TEST(SubmitTest, WalletThatNeverAnswersIsGivenUpForAnother) {
+  Bench bench;
+  action::Send send = Push(bench);
+  const chain::Uuid uuid = send.uuid;
+  int pushes = 1;
+  bool under_way = true;
+  for (int epoch = 1032; epoch < 1039 && !bench.Has<action::SetAside>(); ++epoch) {
+    if (under_way) {
+      bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+    }
+    bench.Head(epoch);
+    while (bench.Has<action::Survey>()) bench.Survey();
+    const auto again = bench.Take<action::Send>();
+    under_way = again.has_value();
+    if (!again) continue;
+    send = *again;
+    ++pushes;
+  }
+  EXPECT_TRUE(bench.Has<action::SetAside>());
+  EXPECT_LE(pushes, 4);
+  EXPECT_TRUE(bench.log.contains("sender_given_up"));
+  EXPECT_NE(send.uuid, uuid) << "another message, since another one sends it";
+}
+
+TEST(SubmitTest, WarningsOfTheSurveyAreLoggedAndALaneIsRepairedOnceAHead) {
+  Bench bench;
+  bench.Reach(DeadlineState::kSubmitting);
+  LaneRepair lane{filecoin::Address::FromId(101), "control", 7, {1, 2}};
+  const auto blocked = [&]() {
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    answer.message = MessageWhereabouts::kPending;
+    answer.cid = bench.Batch().message.cid;
+    answer.repair = lane;
+    answer.warnings = {{"f0101", "control", "waits for its fee", 7, "bafy"}};
+    bench.Do(answer);
+  };
+  bench.Head(1032);
+  blocked();
+  EXPECT_TRUE(bench.log.contains("sender_trouble"));
+  auto unblock = bench.Need<action::Unblock>();
+  EXPECT_EQ(unblock.lane, lane);
+  event::Unblocked done;
+  done.ref = unblock.ref;
+  done.lane = lane;
+  done.pushed = true;
+  bench.Do(done);
+  EXPECT_TRUE(bench.log.contains("lane_repaired"));
+  EXPECT_FALSE(bench.Has<action::Unblock>());
+  bench.Head(1033);
+  blocked();
+  unblock = bench.Need<action::Unblock>();
+  bench.Fail(ActionKind::kUnblock, unblock.ref, absl::UnknownError("key not found"));
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+}
+
+// A planted fault this must catch: patience with a message that no block takes.
+TEST(SubmitTest, MessageBelowTheBaseFeeIsRaisedWithEveryHead) {
+  Bench bench;
+  bench.machine.record.deadline.close = filecoin::ChainEpoch(1090);  // patience of ten epochs
+  bench.Reach(DeadlineState::kSubmitting);
+  filecoin::SignedMessage waiting;
+  waiting.message.from = waiting.message.to = filecoin::Address::FromId(101);
+  waiting.message.gas_fee_cap = 500;
+  bench.machine.record.batches[0].message.signed_message = filecoin::cbor::Encode(waiting);
+  for (int epoch = 1032; epoch <= 1036; ++epoch) {
+    bench.Head(epoch);
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    answer.message = MessageWhereabouts::kPending;
+    answer.cid = bench.Batch().message.cid;
+    answer.base_fee = epoch == 1034 ? 500 : 501;
+    bench.Do(answer);
+    ASSERT_EQ(bench.Has<action::Replace>(), epoch != 1034) << epoch;
+    if (epoch == 1034) continue;
+    event::Replaced limited;
+    limited.ref = bench.Need<action::Replace>().ref;
+    limited.limited = "PoSt.MaxGasFeeCap is 5 nanoFIL: raise that";
+    bench.log.clear();
+    bench.Do(limited);
+    EXPECT_EQ(bench.log.contains("fee_limit_reached"), epoch == 1032) << "once";
+    EXPECT_THAT(bench.Batch().note, HasSubstr("raise that"));
+  }
 }
 
 // ---------------------------------------------------------------- refused by the dry run
@@ -566,20 +865,47 @@ TEST(MessageErrorsTest, ErrorsOfThePushAreToldApart) {
       {FailedPreconditionError(
            "message execution failed (exit=[ErrForbidden(18)], vm error=[...])"),
        MessageTrouble::kForbidden},
-      {UnknownError("mpool push: not enough funds: 0 < 5"), MessageTrouble::kSender},
-      {UnknownError("failed to sign: key not found"), MessageTrouble::kSender},
+      {UnknownError("mpool push: not enough funds: 0 < 5"), MessageTrouble::kNoFunds},
+      {UnknownError("failed to sign: key not found"), MessageTrouble::kNoKey},
       {UnknownError("GasEstimateMessageGas error: estimating gas used: timeout"),
        MessageTrouble::kEstimator},
       {absl::AbortedError("estimating gas, nothing was pushed: no answer"),
        MessageTrouble::kEstimator},
-      {UnknownError("what"), MessageTrouble::kOther},
+      {UnknownError("what"), MessageTrouble::kRefused},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(ClassifySendError(c.status), c.trouble) << c.status;
   }
+  const std::pair<absl::Status, SearchTrouble> searches[] = {
+      {UnknownError("found message with equal nonce as the one we are looking for (F:b n 3, TS: c "
+                    "n3)"),
+       SearchTrouble::kNonceTaken},
+      {UnknownError("failed to search: found message with equal nonce as the one we are looking "
+                    "for that is NOT a valid replacement message (F:b n 3, TS: c n3)"),
+       SearchTrouble::kNonceTaken},
+      {absl::InvalidArgumentError("found message with equal nonce and call params but different "
+                                  "CID. wanted b, found: c, nonce: 3, from: f1"),
+       SearchTrouble::kNonceTaken},
+      {absl::NotFoundError("failed to load message: ipld: could not find bafy"),
+       SearchTrouble::kNeverHeard},
+      {absl::UnimplementedError("method 'Filecoin.StateSearchMsg' not found"),
+       SearchTrouble::kCannotSearch},
+      {absl::PermissionDeniedError("missing permission to invoke"), SearchTrouble::kCannotSearch},
+      {absl::UnavailableError("an equal nonce of trouble"), SearchTrouble::kRetry},
+      {UnknownError("what"), SearchTrouble::kRetry},
+  };
+  for (const auto& [status, trouble] : searches) {
+    EXPECT_EQ(ClassifySearchError(status), trouble) << status;
+  }
+  EXPECT_EQ(ExitCodeIn("message execution failed (exit=[ErrForbidden(18)], vm error=[x])"), 18);
+  EXPECT_EQ(ExitCodeIn("message execution failed: exit ErrIllegalArgument(16), reason: no"), 16);
+  EXPECT_EQ(ExitCodeIn("vm error (RetCode=7)"), 7);
+  EXPECT_EQ(ExitCodeIn("exit 16: already proven"), 16);
+  EXPECT_EQ(ExitCodeIn("exit status unknown"), std::nullopt);
+  EXPECT_EQ(ExitCodeIn(""), std::nullopt);
   EXPECT_EQ(ClassifyReceipt(7, ""), MessageTrouble::kOutOfGas);
   EXPECT_EQ(ClassifyReceipt(18, ""), MessageTrouble::kForbidden);
-  EXPECT_EQ(ClassifyReceipt(16, ""), MessageTrouble::kOther);
+  EXPECT_EQ(ClassifyReceipt(16, ""), MessageTrouble::kRefused);
   EXPECT_EQ(ClassifyReceipt(16, "Invalid PoSt was submitted"), MessageTrouble::kInvalidPost);
 }
 

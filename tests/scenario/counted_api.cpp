@@ -93,28 +93,63 @@ class CountedApi::Counter final : public chain::Api {
   DAMOCLES_FORWARD2(Bytes32, StateGetRandomnessDigestFromBeacon, Epoch, Key)
   DAMOCLES_FORWARD2(Bytes32, StateGetRandomnessDigestFromTickets, Epoch, Key)
   DAMOCLES_FORWARD1(filecoin::BeaconEntry, StateGetBeaconEntry, Epoch)
-  DAMOCLES_FORWARD2(chain::Actor, StateGetActor, Address, Key)
+  Result<chain::Actor> StateGetActor(Address a, Key b) override {
+    return Go<chain::Actor>(
+        "StateGetActor", [this, a, b] { return inner_.StateGetActor(a, b); }, a);
+  }
   DAMOCLES_FORWARD2(Address, StateLookupId, Address, Key)
-  DAMOCLES_FORWARD2(Address, StateAccountKey, Address, Key)
-  DAMOCLES_FORWARD1(Amount, WalletBalance, Address)
-  DAMOCLES_FORWARD1(bool, WalletHas, Address)
-  DAMOCLES_FORWARD2(filecoin::Signature, WalletSign, Address, Bytes)
+  Result<Address> StateAccountKey(Address a, Key b) override {
+    return Go<Address>(
+        "StateAccountKey", [this, a, b] { return inner_.StateAccountKey(a, b); }, a);
+  }
+  Result<Amount> WalletBalance(Address a) override {
+    return Go<Amount>(
+        "WalletBalance", [this, a] { return inner_.WalletBalance(a); }, a);
+  }
+  Result<bool> WalletHas(Address a) override {
+    return Go<bool>(
+        "WalletHas", [this, a] { return inner_.WalletHas(a); }, a,
+        [this, a](absl::StatusOr<bool>& has) {
+          if (plan_.alter_has) plan_.alter_has(a, has);
+        });
+  }
+  Result<filecoin::Signature> WalletSign(Address a, Bytes b) override {
+    return Go<filecoin::Signature>(
+        "WalletSign", [this, a, b] { return inner_.WalletSign(a, b); }, a);
+  }
   DAMOCLES_FORWARD3(Message, GasEstimateMessageGas, Message, MaybeSpec, Key)
   DAMOCLES_FORWARD3(Amount, GasEstimateFeeCap, Message, std::int64_t, Key)
   DAMOCLES_FORWARD4(Amount, GasEstimateGasPremium, std::uint64_t, Address, std::int64_t, Key)
   DAMOCLES_FORWARD2(std::int64_t, GasEstimateGasLimit, Message, Key)
   Result<filecoin::SignedMessage> MpoolPushMessage(Message message, MaybeSpec spec) override {
-    return Go<filecoin::SignedMessage>("MpoolPushMessage", [this, message, spec] {
-      if (plan_.on_push_) plan_.on_push_(message, spec.value_or(chain::MessageSendSpec{}));
-      if (plan_.late_) return PushLate(message, spec);
-      return inner_.MpoolPushMessage(message, spec);
-    });
+    return Go<filecoin::SignedMessage>(
+        "MpoolPushMessage",
+        [this, message, spec] {
+          if (plan_.on_push_) plan_.on_push_(message, spec.value_or(chain::MessageSendSpec{}));
+          if (plan_.late_) return PushLate(message, spec);
+          return inner_.MpoolPushMessage(message, spec);
+        },
+        message.from, plan_.alter_pushed);
   }
   DAMOCLES_FORWARD1(filecoin::Cid, MpoolPush, filecoin::SignedMessage)
-  DAMOCLES_FORWARD1(std::uint64_t, MpoolGetNonce, Address)
-  DAMOCLES_FORWARD1(std::vector<filecoin::SignedMessage>, MpoolPending, Key)
-  DAMOCLES_FORWARD4(std::optional<chain::MsgLookup>, StateSearchMsg, Key, filecoin::Cid,
-                    std::int64_t, bool)
+  Result<std::uint64_t> MpoolGetNonce(Address a) override {
+    return Go<std::uint64_t>(
+        "MpoolGetNonce", [this, a] { return inner_.MpoolGetNonce(a); }, a);
+  }
+  Result<std::vector<filecoin::SignedMessage>> MpoolPending(Key a) override {
+    return Go<std::vector<filecoin::SignedMessage>>(
+        "MpoolPending", [this, a] { return inner_.MpoolPending(a); }, std::nullopt,
+        [this](absl::StatusOr<std::vector<filecoin::SignedMessage>>& pending) {
+          if (pending.ok() && plan_.alter_pending) plan_.alter_pending(*pending);
+        });
+  }
+  Result<std::optional<chain::MsgLookup>> StateSearchMsg(Key a, filecoin::Cid b, std::int64_t c,
+                                                         bool d) override {
+    if (plan_.on_search) plan_.on_search(c);
+    return Go<std::optional<chain::MsgLookup>>(
+        "StateSearchMsg", [this, a, b, c, d] { return inner_.StateSearchMsg(a, b, c, d); },
+        std::nullopt, plan_.alter_search);
+  }
   DAMOCLES_FORWARD4(chain::MsgLookup, StateWaitMsg, filecoin::Cid, std::uint64_t, std::int64_t,
                     bool)
   DAMOCLES_FORWARD2(chain::InvocResult, StateCall, Message, Key)
@@ -128,7 +163,9 @@ class CountedApi::Counter final : public chain::Api {
 
  private:
   template <typename T>
-  Result<T> Go(std::string name, std::function<Result<T>()> call) {
+  Result<T> Go(std::string name, std::function<Result<T>()> call,
+               std::optional<Address> about = std::nullopt,
+               std::function<void(absl::StatusOr<T>&)> alter = nullptr) {
     if (plan_.dead_ || plan_.hanging_) co_await kj::Promise<void>(kj::NEVER_DONE);
     plan_.last_method_ = name;
     ++plan_.calls_;
@@ -138,7 +175,13 @@ class CountedApi::Counter final : public chain::Api {
                               : (name == plan_.method_ && of_method == plan_.at_))
       fault = plan_.fault_;
     if (fault == CallFault::kNone && plan_.choose_) fault = plan_.choose_();
-    if (name == plan_.broken_) fault = CallFault::kRefuse;
+    if (const auto found = plan_.broken_.find(name); found != plan_.broken_.end()) {
+      co_return found->second;
+    }
+    if (about) {
+      const auto found = plan_.broken_for_.find({name, *about});
+      if (found != plan_.broken_for_.end()) co_return found->second;
+    }
     if (fault == CallFault::kRefuse) co_return absl::UnavailableError("planned: refused");
     if (fault == CallFault::kThrow) throw std::bad_alloc();
     if (fault == CallFault::kHang) co_await kj::Promise<void>(kj::NEVER_DONE);
@@ -148,6 +191,7 @@ class CountedApi::Counter final : public chain::Api {
     Result<T> under_way = call();
     plan_.late_ = false;
     absl::StatusOr<T> answer = co_await kj::mv(under_way);
+    if (alter) alter(answer);
     if (fault == CallFault::kLate) co_await kj::Promise<void>(kj::NEVER_DONE);
     if (fault == CallFault::kLoseAnswer) co_return absl::UnavailableError("planned: answer lost");
     if (fault == CallFault::kDie) {

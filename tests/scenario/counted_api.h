@@ -12,6 +12,10 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "damocles/chain/api.h"
 
@@ -47,7 +51,23 @@ class CountedApi {
   // What kLate waits for, and where such pushes go on when nobody waits for them any more.
   void SetLateness(std::function<kj::Promise<void>()> wait) { wait_ = std::move(wait); }
   // All calls of the method are refused.
-  void Break(std::string method) { broken_ = std::move(method); }
+  void Break(std::string method, absl::Status status = absl::UnavailableError("planned: refused")) {
+    broken_[std::move(method)] = std::move(status);
+  }
+  // Those about one address are refused: of WalletHas, WalletBalance,
+  // WalletSign, MpoolGetNonce, StateAccountKey and StateGetActor the address, of
+  // MpoolPushMessage the sender.
+  void BreakFor(std::string method, filecoin::Address address, absl::Status status) {
+    broken_for_[{std::move(method), std::move(address)}] = std::move(status);
+  }
+  void Mend(const std::string& method) { broken_.erase(method); }
+  // What the node answers instead.
+  std::function<void(std::vector<filecoin::SignedMessage>&)> alter_pending;
+  std::function<void(absl::StatusOr<std::optional<chain::MsgLookup>>&)> alter_search;
+  std::function<void(absl::StatusOr<filecoin::SignedMessage>&)> alter_pushed;
+  std::function<void(const filecoin::Address&, absl::StatusOr<bool>&)> alter_has;
+  // How many epochs back each StateSearchMsg looks.
+  std::function<void(std::int64_t limit)> on_search;
   // Every call is taken and never answered, as by a node that is stopped.
   void SetHanging(bool hanging) { hanging_ = hanging; }
   // What the node thinks is the head is so many epochs old, or does not move at all any more.  The
@@ -76,7 +96,8 @@ class CountedApi {
   std::uint64_t at_ = 0;
   CallFault fault_ = CallFault::kNone;
   std::string method_;
-  std::string broken_;
+  std::map<std::string, absl::Status> broken_;
+  std::map<std::pair<std::string, filecoin::Address>, absl::Status> broken_for_;
   bool dead_ = false;
   bool hanging_ = false;
   filecoin::EpochDelta lag_{0};

@@ -235,6 +235,7 @@ std::vector<poster::MinerPolicy> World::Policies() const {
     miner.miner = genesis.id;
     miner.enabled = !disabled_.contains(genesis.id);
     miner.poster = options_.poster;
+    miner.senders = options_.senders;
     miner.post_fees = options_.fees;
     miner.recovery_fees = options_.fees;
     miner.poster.confirmation_depth =

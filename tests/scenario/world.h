@@ -49,6 +49,7 @@ struct WorldOptions {
   absl::Duration restart_after = absl::Seconds(2);  // a killed manager comes back
   poster::PosterPolicy poster;
   poster::FeePolicy fees;
+  std::vector<filecoin::Address> senders;  // configured ones; empty: any of the miner
   // Chances in 1000, at each new block.
   std::uint64_t null_rounds = 0;
   std::uint64_t reorgs = 0;

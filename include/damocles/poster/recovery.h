@@ -114,9 +114,16 @@ struct Declare {
   Bytes params;
   chain::Uuid uuid{};
 };
-using Action = std::variant<ReadFaults, CheckFaulty, Look, Declare, action::LogLine>;
+// Raises the fees of the message that waits, or makes its lane free.
+struct Repair {
+  std::size_t message = 0;
+  std::uint32_t attempt = 0;
+  LaneRepair lane;
+};
+using Action =
+    std::variant<ReadFaults, CheckFaulty, Look, Declare, Repair, action::SetAside, action::LogLine>;
 
-enum class Step : std::uint8_t { kRead, kCheck, kLook, kDeclare };
+enum class Step : std::uint8_t { kRead, kCheck, kLook, kDeclare, kRepair };
 struct Key {
   Step step{};
   std::size_t message = kNoBatch;
@@ -142,18 +149,31 @@ struct Looked {
   MessageWhereabouts whereabouts = MessageWhereabouts::kNotFound;
   std::optional<filecoin::Cid> cid;
   Receipt receipt;
+  std::string dead;      // kDead: why
+  Bytes signed_message;  // kPending
+  std::vector<SenderWarning> warnings;
+  std::optional<LaneRepair> repair;
+  filecoin::TokenAmount base_fee;
 };
 struct Declared {
   std::size_t message = 0;
   std::uint32_t attempt = 0;
   filecoin::Cid cid;
 };
+struct Repaired {
+  std::size_t message = 0;
+  std::uint32_t attempt = 0;
+  LaneRepair lane;
+  bool pushed = false;
+  std::string fee_cap;
+  std::string limited;
+};
 struct Failed {
   Key key;
   std::uint32_t attempt = 0;
   absl::Status status;
 };
-using Event = std::variant<Tick, FaultsRead, FaultyChecked, Looked, Declared, Failed>;
+using Event = std::variant<Tick, FaultsRead, FaultyChecked, Looked, Declared, Repaired, Failed>;
 
 struct Machine {
   RecoveryRecord record;
@@ -161,6 +181,7 @@ struct Machine {
   // Read but not yet checked; not kept over a restart.
   filecoin::PoStProofType proof_type{};
   std::vector<FaultyPartition> faulty;
+  std::map<std::size_t, filecoin::ChainEpoch> pending_since;  // by message
 };
 
 struct StepResult {

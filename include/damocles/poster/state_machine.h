@@ -36,6 +36,7 @@
 #include "damocles/job/spec.h"
 #include "damocles/poster/deadline_record.h"
 #include "damocles/poster/policy.h"
+#include "damocles/poster/senders.h"
 
 namespace damocles::poster {
 
@@ -65,6 +66,7 @@ enum class ActionKind : std::uint8_t {
   kExplain,
   kJudgeFaults,
   kReplace,
+  kUnblock,
 };
 std::string_view Name(ActionKind kind);
 
@@ -140,6 +142,10 @@ struct Survey {
   bool want_pending = false;  // look through the mempool, for the CID or for an equal message
   std::optional<filecoin::Cid> cid;  // look for its receipt
   Bytes signed_message;              // of the CID, if known: what replaced it has its nonce
+  // SubmitWindowedPoSt as the batch's message says it: a pending message is the batch's only if it
+  // says exactly this.  Before a message was made the commit randomness is still missing in them.
+  Bytes params;
+  bool params_want_randomness = false;
 };
 // MpoolPushMessage of method 5.  Answer: event::Sent, or event::Failed.
 struct Send {
@@ -160,10 +166,21 @@ struct Replace {
   BatchRef ref;
   Bytes signed_message;
 };
+// Makes the lane of one of the miner's senders free.  Answer: event::Unblocked, or event::Failed.
+struct Unblock {
+  BatchRef ref;
+  LaneRepair lane;
+};
 // Why a message failed on chain.  Answer: event::Explained.
 struct Explain {
   BatchRef ref;
   filecoin::Cid cid;
+};
+// The sender failed: somebody else sends until then, if anybody can.  No answer.
+struct SetAside {
+  filecoin::Address sender;
+  std::string why;
+  absl::Time until;
 };
 // Nobody needs the job any more: its statement is out of date.  No answer.
 struct DropJob {
@@ -178,12 +195,13 @@ struct LogLine {
 
 }  // namespace action
 
-using Action = std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
-                            action::JudgeFaults, action::EnsureJob, action::GetJob,
-                            action::ResetJob, action::Survey, action::Send, action::Republish,
-                            action::Replace, action::Explain, action::DropJob, action::LogLine>;
+using Action =
+    std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
+                 action::JudgeFaults, action::EnsureJob, action::GetJob, action::ResetJob,
+                 action::Survey, action::Send, action::Republish, action::Replace, action::Unblock,
+                 action::Explain, action::SetAside, action::DropJob, action::LogLine>;
 
-// The key of an action; DropJob and LogLine have none.
+// The key of an action; SetAside, DropJob and LogLine have none.
 std::optional<ActionKey> KeyOf(const Action& action);
 
 // A partition as read from the chain.
@@ -223,7 +241,19 @@ enum class MessageWhereabouts {
   kNotFound,  // of what was looked through
   kPending,
   kOnChain,
+  kDead,  // another message was executed under its nonce: it never will be
 };
+
+// A pending message that posts partitions of a batch and is not the batch's: a stranger's, or one
+// of the miner's own addresses that says something else.
+struct ForeignPost {
+  filecoin::Cid cid;
+  filecoin::Address from;
+  std::uint64_t nonce = 0;
+  std::string role;  // of an address of the miner's own; else empty
+};
+// So many are named in one answer.
+inline constexpr std::size_t kForeignPostsMax = 8;
 
 namespace event {
 
@@ -268,13 +298,23 @@ struct Surveyed {
   std::optional<Bytes32> commit_randomness;
   std::set<std::uint64_t> posted;  // as the chain knew it at the head, or just before the close
   std::optional<filecoin::Address> sender;
+  std::string sender_role;
   std::string sender_trouble;  // why there is no sender
+  std::vector<SenderWarning> warnings;
+  std::optional<LaneRepair> repair;  // a lane of ours that is not free
+  filecoin::TokenAmount base_fee;    // of the head
   bool pending_was_read = false;
   MessageWhereabouts message = MessageWhereabouts::kNotFound;
   std::optional<filecoin::Cid> cid;  // of the message found
   Bytes signed_message;              // if it was found pending
   std::int64_t signed_gas_limit = 0;
-  Receipt receipt;  // if on chain
+  Receipt receipt;   // if on chain
+  std::string dead;  // kDead: the node's words
+  // Why the chain could not be searched for the message; OK: it was.
+  absl::Status search_trouble;
+  // Of a message that was not found: whether the sender's nonce on chain is beyond its own.
+  std::optional<bool> nonce_used;
+  std::vector<ForeignPost> foreign;
 };
 struct Sent {
   BatchRef ref;
@@ -289,6 +329,14 @@ struct Replaced {
   BatchRef ref;
   Bytes signed_message;  // empty: the fee is not what keeps the message waiting
   std::string fee_cap;   // for the log
+  std::string limited;   // not empty: MaxGasFeeCap stands in the way, and how
+};
+struct Unblocked {
+  BatchRef ref;
+  LaneRepair lane;
+  bool pushed = false;
+  std::string fee_cap;
+  std::string limited;
 };
 struct Explained {
   BatchRef ref;
@@ -303,10 +351,11 @@ struct Failed {
 
 }  // namespace event
 
-using Event = std::variant<event::Tick, event::Reorg, event::InputsRead, event::RandomnessRead,
-                           event::SectorsChecked, event::FaultsJudged, event::JobChanged,
-                           event::JobMissing, event::JobReset, event::Surveyed, event::Sent,
-                           event::Republished, event::Replaced, event::Explained, event::Failed>;
+using Event =
+    std::variant<event::Tick, event::Reorg, event::InputsRead, event::RandomnessRead,
+                 event::SectorsChecked, event::FaultsJudged, event::JobChanged, event::JobMissing,
+                 event::JobReset, event::Surveyed, event::Sent, event::Republished, event::Replaced,
+                 event::Unblocked, event::Explained, event::Failed>;
 
 // ---------------------------------------------------------------- the machine
 
@@ -342,10 +391,15 @@ struct Volatile {
   std::uint32_t check_rounds = 0;  // looks at sectors of unchecked partitions
   // By batch.
   std::map<std::size_t, std::uint32_t> heads_without_message;
-  std::map<std::size_t, std::string> exhausted_jobs;  // why the job failed for good
+  std::map<std::size_t, std::uint32_t> failed_searches;  // for its receipt, in a row
+  std::set<filecoin::Cid> foreign_said;                  // messages that were reported
+  std::map<std::size_t, std::string> exhausted_jobs;     // why the job failed for good
   std::map<std::size_t, std::uint32_t> job_resets;
   std::map<std::size_t, absl::Time> job_began;
   std::map<std::size_t, Unanswered> unanswered;
+  std::map<std::size_t, std::string> sender_roles;        // of the chosen sender
+  std::map<std::size_t, std::uint32_t> unanswered_times;  // pushes of one message
+  std::map<std::size_t, std::string> limits_said;         // MaxGasFeeCap, once a message
   std::map<std::size_t, FaultClaim> fault_claims;
   std::map<std::size_t, FaultDoubt> fault_doubts;
   std::set<std::size_t> doubted_jobs;  // whose reset is wanted only because of a doubt

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Looking for messages: on the chain, in the pool; and whose they are.
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/node.h"
+
+#include "damocles/filecoin/bitfield.h"
+#include "damocles/filecoin/miner_params.h"
+#include "damocles/filecoin/randomness.h"
+#include "damocles/poster/message_errors.h"
+
+namespace damocles::poster::internal {
+namespace {
+
+using filecoin::Address;
+using filecoin::BitField;
+using filecoin::ChainEpoch;
+using filecoin::DomainTag;
+using filecoin::EpochDelta;
+using filecoin::TipSetKey;
+
+constexpr std::uint64_t kSectorsMax = 1'000'000;  // of one deadline; far above what fits
+// How far behind its sending a message is looked for on chain.
+constexpr EpochDelta kSearchMargin{20};
+// A declaration is looked for so many epochs back: far more than the deadlines that it is early by.
+constexpr std::int64_t kRecoverySearch = 500;
+
+// Asked about in one look, and remembered: a stranger can name as many as he likes.
+constexpr std::size_t kRecipientsAsked = 16;
+constexpr std::size_t kRecipientsKept = 1024;
+
+// Whether it would post a partition of the batch, whoever sent it.
+bool IsAboutBatch(const filecoin::Message& message, const action::Survey& wanted) {
+  const auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(message.params);
+  if (!params.ok() || params->deadline != wanted.deadline_index ||
+      params->chain_commit_epoch != wanted.challenge) {
+    return false;
+  }
+  for (const filecoin::PostPartition& partition : params->partitions) {
+    if (std::binary_search(wanted.partitions.begin(), wanted.partitions.end(), partition.index)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The batch's call; empty parameters if it has none yet.
+OwnCall CallOf(const action::Survey& question, const std::optional<Bytes32>& commit_randomness) {
+  OwnCall call{filecoin::kMethodSubmitWindowedPoSt, question.params};
+  if (!question.params_want_randomness || question.params.empty()) return call;
+  call.params.clear();
+  if (!commit_randomness) return call;
+  auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(question.params);
+  if (!params.ok()) return call;
+  params->chain_commit_rand.assign(commit_randomness->begin(), commit_randomness->end());
+  call.params = filecoin::cbor::Encode(*params);
+  return call;
+}
+
+// A node that never shows its mempool must not keep us from posting: the uuid guards as well.
+bool HidesItsPool(const absl::Status& status) {
+  return absl::IsUnimplemented(status) || absl::IsPermissionDenied(status) ||
+         absl::IsUnauthenticated(status);
+}
+
+bool IsThat(const filecoin::SignedMessage& message, const filecoin::Cid& cid) {
+  return CidOf(message) == cid || CidOf(message.message) == cid;
+}
+
+Receipt ReceiptOf(const chain::MsgLookup& lookup) {
+  return {lookup.receipt.exit_code, lookup.height, lookup.receipt.gas_used};
+}
+
+// The batch's message among the pending ones: the very one, or what replaced it, or one that says
+// exactly the same.  Others about the same partitions are named.
+void FindPending(const std::vector<filecoin::SignedMessage>& pending,
+                 const MinerAddresses& addresses, const OwnCall& call,
+                 const action::Survey& question, event::Surveyed& out) {
+  const filecoin::SignedMessage* found = nullptr;
+  for (const filecoin::SignedMessage& signed_message : pending) {
+    const filecoin::Message& message = signed_message.message;
+    if (question.cid && IsThat(signed_message, *question.cid)) {
+      found = &signed_message;
+      continue;
+    }
+    if (message.method != call.method || !addresses.IsRecipientOf(message)) continue;
+    if (IsOurs(message, addresses, call)) {
+      if (found == nullptr) found = &signed_message;
+    } else if (out.foreign.size() < kForeignPostsMax && IsAboutBatch(message, question)) {
+      const std::optional<SenderRole> role = addresses.RoleOf(message.from);
+      out.foreign.push_back({CidOf(signed_message), message.from, message.nonce,
+                             role ? std::string(Name(*role)) : std::string()});
+    }
+  }
+  if (found == nullptr) return;
+  out.message = MessageWhereabouts::kPending;
+  out.cid = CidOf(*found);
+  out.signed_message = filecoin::cbor::Encode(*found);
+  out.signed_gas_limit = found->message.gas_limit;
+}
+
+}  // namespace
+
+Node::Result<Address> Node::KeyOf(Address id, TipSetKey key) {
+  if (const auto found = keys_.find(id); found != keys_.end()) co_return found->second;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(Address account, co_await api_.StateAccountKey(id, std::move(key)));
+  if (id.IsId() && !account.IsUndefined()) keys_[id] = account;
+  co_return account;
+}
+
+Node::Result<MinerAddresses> Node::AddressesOf(filecoin::ActorId miner, TipSetKey key) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::MinerInfo info,
+                               co_await api_.StateMinerInfo(Address::FromId(miner), key));
+  MinerAddresses out;
+  out.miner = miner;
+  for (const Address& control : info.control_addresses) out.owned[control] = SenderRole::kControl;
+  out.owned[info.owner] = SenderRole::kOwner;
+  out.owned[info.worker] = SenderRole::kWorker;
+  const std::map<Address, SenderRole> named = out.owned;
+  for (const auto& [address, role] : named) {
+    // One that cannot be resolved is known by its ID alone.
+    const absl::StatusOr<Address> account = co_await KeyOf(address, key);
+    if (account.ok()) out.owned[*account] = role;
+  }
+  for (const auto& [address, id] : recipients_) {
+    if (!id.IsUndefined() && id.Id() == miner) out.robust.insert(address);
+  }
+  co_return out;
+}
+
+async::Task<void> Node::LearnRecipients(MinerAddresses& addresses, filecoin::MethodNumber method,
+                                        const std::vector<filecoin::SignedMessage>& pending,
+                                        TipSetKey key) {
+  std::vector<Address> unknown;
+  for (const bool ours : {true, false}) {  // ours first: strangers must not use up the questions
+    for (const filecoin::SignedMessage& signed_message : pending) {
+      const filecoin::Message& message = signed_message.message;
+      if (message.method != method || message.to.IsUndefined() || message.to.IsId() ||
+          addresses.RoleOf(message.from).has_value() != ours || recipients_.contains(message.to) ||
+          std::find(unknown.begin(), unknown.end(), message.to) != unknown.end()) {
+        continue;
+      }
+      if (unknown.size() < kRecipientsAsked) unknown.push_back(message.to);
+    }
+  }
+  for (const Address& address : unknown) {
+    const absl::StatusOr<Address> id = co_await api_.StateLookupId(address, key);
+    if (!id.ok() && !absl::IsNotFound(id.status())) continue;  // asked again at the next look
+    if (recipients_.size() >= kRecipientsKept) recipients_.clear();
+    recipients_[address] = id.ok() ? *id : Address();
+    if (id.ok() && id->Id() == addresses.miner) addresses.robust.insert(address);
+  }
+}
+
+async::Task<Searched> Node::Search(filecoin::Cid cid, OwnCall call, Bytes signed_message,
+                                   MinerAddresses addresses, std::int64_t limit, TipSetKey key) {
+  Searched out;
+  const absl::StatusOr<std::optional<chain::MsgLookup>> lookup =
+      co_await api_.StateSearchMsg(key, cid, limit, true);
+  if (!lookup.ok()) {
+    switch (ClassifySearchError(lookup.status())) {
+      case SearchTrouble::kNonceTaken:
+        out.where = MessageWhereabouts::kDead;
+        out.dead = std::string(lookup.status().message());
+        break;
+      case SearchTrouble::kNeverHeard:
+        break;
+      case SearchTrouble::kRetry:
+      case SearchTrouble::kCannotSearch:
+        out.trouble = lookup.status();
+        break;
+    }
+    co_return out;
+  }
+  if (!lookup->has_value()) co_return out;
+  const chain::MsgLookup& found = **lookup;
+  if (found.message != cid) {
+    // The node says that this one replaced it.  It counts only if it says the same.
+    const auto ours = filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message);
+    if (!ours.ok() || !IsThat(*ours, found.message)) {
+      const absl::StatusOr<filecoin::Message> other = co_await api_.ChainGetMessage(found.message);
+      if (!other.ok()) {
+        out.trouble = Annotate(other.status(), "reading the message that replaced ours");
+        co_return out;
+      }
+      const bool same =
+          ours.ok() ? IsReplacement(*other, ours->message) : IsOurs(*other, addresses, call);
+      if (!same) {
+        out.where = MessageWhereabouts::kDead;
+        out.dead = absl::StrFormat("%s from %s with nonce %d was executed in its place",
+                                   found.message.ToString(), other->from.ToString(), other->nonce);
+        co_return out;
+      }
+    }
+  }
+  out.where = MessageWhereabouts::kOnChain;
+  out.cid = found.message;
+  out.receipt = ReceiptOf(found);
+  co_return out;
+}
+
+async::Task<std::optional<bool>> Node::NonceUsed(Bytes signed_message, TipSetKey key) {
+  const auto ours = filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message);
+  if (!ours.ok()) co_return std::nullopt;
+  const absl::StatusOr<chain::Actor> actor =
+      co_await api_.StateGetActor(ours->message.from, std::move(key));
+  if (!actor.ok()) co_return std::nullopt;
+  co_return actor->nonce > ours->message.nonce;
+}
+
+// The batch's message: on chain, in the pool, or neither.
+async::Task<absl::Status> Node::LookForMessage(MinerAddresses addresses, action::Survey question,
+                                               filecoin::TipSet head,
+                                               std::vector<filecoin::SignedMessage>& pool,
+                                               event::Surveyed& out) {
+  const OwnCall call = CallOf(question, out.commit_randomness);
+  if (question.cid) {
+    // An unlimited search that finds nothing would walk the whole chain.
+    const EpochDelta limit = head.Height() - question.challenge + kSearchMargin;
+    Searched found = co_await Search(*question.cid, call, question.signed_message, addresses,
+                                     limit.Count(), head.Key());
+    out.message = found.where;
+    out.cid = std::move(found.cid);
+    out.receipt = found.receipt;
+    out.dead = std::move(found.dead);
+    out.search_trouble = std::move(found.trouble);
+  }
+  if (question.want_pending && out.message == MessageWhereabouts::kNotFound) {
+    absl::StatusOr<std::vector<filecoin::SignedMessage>> pending =
+        co_await api_.MpoolPending(head.Key());
+    if (!pending.ok() && !HidesItsPool(pending.status())) co_return pending.status();
+    if (pending.ok()) {
+      out.pending_was_read = true;
+      co_await LearnRecipients(addresses, call.method, *pending, head.Key());
+      FindPending(*pending, addresses, call, question, out);
+      pool = *std::move(pending);
+    }
+  }
+  if (out.message == MessageWhereabouts::kPending && question.cid) {
+    out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
+  }
+  if (question.cid && out.message == MessageWhereabouts::kNotFound) {
+    out.nonce_used = co_await NonceUsed(question.signed_message, head.Key());
+  }
+  co_return absl::OkStatus();
+}
+
+Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch open,
+                                           action::Survey question, MinerPolicy policy,
+                                           filecoin::TipSet head, absl::Time now) {
+  const Address address = Address::FromId(miner);
+  event::Surveyed out;
+  out.ref = question.ref;
+  out.head = head.Height();
+  out.base_fee = head.Blocks().front().parent_base_fee;
+  std::vector<filecoin::SignedMessage> pending;
+  if (question.want_randomness) {
+    DAMOCLES_CO_ASSIGN_OR_RETURN(
+        out.randomness, co_await ChallengeRandomness(miner, question.challenge, head.Key()));
+    DAMOCLES_CO_ASSIGN_OR_RETURN(out.commit_randomness,
+                                 co_await api_.StateGetRandomnessFromTickets(
+                                     static_cast<std::int64_t>(DomainTag::kPoStChainCommit),
+                                     question.challenge, Bytes(), head.Key()));
+  }
+  if (head.Height() >= open) {
+    // The window's end wipes the list: after it, the last tipset of the window is asked.
+    TipSetKey at = head.Key();
+    if (head.Height() >= question.close) {
+      DAMOCLES_CO_ASSIGN_OR_RETURN(
+          const filecoin::TipSet last,
+          co_await api_.ChainGetTipSetByHeight(question.close - EpochDelta(1), head.Key()));
+      at = last.Key();
+    }
+    DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::DeadlineState> deadlines,
+                                 co_await api_.StateMinerDeadlines(address, at));
+    if (question.deadline_index < deadlines.size()) {
+      const BitField& posted = deadlines[question.deadline_index].post_submissions;
+      for (const std::uint64_t partition : question.partitions) {
+        if (posted.Contains(partition)) out.posted.insert(partition);
+      }
+    }
+  }
+  if (question.cid || question.want_pending) {
+    absl::StatusOr<MinerAddresses> addresses = co_await AddressesOf(miner, head.Key());
+    if (!addresses.ok() && question.want_pending) co_return addresses.status();
+    if (!addresses.ok()) addresses = MinerAddresses{miner, {}, {}};
+    DAMOCLES_CO_RETURN_IF_ERROR(
+        co_await LookForMessage(*std::move(addresses), question, head, pending, out));
+  }
+  if (question.want_sender) {
+    DAMOCLES_CO_ASSIGN_OR_RETURN(
+        SenderChoice choice,
+        co_await ChooseSender(miner, policy.senders, std::move(pending), head, now));
+    out.sender = std::move(choice.address);
+    out.sender_role = std::move(choice.role);
+    out.sender_trouble = std::move(choice.trouble);
+    out.warnings = std::move(choice.warnings);
+    if (!choice.repairs.empty()) out.repair = std::move(choice.repairs.front());
+  }
+  co_return out;
+}
+
+Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
+                                                     recovery::Look question, MinerPolicy policy,
+                                                     filecoin::TipSet head, absl::Time now) {
+  recovery::Looked out;
+  out.message = question.message;
+  out.attempt = question.attempt;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::Partition> partitions,
+                               co_await api_.StateMinerPartitions(
+                                   Address::FromId(miner), question.deadline_index, head.Key()));
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    const BitField faulty =
+        Difference(partitions[i].faulty_sectors, partitions[i].recovering_sectors);
+    if (faulty.Empty()) continue;
+    RecoveredPartition undeclared;
+    undeclared.index = i;
+    DAMOCLES_CO_ASSIGN_OR_RETURN(undeclared.sectors, faulty.ToVector(kSectorsMax));
+    out.undeclared.push_back(std::move(undeclared));
+  }
+  out.base_fee = head.Blocks().front().parent_base_fee;
+  const OwnCall call{filecoin::kMethodDeclareFaultsRecovered, question.params};
+  // Also without a message of ours: whose lane is free is seen there.
+  absl::StatusOr<std::vector<filecoin::SignedMessage>> read =
+      co_await api_.MpoolPending(head.Key());
+  if (!read.ok() && !HidesItsPool(read.status())) co_return read.status();
+  std::vector<filecoin::SignedMessage> pool;
+  if (read.ok()) pool = *std::move(read);
+  if (question.cid || !question.params.empty()) {
+    DAMOCLES_CO_ASSIGN_OR_RETURN(MinerAddresses addresses, co_await AddressesOf(miner, head.Key()));
+    if (question.cid) {
+      Searched found =
+          co_await Search(*question.cid, call, Bytes(), addresses, kRecoverySearch, head.Key());
+      out.whereabouts = found.where;
+      out.receipt = found.receipt;
+      out.dead = std::move(found.dead);
+      // Without a search the sectors that are still to be declared tell.
+      if (found.where != MessageWhereabouts::kNotFound) co_return out;
+    }
+    co_await LearnRecipients(addresses, call.method, pool, head.Key());
+    for (const filecoin::SignedMessage& message : pool) {
+      const bool the_very = question.cid && IsThat(message, *question.cid);
+      if (!the_very && !IsOurs(message.message, addresses, call)) continue;
+      out.whereabouts = MessageWhereabouts::kPending;
+      out.cid = CidOf(message);
+      out.signed_message = filecoin::cbor::Encode(message);
+      out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
+      co_return out;
+    }
+  }
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      SenderChoice choice,
+      co_await ChooseSender(miner, policy.senders, std::move(pool), head, now));
+  out.sender = std::move(choice.address);
+  out.sender_trouble = std::move(choice.trouble);
+  out.warnings = std::move(choice.warnings);
+  if (!choice.repairs.empty()) out.repair = std::move(choice.repairs.front());
+  co_return out;
+}
+
+}  // namespace damocles::poster::internal

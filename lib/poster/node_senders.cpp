@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// What the node knows about the addresses that may send, and what is done about their lanes.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/node.h"
+
+#include "damocles/filecoin/cbor.h"
+
+namespace damocles::poster::internal {
+namespace {
+
+using filecoin::Address;
+using filecoin::ChainEpoch;
+using filecoin::EpochDelta;
+using filecoin::TipSetKey;
+using filecoin::TokenAmount;
+
+// Tipsets that are read to know the base fees of before this manager's start.
+constexpr std::int64_t kSampleEvery = 15;
+// Of the empty message that fills a gap: a transfer of nothing to oneself.
+constexpr std::int64_t kFillerGas = 2'000'000;
+constexpr std::int64_t kFillerPremium = 100'000;
+// As the node itself looks ahead when it estimates a premium.
+constexpr std::uint64_t kRaiseBlocks = 2;
+
+std::vector<filecoin::SignedMessage> LaneOf(const std::vector<filecoin::SignedMessage>& pending,
+                                            const Address& id, const Address& key) {
+  std::vector<filecoin::SignedMessage> lane;
+  for (const filecoin::SignedMessage& message : pending) {
+    if (message.message.from == key || message.message.from == id) lane.push_back(message);
+  }
+  std::sort(lane.begin(), lane.end(),
+            [](const auto& a, const auto& b) { return a.message.nonce < b.message.nonce; });
+  return lane;
+}
+
+}  // namespace
+
+// Everything that can be read of one address; trouble with one is no reason not to read the next.
+async::Task<void> Node::ReadSender(SenderFacts& facts,
+                                   const std::vector<filecoin::SignedMessage>& pending,
+                                   TipSetKey key) {
+  const absl::StatusOr<Address> account = co_await KeyOf(facts.id, key);
+  if (!account.ok() && absl::IsNotFound(account.status())) {
+    facts.unusable =
+        absl::StrFormat("the chain does not know it: %s", std::string(account.status().message()));
+    co_return;
+  }
+  if (!account.ok()) {
+    facts.unusable =
+        absl::StrFormat("its key cannot be found out: %s", std::string(account.status().message()));
+    co_return;
+  }
+  facts.key = *account;
+  const absl::StatusOr<bool> has = co_await api_.WalletHas(facts.key);
+  if (!has.ok()) {
+    facts.doubtful = has.status();
+  } else if (!*has) {
+    facts.unusable = "the node's wallet has no key of it";
+    co_return;
+  }
+  const absl::StatusOr<TokenAmount> balance = co_await api_.WalletBalance(facts.key);
+  if (balance.ok()) {
+    facts.balance = *balance;
+  } else if (facts.doubtful.ok()) {
+    facts.doubtful = Annotate(balance.status(), "reading its balance");
+  }
+  facts.lane = LaneOf(pending, facts.id, facts.key);
+  if (facts.lane.empty()) co_return;
+  const absl::StatusOr<std::uint64_t> nonce = co_await api_.MpoolGetNonce(facts.key);
+  if (nonce.ok()) facts.next_nonce = *nonce;
+}
+
+Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, std::vector<Address> allowed,
+                                              std::vector<filecoin::SignedMessage> pending,
+                                              filecoin::TipSet head, absl::Time now) {
+  const TipSetKey key = head.Key();
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::MinerInfo info,
+                               co_await api_.StateMinerInfo(Address::FromId(miner), key));
+  std::vector<SenderFacts> facts;
+  const auto add = [&facts](const Address& id, SenderRole role) {
+    for (const SenderFacts& known : facts) {
+      if (known.id == id) return;
+    }
+    SenderFacts sender;
+    sender.role = role;
+    sender.id = id;
+    facts.push_back(std::move(sender));
+  };
+  for (const Address& control : info.control_addresses) add(control, SenderRole::kControl);
+  add(info.worker, SenderRole::kWorker);
+  add(info.owner, SenderRole::kOwner);
+  if (!allowed.empty()) {
+    std::vector<SenderFacts> configured;
+    for (const Address& address : allowed) {
+      absl::StatusOr<Address> id = address;
+      if (!address.IsId()) id = co_await api_.StateLookupId(address, key);
+      SenderFacts sender;
+      sender.id = id.ok() ? *id : address;
+      for (const SenderFacts& known : facts) {
+        if (known.id == sender.id) sender.role = known.role;
+      }
+      sender.configured = true;
+      if (!id.ok()) {
+        sender.unusable = absl::StrFormat("the node cannot say whose it is: %s",
+                                          std::string(id.status().message()));
+      } else if (!sender.role) {
+        sender.unusable = absl::StrFormat(
+            "it is configured as a sender and is neither owner nor worker nor control of f0%d: the "
+            "chain would refuse its messages",
+            miner);
+      }
+      configured.push_back(std::move(sender));
+    }
+    facts = std::move(configured);
+  }
+  for (SenderFacts& sender : facts) {
+    if (sender.unusable.empty()) co_await ReadSender(sender, pending, key);
+  }
+  SenderChoice choice =
+      room_.Choose(facts, head.Blocks().front().parent_base_fee, head.Height(), now);
+  if (!choice.address) {
+    choice.trouble = absl::StrFormat(
+        "no %s address of f0%d can send: %s; import a key into the node's wallet, or add a control "
+        "address",
+        allowed.empty() ? "owner, worker or control" : "configured", miner, choice.trouble);
+  }
+  co_return choice;
+}
+
+// In front of a message of ours that waits.
+async::Task<std::optional<LaneRepair>> Node::BlockBefore(
+    const MinerAddresses& addresses, Bytes signed_message,
+    const std::vector<filecoin::SignedMessage>& pending, const filecoin::TipSet& head) {
+  const auto ours = filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message);
+  if (!ours.ok()) co_return std::nullopt;
+  SenderFacts facts;
+  facts.key = facts.id = ours->message.from;
+  facts.lane = LaneOf(pending, facts.id, facts.key);
+  const absl::StatusOr<std::uint64_t> nonce = co_await api_.MpoolGetNonce(facts.key);
+  if (nonce.ok()) facts.next_nonce = *nonce;
+  const LaneBlock block =
+      BlockOf(facts, head.Blocks().front().parent_base_fee, ours->message.nonce);
+  if (block.kind != LaneBlock::Kind::kGap && block.kind != LaneBlock::Kind::kLowFee) {
+    co_return std::nullopt;
+  }
+  LaneRepair repair;
+  repair.sender = facts.key;
+  const std::optional<SenderRole> role = addresses.RoleOf(facts.key);
+  repair.role = role ? std::string(Name(*role)) : "";
+  repair.nonce = block.nonce;
+  if (block.message) repair.signed_message = filecoin::cbor::Encode(*block.message);
+  co_return repair;
+}
+
+// ---------------------------------------------------------------- fees
+
+async::Task<void> Node::LearnBaseFees(filecoin::TipSet head) {
+  base_fees_.Note(head.Height(), head.Blocks().front().parent_base_fee);
+  if (base_fees_.ReachesBack(head.Height())) co_return;
+  for (std::int64_t back = kSampleEvery; back <= kBaseFeeMemory.Count(); back += kSampleEvery) {
+    const ChainEpoch at = head.Height() - EpochDelta(back);
+    if (at <= ChainEpoch(0)) break;
+    const absl::StatusOr<filecoin::TipSet> tip_set =
+        co_await api_.ChainGetTipSetByHeight(at, head.Key());
+    if (!tip_set.ok() || tip_set->Empty()) co_return;  // a lower cap, raised again later
+    base_fees_.Note(at, tip_set->Blocks().front().parent_base_fee);
+  }
+}
+
+Node::Result<Raised> Node::Raise(filecoin::SignedMessage message, FeePolicy fees,
+                                 filecoin::TipSet head) {
+  filecoin::Message& inner = message.message;
+  Raised out;
+  if (message.signature.type == filecoin::SignatureType::kDelegated) {
+    co_return absl::UnimplementedError(
+        "the message waits, and of a delegated (f4) sender only the node's own tools can replace "
+        "it");
+  }
+  co_await LearnBaseFees(head);
+  Market market;
+  market.base_fee = head.Blocks().front().parent_base_fee;
+  market.highest = base_fees_.Highest(head.Height());
+  const absl::StatusOr<TokenAmount> premium =
+      co_await api_.GasEstimateGasPremium(kRaiseBlocks, inner.from, inner.gas_limit, TipSetKey());
+  if (premium.ok()) market.premium = *premium;
+  // Where the balance is not known, the node judges.
+  const absl::StatusOr<TokenAmount> balance = co_await api_.WalletBalance(inner.from);
+  if (balance.ok()) market.balance = *balance;
+  const FeeRaise raise = RaiseOf(inner, market, fees);
+  if (raise.wanted && (raise.limited || !raise.raise)) {
+    out.limited =
+        absl::StrFormat("base fee %s, fee cap %s, and PoSt.MaxGasFeeCap is %s: raise that",
+                        filecoin::FormatFil(market.base_fee),
+                        filecoin::FormatFil(raise.raise ? raise.fee_cap : inner.gas_fee_cap),
+                        filecoin::FormatFil(fees.max_gas_fee_cap));
+  }
+  if (!raise.raise) co_return out;
+  inner.gas_fee_cap = raise.fee_cap;
+  inner.gas_premium = raise.premium;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(out.signed_message, co_await SignAndPush(std::move(message)));
+  out.fee_cap = filecoin::FormatFil(raise.fee_cap);
+  co_return out;
+}
+
+Node::Result<Raised> Node::Repair(LaneRepair repair, FeePolicy fees, filecoin::TipSet head) {
+  if (!room_.MayRepair(repair.sender, repair.nonce, head.Height())) co_return Raised{};
+  if (!repair.signed_message.empty()) {
+    DAMOCLES_CO_ASSIGN_OR_RETURN(
+        filecoin::SignedMessage message,
+        filecoin::cbor::Decode<filecoin::SignedMessage>(repair.signed_message));
+    co_return co_await Raise(std::move(message), fees, head);
+  }
+  filecoin::SignedMessage filler;
+  filler.message.from = repair.sender;
+  filler.message.to = repair.sender;
+  filler.message.nonce = repair.nonce;
+  filler.message.gas_limit = kFillerGas;
+  filler.message.gas_premium = kFillerPremium;
+  const TokenAmount& base_fee = head.Blocks().front().parent_base_fee;
+  filler.message.gas_fee_cap =
+      std::min(base_fee * 2 + kFillerPremium, std::max(fees.max_gas_fee_cap, fees.gas_fee_cap));
+  if (fees.max_gas_fee_cap.IsZero() && fees.gas_fee_cap.IsZero()) {
+    filler.message.gas_fee_cap = base_fee * 2 + kFillerPremium;
+  }
+  filler.message.gas_premium = std::min(filler.message.gas_premium, filler.message.gas_fee_cap);
+  Raised out;
+  out.fee_cap = filecoin::FormatFil(filler.message.gas_fee_cap);
+  DAMOCLES_CO_ASSIGN_OR_RETURN(out.signed_message, co_await SignAndPush(std::move(filler)));
+  co_return out;
+}
+
+}  // namespace damocles::poster::internal

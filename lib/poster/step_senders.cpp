@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Senders that fail, lanes that are not free, and messages that wait for their fee.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "lib/poster/fees.h"
+#include "lib/poster/step.h"
+
+#include "damocles/filecoin/cbor.h"
+#include "damocles/filecoin/message.h"
+
+namespace damocles::poster::internal {
+
+std::string Stepper::SenderOf(std::size_t i) const {
+  const BatchMessage& message = record_.batches[i].message;
+  if (!message.from) return "no sender";
+  const auto role = state_.sender_roles.find(i);
+  return absl::StrFormat(
+      "sender %s%s", message.from->ToString(),
+      role == state_.sender_roles.end() || role->second.empty() ? "" : " (" + role->second + ")");
+}
+
+void Stepper::SetSenderAside(std::size_t i, MessageTrouble trouble, const std::string& why) {
+  const BatchMessage& message = record_.batches[i].message;
+  // What the node refuses for a reason that nobody knows may be the sender's: another one tells.
+  const bool unknown = trouble == MessageTrouble::kRefused && !message.receipt;
+  if (!message.from || (!IsOfSender(trouble) && !unknown)) return;
+  actions_.emplace_back(action::SetAside{*message.from, why, now_.TimeOf(Deadline().close)});
+}
+
+void Stepper::WarnOfSenders(const std::vector<SenderWarning>& warnings) {
+  for (const SenderWarning& warning : warnings) {
+    Log(Severity::kWarning, "sender_trouble",
+        {{"sender", warning.sender},
+         {"role", warning.role},
+         {"nonce", warning.nonce ? std::to_string(*warning.nonce) : ""},
+         {"message", warning.message},
+         {"reason", warning.what}});
+  }
+}
+
+// Once a head: the fact is there again with the next look, if it did not help.
+void Stepper::PlanRepair(std::size_t i, const event::Surveyed& survey) {
+  if (!survey.repair || !CanStillSend()) return;
+  AskOnceAHead(action::Unblock{RefOf(i), *survey.repair});
+}
+
+void Stepper::Handle(const event::Unblocked& unblocked) {
+  const std::size_t i = unblocked.ref.batch;
+  Landed(ActionKind::kUnblock, i);
+  if (i >= record_.batches.size()) return;
+  if (unblocked.pushed) {
+    Log(Severity::kWarning, "lane_repaired",
+        {{"sender", unblocked.lane.sender.ToString()},
+         {"role", unblocked.lane.role},
+         {"nonce", std::to_string(unblocked.lane.nonce)},
+         {"how", unblocked.lane.signed_message.empty() ? "filled with an empty message"
+                                                       : "its message replaced"},
+         {"fee_cap", unblocked.fee_cap}});
+  }
+  if (!unblocked.limited.empty()) SayLimit(i, unblocked.limited);
+}
+
+// Once a message: it is the same sentence with other numbers every head.
+void Stepper::SayLimit(std::size_t i, const std::string& limited) {
+  std::string& said = state_.limits_said[i];
+  if (!said.empty()) return;
+  said = limited;
+  LogBatch(Severity::kWarning, "fee_limit_reached", i, limited);
+}
+
+// It waits in the pool.  With every head: does a block made now take it?
+void Stepper::StillPending(std::size_t i, const event::Surveyed& survey) {
+  BatchMessage& message = record_.batches[i].message;
+  if (survey.cid && survey.cid != message.cid && !survey.signed_message.empty()) {
+    LogBatch(Severity::kInfo, "message_replaced", i, survey.cid->ToString());
+    message.cid = survey.cid;
+    message.signed_message = survey.signed_message;
+    message.signed_gas_limit = survey.signed_gas_limit;
+    message.sent_at = now_.epoch;
+  }
+  if (message.signed_message.empty() || !CanStillSend()) return;
+  const filecoin::EpochDelta window = Deadline().close - Deadline().open;
+  filecoin::EpochDelta patience =
+      std::max(policy_.pending_check_after,
+               std::min(policy_.replace_after, filecoin::EpochDelta(window.Count() / 6)));
+  const auto waiting = filecoin::cbor::Decode<filecoin::SignedMessage>(message.signed_message);
+  if (waiting.ok() && IsBelowBaseFee(waiting->message, survey.base_fee)) {
+    patience = filecoin::EpochDelta(1);
+  }
+  if (now_.epoch < message.sent_at + patience) return;
+  Ask(action::Replace{RefOf(i), message.signed_message});
+}
+
+// The old CID stays until the new one is seen in the mempool: the chain is searched for whatever
+// took the nonce, and a node knows the old one in any case.
+void Stepper::Handle(const event::Replaced& replaced) {
+  const std::size_t i = replaced.ref.batch;
+  Landed(ActionKind::kReplace, i);
+  if (!IsCurrent(replaced.ref)) return;
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) return;
+  if (!replaced.limited.empty()) {
+    batch.note = absl::StrFormat("it waits for its fee: %s", replaced.limited);
+    SayLimit(i, replaced.limited);
+  }
+  if (replaced.signed_message.empty()) return;
+  batch.message.signed_message = replaced.signed_message;
+  batch.message.sent_at = now_.epoch;
+  if (replaced.limited.empty()) {
+    batch.note = absl::StrFormat("it waited for its fee: the fee cap is %s now", replaced.fee_cap);
+  }
+  LogBatch(Severity::kWarning, "message_fee_raised", i, replaced.fee_cap);
+}
+
+}  // namespace damocles::poster::internal
