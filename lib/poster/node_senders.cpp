@@ -51,6 +51,7 @@ async::Task<void> Node::ReadSender(SenderFacts& facts,
     co_return;
   }
   if (!account.ok()) {
+    facts.doubtful = account.status();
     facts.unusable =
         absl::StrFormat("its key cannot be found out: %s", std::string(account.status().message()));
     co_return;
@@ -106,6 +107,7 @@ Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, std::vect
       }
       sender.configured = true;
       if (!id.ok()) {
+        sender.doubtful = id.status();
         sender.unusable = absl::StrFormat("the node cannot say whose it is: %s",
                                           std::string(id.status().message()));
       } else if (!sender.role) {
@@ -124,6 +126,12 @@ Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, std::vect
   SenderChoice choice =
       room_.Choose(facts, head.Blocks().front().parent_base_fee, head.Height(), now);
   if (!choice.address) {
+    // A node that does not answer says nothing about the addresses: asked again soon.
+    for (const SenderFacts& sender : facts) {
+      if (absl::IsUnavailable(sender.doubtful) || absl::IsDeadlineExceeded(sender.doubtful)) {
+        co_return Annotate(sender.doubtful, "choosing the sender");
+      }
+    }
     choice.trouble = absl::StrFormat(
         "no %s address of f0%d can send: %s; import a key into the node's wallet, or add a control "
         "address",

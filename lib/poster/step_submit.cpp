@@ -215,7 +215,9 @@ void Stepper::SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey) {
     batch.note = survey.sender ? "the node gave no commit randomness"
                                : absl::StrFormat("nobody can send: %s", survey.sender_trouble);
     LogBatch(Severity::kError, "no_sender", i, batch.note);
-    DelayFor(ActionKind::kSurvey, i, policy_.retry.After(4));
+    DelayFor(
+        ActionKind::kSurvey, i,
+        std::min(policy_.retry.After(4), std::max(policy_.retry.initial, TwentiethOfWindow())));
     return;
   }
   absl::StatusOr<Bytes> params = SubmitParamsOf(record_, batch, *survey.commit_randomness);
