@@ -94,6 +94,13 @@ Refusal CheckPartition(const DeadlineRecord& record, std::uint64_t partition,
   return {};
 }
 
+// As the actors write amounts: in FIL, with one digit behind the point at least.
+std::string InFil(const filecoin::TokenAmount& amount) {
+  std::string text = filecoin::FormatFil(amount);
+  text.erase(text.size() - std::string_view(" FIL").size());
+  return text.find('.') == std::string::npos ? text + ".0" : text;
+}
+
 }  // namespace
 
 Refusal TerminateSectors(Execution& run) {
@@ -162,8 +169,10 @@ Refusal DeclareFaultsRecovered(Execution& run) {
   if (Refusal refusal = ReadDeclarations(run, declared); refusal.Happened()) return refusal;
   MinerState& state = run.state;
   if (state.balance < state.fee_debt) {
-    return {kExitFeeDebt, absl::StrFormat("unlocked balance can not repay fee debt (%s < %s)",
-                                          state.balance.ToString(), state.fee_debt.ToString())};
+    // Twice, as the network's actor says it.
+    constexpr std::string_view kWhat = "unlocked balance can not repay fee debt";
+    return {kExitFeeDebt, absl::StrFormat("%s: %s (%s < %s)", kWhat, kWhat, InFil(state.balance),
+                                          InFil(state.fee_debt))};
   }
   run.Charge(0);
   if (!run.CallerControlsMiner()) return ForeignCaller();
