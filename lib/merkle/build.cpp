@@ -61,9 +61,9 @@ struct Draft {
   std::vector<NewFile> files;
   Fr comm_r_last{};
 
-  absl::Status Keep(const std::string& cache_folder) {
-    for (NewFile& file : files) DAMOCLES_RETURN_IF_ERROR(file.Commit());
-    return SyncFolder(cache_folder);
+  absl::Status Keep(const std::string& cache_folder, bool sync) {
+    for (NewFile& file : files) DAMOCLES_RETURN_IF_ERROR(file.Commit(sync));
+    return sync ? SyncFolder(cache_folder) : absl::OkStatus();
   }
 };
 
@@ -125,13 +125,14 @@ absl::Status CompareOneTree(ThreadPool& pool, const TreeShape& shape, const File
 absl::StatusOr<Fr> BuildTreeFiles(ThreadPool& pool, const TreeShape& shape,
                                   const SectorFiles& files, const BuildOptions& options) {
   DAMOCLES_ASSIGN_OR_RETURN(Draft draft, BuildDraft(pool, shape, files, options));
-  DAMOCLES_RETURN_IF_ERROR(draft.Keep(files.cache_folder));
+  DAMOCLES_RETURN_IF_ERROR(draft.Keep(files.cache_folder, options.sync));
   return draft.comm_r_last;
 }
 
 absl::StatusOr<Fr> BuildZeroTreeFiles(const TreeShape& shape, const std::string& cache_folder,
-                                      std::optional<unsigned> rows_to_discard) {
-  DAMOCLES_ASSIGN_OR_RETURN(const unsigned discarded, RowsToDiscard(shape, rows_to_discard));
+                                      const BuildOptions& options) {
+  DAMOCLES_ASSIGN_OR_RETURN(const unsigned discarded,
+                            RowsToDiscard(shape, options.rows_to_discard));
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(cache_folder));
   const std::vector<Fr> zero_roots = ZeroRoots(shape.base_depth);
   for (const std::string& name : TreeFileNames(shape)) {
@@ -145,9 +146,10 @@ absl::StatusOr<Fr> BuildZeroTreeFiles(const TreeShape& shape, const std::string&
         DAMOCLES_RETURN_IF_ERROR(file.WriteAt(NodeOffset(shape, discarded, row, node), block));
       }
     }
-    DAMOCLES_RETURN_IF_ERROR(file.Commit());
+    DAMOCLES_RETURN_IF_ERROR(file.Commit(options.sync));
   }
-  DAMOCLES_RETURN_IF_ERROR(SyncFolder(cache_folder));
+  if (options.sync) DAMOCLES_RETURN_IF_ERROR(SyncFolder(cache_folder));
+  if (options.progress) options.progress(shape.Nodes(), shape.Nodes());
   return ZeroSectorRoot(shape);
 }
 
@@ -181,7 +183,7 @@ absl::StatusOr<PAux> RebuildSector(ThreadPool& pool, const TreeShape& shape,
                         "(or p_aux is); nothing was changed",
                         files.sealed_path, p_aux_path));
   }
-  DAMOCLES_RETURN_IF_ERROR(draft.Keep(files.cache_folder));
+  DAMOCLES_RETURN_IF_ERROR(draft.Keep(files.cache_folder, options.sync));
   DAMOCLES_RETURN_IF_ERROR(WritePAux(files.cache_folder, p_aux));
   return p_aux;
 }

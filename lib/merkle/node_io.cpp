@@ -102,8 +102,8 @@ absl::Status NewFile::WriteAt(std::uint64_t offset, ByteSpan bytes) const {
   return absl::OkStatus();
 }
 
-absl::Status NewFile::Commit() {
-  if (fsync(file_.Descriptor()) != 0) return IoError("sync", temporary_);
+absl::Status NewFile::Commit(bool sync) {
+  if (sync && fsync(file_.Descriptor()) != 0) return IoError("sync", temporary_);
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
     return IoError("put the new file in place at", path_);
   }

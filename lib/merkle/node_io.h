@@ -26,7 +26,8 @@ absl::Status ReadNodesAt(const File& file, const std::string& path, std::uint64_
 
 Bytes EncodeNodes(std::span<const Fr> nodes);
 
-// A file that appears under its name, whole and synced, when Commit succeeds, and else not at all.
+// A file that appears under its name, whole and (unless told otherwise) synced, when Commit
+// succeeds, and else not at all.
 class NewFile {
  public:
   static absl::StatusOr<NewFile> Create(const std::string& path);
@@ -37,7 +38,7 @@ class NewFile {
   // From any thread, where ranges do not overlap.
   absl::Status WriteAt(std::uint64_t offset, ByteSpan bytes) const;
   // The caller syncs the folder, once for all its new files.
-  absl::Status Commit();
+  absl::Status Commit(bool sync = true);
 
  private:
   NewFile(std::string path, std::string temporary, File file)

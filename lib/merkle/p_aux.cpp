@@ -35,9 +35,12 @@ absl::StatusOr<PAux> ReadPAux(const std::string& cache_folder) {
   return PAux{values[0], values[1]};
 }
 
+Bytes EncodePAux(const PAux& p_aux) {
+  return EncodeNodes(std::array<Fr, 2>{p_aux.comm_c, p_aux.comm_r_last});
+}
+
 absl::Status WritePAux(const std::string& cache_folder, const PAux& p_aux) {
-  const std::array<Fr, 2> values = {p_aux.comm_c, p_aux.comm_r_last};
-  return WriteFileAtomically(PathOf(cache_folder), AsText(EncodeNodes(values)));
+  return WriteFileAtomically(PathOf(cache_folder), AsText(EncodePAux(p_aux)));
 }
 
 }  // namespace damocles::merkle

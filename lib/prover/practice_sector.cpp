@@ -28,10 +28,20 @@ namespace damocles::prover {
 namespace {
 
 constexpr std::uint64_t kNodesAtOnce = 32768;  // 1 MiB
+// Between two syncs.  Their drafts, two for each, stay open so long, which keeps other processes
+// from sweeping them up, and 1024 files is what a process may have open as a rule.
+constexpr std::size_t kSectorsAtOnce = 256;
 
 absl::Status IoError(const char* what, const std::string& path) {
   return absl::UnavailableError(
       absl::StrFormat("%s: cannot %s: %s", path, what, std::generic_category().message(errno)));
+}
+
+// Everything written to the file system that `folder` lies in.
+absl::Status SyncFileSystem(const std::string& folder) {
+  DAMOCLES_ASSIGN_OR_RETURN(const File file, OpenForReading(folder));
+  if (syncfs(file.Descriptor()) != 0) return IoError("sync the file system of", folder);
+  return absl::OkStatus();
 }
 
 // SHA-256(label numbers..) with the two top bits cleared: a canonical field element.
@@ -46,23 +56,23 @@ Bytes32 Element(const hash::Sha256& label, std::uint64_t first, const std::uint6
   return out;
 }
 
-// The sealed file under a name of its own, which goes unless Keep succeeds.
-class SealedDraft {
+// A file under a name of its own, which goes unless Keep succeeds.
+class FileDraft {
  public:
-  static absl::StatusOr<SealedDraft> Create(std::string path, std::uint64_t bytes) {
+  static absl::StatusOr<FileDraft> Create(std::string path, std::uint64_t bytes) {
     DAMOCLES_ASSIGN_OR_RETURN(DraftFile draft, CreateDraft(path));
-    SealedDraft out(std::move(path), std::move(draft.path), std::move(draft.file));
+    FileDraft out(std::move(path), std::move(draft.path), std::move(draft.file));
     if (ftruncate(out.file_.Descriptor(), static_cast<off_t>(bytes)) != 0) {
       return IoError("set the length of", out.draft_path_);
     }
     return out;
   }
-  SealedDraft(SealedDraft&& other) noexcept
+  FileDraft(FileDraft&& other) noexcept
       : path_(std::move(other.path_)),
         draft_path_(std::exchange(other.draft_path_, std::string())),
         file_(std::move(other.file_)) {}
-  SealedDraft& operator=(SealedDraft&&) = delete;
-  ~SealedDraft() {
+  FileDraft& operator=(FileDraft&&) = delete;
+  ~FileDraft() {
     if (!draft_path_.empty()) unlink(draft_path_.c_str());
   }
 
@@ -82,8 +92,8 @@ class SealedDraft {
     return absl::OkStatus();
   }
 
+  // Once it is on disk: whoever made it synced the file system.
   absl::Status Keep() {
-    if (fsync(file_.Descriptor()) != 0) return IoError("sync", draft_path_);
     if (std::rename(draft_path_.c_str(), path_.c_str()) != 0) {
       return IoError("put the new file in place at", path_);
     }
@@ -92,7 +102,7 @@ class SealedDraft {
   }
 
  private:
-  SealedDraft(std::string path, std::string draft_path, File file)
+  FileDraft(std::string path, std::string draft_path, File file)
       : path_(std::move(path)), draft_path_(std::move(draft_path)), file_(std::move(file)) {}
   std::string path_;
   std::string draft_path_;
@@ -117,7 +127,7 @@ class SharedStatus {
 };
 
 absl::Status FillByRule(ThreadPool& pool, const merkle::TreeShape& shape, const std::string& salt,
-                        std::uint64_t number, const SealedDraft& file) {
+                        std::uint64_t number, const FileDraft& file) {
   hash::Sha256 label;
   label.Update(AsBytes(salt + "/node"));
   SharedStatus status;
@@ -154,30 +164,49 @@ absl::StatusOr<PracticeSector> TakeExisting(const merkle::TreeShape& shape, cons
   return PracticeSector{sector.id, p_aux, bls12_381::ToBytesLe(p_aux.CommR())};
 }
 
-absl::StatusOr<PracticeSector> MakeOne(ThreadPool& pool, const merkle::TreeShape& shape,
-                                       const OneSector& sector, bool zeros,
-                                       const merkle::BuildOptions& options) {
-  if (sector.existing) return *sector.existing;
-  DAMOCLES_ASSIGN_OR_RETURN(SealedDraft sealed,
-                            SealedDraft::Create(sector.files.sealed_path, shape.sector_bytes));
-  PracticeSector out;
-  out.id = sector.id;
-  out.p_aux.comm_c = PracticeCommC(sector.salt, sector.id.number);
+// A sector whose sealed file and p_aux have their contents, but not yet their names.
+struct SectorDraft {
+  PracticeSector sector;
+  std::vector<FileDraft> files;  // p_aux last: a sector with it is complete
+
+  absl::Status Keep() {
+    for (FileDraft& file : files) DAMOCLES_RETURN_IF_ERROR(file.Keep());
+    return absl::OkStatus();
+  }
+};
+
+absl::StatusOr<SectorDraft> MakeOne(ThreadPool& pool, const merkle::TreeShape& shape,
+                                    const OneSector& order, bool zeros,
+                                    const merkle::BuildOptions& options) {
+  SectorDraft draft;
+  PracticeSector& out = draft.sector;
+  if (order.existing) {
+    out = *order.existing;
+    return draft;
+  }
+  DAMOCLES_ASSIGN_OR_RETURN(FileDraft sealed,
+                            FileDraft::Create(order.files.sealed_path, shape.sector_bytes));
+  out.id = order.id;
+  out.p_aux.comm_c = PracticeCommC(order.salt, order.id.number);
   if (zeros) {
     DAMOCLES_ASSIGN_OR_RETURN(out.p_aux.comm_r_last,
-                              merkle::BuildZeroTreeFiles(shape, sector.files.cache_folder));
-    if (options.progress) options.progress(shape.Nodes(), shape.Nodes());
+                              merkle::BuildZeroTreeFiles(shape, order.files.cache_folder, options));
   } else {
-    DAMOCLES_RETURN_IF_ERROR(FillByRule(pool, shape, sector.salt, sector.id.number, sealed));
+    DAMOCLES_RETURN_IF_ERROR(FillByRule(pool, shape, order.salt, order.id.number, sealed));
     DAMOCLES_ASSIGN_OR_RETURN(
         out.p_aux.comm_r_last,
-        merkle::BuildTreeFiles(pool, shape, {sealed.Path(), sector.files.cache_folder}, options));
+        merkle::BuildTreeFiles(pool, shape, {sealed.Path(), order.files.cache_folder}, options));
   }
-  DAMOCLES_RETURN_IF_ERROR(sealed.Keep());
-  // Last: a sector with p_aux is complete.
-  DAMOCLES_RETURN_IF_ERROR(merkle::WritePAux(sector.files.cache_folder, out.p_aux));
+  const Bytes p_aux_bytes = merkle::EncodePAux(out.p_aux);
+  DAMOCLES_ASSIGN_OR_RETURN(
+      FileDraft p_aux,
+      FileDraft::Create(absl::StrFormat("%s/%s", order.files.cache_folder, merkle::kPAuxName),
+                        p_aux_bytes.size()));
+  DAMOCLES_RETURN_IF_ERROR(p_aux.WriteAt(0, p_aux_bytes));
+  draft.files.push_back(std::move(sealed));
+  draft.files.push_back(std::move(p_aux));
   out.comm_r = bls12_381::ToBytesLe(out.p_aux.CommR());
-  return out;
+  return draft;
 }
 
 absl::StatusOr<std::vector<OneSector>> Prepare(Random& random, const merkle::TreeShape& shape,
@@ -241,32 +270,42 @@ absl::StatusOr<std::vector<PracticeSector>> MakePracticeSectors(ThreadPool& pool
     std::uint64_t done ABSL_GUARDED_BY(mutex) = 0;
   } progress;
   const std::uint64_t total = shape.Nodes() * sectors.size();
-  SharedStatus status;
-  std::vector<PracticeSector> out(sectors.size());
-  pool.ParallelFor(sectors.size(), [&](std::size_t i) {
-    if (!status.Get().ok()) return;
-    merkle::BuildOptions options;
-    std::uint64_t done_here = 0;
-    if (order.progress) {
-      options.progress = [&](std::uint64_t done, std::uint64_t) {
-        const MutexLock lock(progress.mutex);
-        progress.done += done - std::exchange(done_here, done);
-        order.progress(progress.done, total);
-      };
+  std::vector<PracticeSector> out;
+  // A sync takes as long as thousands of small files: one for many sectors.  Until then these have
+  // no names, so that a sector is whole or not there, whatever fails when.
+  for (std::size_t first = 0; first < sectors.size(); first += kSectorsAtOnce) {
+    const std::size_t count = std::min(kSectorsAtOnce, sectors.size() - first);
+    SharedStatus status;
+    std::vector<SectorDraft> drafts(count);
+    pool.ParallelFor(count, [&](std::size_t i) {
+      if (!status.Get().ok()) return;
+      const OneSector& sector = sectors[first + i];
+      merkle::BuildOptions options;
+      options.sync = false;
+      std::uint64_t done_here = 0;
+      if (order.progress) {
+        options.progress = [&](std::uint64_t done, std::uint64_t) {
+          const MutexLock lock(progress.mutex);
+          progress.done += done - std::exchange(done_here, done);
+          order.progress(progress.done, total);
+        };
+      }
+      absl::StatusOr<SectorDraft> made = MakeOne(pool, shape, sector, order.content.zeros, options);
+      if (made.ok()) {
+        drafts[i] = *std::move(made);
+      } else {
+        status.Note(Annotate(made.status(),
+                             absl::StrFormat("sector f0%d/%d", sector.id.miner, sector.id.number)));
+      }
+    });
+    DAMOCLES_RETURN_IF_ERROR(status.Get());
+    DAMOCLES_RETURN_IF_ERROR(SyncFileSystem(order.store_path));
+    for (SectorDraft& draft : drafts) {
+      DAMOCLES_RETURN_IF_ERROR(draft.Keep());
+      out.push_back(draft.sector);
     }
-    absl::StatusOr<PracticeSector> made =
-        MakeOne(pool, shape, sectors[i], order.content.zeros, options);
-    if (made.ok()) {
-      out[i] = *std::move(made);
-    } else {
-      status.Note(Annotate(made.status(), absl::StrFormat("sector f0%d/%d", sectors[i].id.miner,
-                                                          sectors[i].id.number)));
-    }
-  });
-  DAMOCLES_RETURN_IF_ERROR(status.Get());
-  for (const char* folder : {"sealed", "cache"}) {
-    DAMOCLES_RETURN_IF_ERROR(SyncFolder(order.store_path + "/" + folder));
   }
+  DAMOCLES_RETURN_IF_ERROR(SyncFileSystem(order.store_path));
   return out;
 }
 

@@ -24,20 +24,24 @@ struct BuildOptions {
   std::optional<unsigned> rows_to_discard;
   // Called with leaves done and leaves in all, in order, from one thread at a time.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  // False: whoever makes many sectors syncs their file system once (RebuildSector: p_aux all the
+  // same).
+  bool sync = true;
   // RebuildSector: also where the result is not what p_aux says.
   bool force = false;
 };
 
 // Hashes the sealed file and writes its tree files into the cache folder, which is made if absent.
 // Memory stays below 32 MiB or so and the rows that are kept of one base tree (11 MB at 32 GiB).
-// Each file appears in one step under its name, synced.  Returns comm_r_last.  Errors: as
-// OpenSealedFile, DATA_LOSS with the index of a node that is not canonical, or the file system's.
+// Each file appears in one step under its name, synced unless the options say otherwise.  Returns
+// comm_r_last.  Errors: as OpenSealedFile, DATA_LOSS with the index of a node that is not
+// canonical, or the file system's.
 absl::StatusOr<Fr> BuildTreeFiles(ThreadPool& pool, const TreeShape& shape,
                                   const SectorFiles& files, const BuildOptions& options = {});
 
 // The same result as for a sealed file of zeros, without reading one: 9 hashes.
 absl::StatusOr<Fr> BuildZeroTreeFiles(const TreeShape& shape, const std::string& cache_folder,
-                                      std::optional<unsigned> rows_to_discard = std::nullopt);
+                                      const BuildOptions& options = {});
 
 // comm_r_last of a sector of zeros.
 Fr ZeroSectorRoot(const TreeShape& shape);

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "damocles/base/bytes.h"
 #include "damocles/bls12_381/fr.h"
 
 namespace damocles::merkle {
@@ -24,6 +25,9 @@ struct PAux {
   Fr CommR() const;
   friend bool operator==(const PAux&, const PAux&) = default;
 };
+
+// What is in the file.
+Bytes EncodePAux(const PAux& p_aux);
 
 // NOT_FOUND if absent, DATA_LOSS if it is not 64 bytes of two canonical elements.
 absl::StatusOr<PAux> ReadPAux(const std::string& cache_folder);

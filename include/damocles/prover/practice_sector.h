@@ -57,7 +57,8 @@ struct PracticeOrder {
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };
 
-// Makes the sectors, several at once, with trees and p_aux, in the order of `numbers`.  A sector is
+// Makes the sectors, several at once, with trees and p_aux, in the order of `numbers`; all are on
+// disk when it returns (their file system is synced, not each file).  A sector is
 // complete or its p_aux is absent; ALREADY_EXISTS, before anything is made, if there is a sealed
 // file or a p_aux of one of them (but see keep_existing): nothing is ever written over.  `random`
 // is asked on the calling thread only.
