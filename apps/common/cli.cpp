@@ -2,11 +2,17 @@
 
 #include "apps/common/cli.h"
 
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <limits>
+#include <memory>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -38,16 +44,27 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+// Whoever read standard output has gone: `... | head`.
+bool ReaderHasGone() {
+  pollfd output{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 // `code`, unless something that was printed is lost: a script must not take a part for the whole.
 int ExitCode(const std::string& name, int code) {
   std::cout.flush();
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout) return code;
+  if (ReaderHasGone()) {
+    // As other tools end there.  The event loop had the signal ignored.
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+  }
   std::fprintf(stderr, "%s: standard output could not be written to its end\n", name.c_str());
   return code == kExitDone ? kExitFailed : code;
 }
 
 // The command that was meant, as far as it was understood: "damocles-manager util worker".
-std::string CommandLine(const CLI::App& app) {
+std::string ChosenCommand(const CLI::App& app) {
   std::string words = app.get_name();
   const CLI::App* at = &app;
   while (!at->get_subcommands().empty()) {
@@ -68,8 +85,8 @@ bool HasFlag(const CLI::App& app, const std::string& name) {
   return false;
 }
 
-// The words of the command line, last first as CLI11 wants them.  "--flag false" becomes
-// "--flag=false": CLI11 knows that form only.
+// The words of the command line.  "--flag false" becomes "--flag=false": CLI11 knows that form
+// only.
 std::vector<std::string> Words(const CLI::App& app, int argc, char** argv) {
   std::vector<std::string> words;
   bool options_end = false;
@@ -84,8 +101,119 @@ std::vector<std::string> Words(const CLI::App& app, int argc, char** argv) {
       words.push_back(word);
     }
   }
-  std::reverse(words.begin(), words.end());
   return words;
+}
+
+// The option of the chosen command, or of those above it, that an error of CLI11 names first:
+// "--size: ...", "--size is required", "Could not convert: --limit = x".
+CLI::Option* OptionOf(CLI::App& app, const std::string& error) {
+  std::istringstream in(error);
+  for (std::string word; in >> word;) {
+    if (word.ends_with(':')) word.pop_back();
+    CLI::Option* found = nullptr;
+    for (CLI::App* at = &app; at != nullptr;) {
+      if (CLI::Option* option = at->get_option_no_throw(word); option != nullptr) found = option;
+      const std::vector<CLI::App*> chosen = at->get_subcommands();
+      at = chosen.empty() ? nullptr : chosen.front();
+    }
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
+// Takes `option` and its value out of `words`; false if it is not there by a name of its own.
+bool TakeAway(const CLI::Option& option, std::vector<std::string>& words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::size_t equals = words[i].find('=');
+    if (!words[i].starts_with("-") || !option.check_name(words[i].substr(0, equals))) continue;
+    const bool has_value =
+        equals == std::string::npos && option.get_items_expected_max() > 0 && i + 1 < words.size();
+    const auto first = words.begin() + static_cast<std::ptrdiff_t>(i);
+    words.erase(first, first + (has_value ? 2 : 1));
+    return true;
+  }
+  return false;
+}
+
+// Reads the command line.  CLI11 stops at the first mistake; here what is wrong is put aside and
+// the rest is read again, so that all are told at once.
+class CommandLine {
+ public:
+  CommandLine(CLI::App& app, std::vector<std::string> words)
+      : app_(app), words_(std::move(words)) {}
+
+  // A text for each mistake.  Throws CLI::Success for --help and --version.
+  std::vector<std::string> Read() {
+    constexpr int kMistakesMax = 20;
+    while (static_cast<int>(mistakes_.size()) < kMistakesMax && ReadOnce()) {
+    }
+    return std::move(mistakes_);
+  }
+
+ private:
+  // Whether to read once more.
+  bool ReadOnce() {
+    try {
+      app_.parse(std::vector<std::string>(words_.rbegin(), words_.rend()));  // last first
+    } catch (const CLI::Success&) {
+      if (mistakes_.empty()) throw;
+    } catch (const CLI::RequiredError& error) {
+      // CLI11 misses the subcommand before it looks at the word that stands in its place.
+      const std::vector<std::string> foreign = app_.remaining(/*recurse=*/true);
+      CLI::Option* const option = OptionOf(app_, error.what());
+      Note(option == nullptr && !foreign.empty()
+               ? absl::StrFormat("\"%s\" is not a command here", foreign.front())
+               : OneLine(error.what()));
+      if (option == nullptr) return false;
+      option->required(false);
+      return true;
+    } catch (const CLI::ExtrasError& error) {
+      Note(OneLine(error.what()));
+      for (const std::string& extra : app_.remaining(/*recurse=*/true)) {
+        std::erase(words_, extra);
+      }
+    } catch (const CLI::Error& error) {
+      Note(OneLine(error.what()));
+      CLI::Option* const option = OptionOf(app_, error.what());
+      if (option == nullptr || !TakeAway(*option, words_)) return false;
+      option->required(false);  // it was there
+      return true;
+    }
+    return false;
+  }
+
+  void Note(std::string mistake) {
+    if (std::ranges::find(mistakes_, mistake) == mistakes_.end()) {
+      mistakes_.push_back(std::move(mistake));
+    }
+  }
+
+  CLI::App& app_;
+  std::vector<std::string> words_;
+  std::vector<std::string> mistakes_;
+};
+
+// What of the commands above a command holds for it too, at the end of its --help.
+void ShowInherited(CLI::App& app, const std::string& inherited) {
+  if (!inherited.empty()) app.footer(inherited + app.get_footer());
+  std::string own = inherited;
+  if (app.get_fallthrough()) {
+    const auto format = std::dynamic_pointer_cast<CLI::Formatter>(app.get_formatter());
+    std::string lines;
+    for (const CLI::Option* option : app.get_options()) {
+      if (format == nullptr || !option->nonpositional() || option->get_group().empty() ||
+          option == app.get_help_ptr() || option == app.get_version_ptr()) {
+        continue;
+      }
+      lines += format->make_option(option, false);
+    }
+    if (!lines.empty()) {
+      own += absl::StrFormat("Options of %s:\n%s\n", app.get_name(), lines);
+    }
+  }
+  for (CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    ShowInherited(*sub, own);
+  }
 }
 
 // A mistake a line, each with the program's name in front: one as a rule, a configuration may have
@@ -128,22 +256,15 @@ void Program::SetExample(CLI::App& command, std::string_view example) {
 
 int Program::Run(int argc, char** argv) {
   const std::string name = app_.get_name();
+  ShowInherited(app_, "");
   try {
-    app_.parse(Words(app_, argc, argv));
+    const std::vector<std::string> mistakes = CommandLine(app_, Words(app_, argc, argv)).Read();
+    for (const std::string& mistake : mistakes) {
+      PrintNote(absl::StrFormat("%s: %s; see %s --help", name, mistake, ChosenCommand(app_)));
+    }
+    if (!mistakes.empty()) return kExitUsage;
   } catch (const CLI::Success& help_or_version) {
     return ExitCode(name, app_.exit(help_or_version));
-  } catch (const CLI::RequiredError& error) {
-    // CLI11 misses the subcommand before it looks at the word that stands in its place.
-    const std::vector<std::string> foreign = app_.remaining(/*recurse=*/true);
-    const std::string what = foreign.empty()
-                                 ? OneLine(error.what())
-                                 : absl::StrFormat("\"%s\" is not a command here", foreign.front());
-    PrintNote(absl::StrFormat("%s: %s; see %s --help", name, what, CommandLine(app_)));
-    return kExitUsage;
-  } catch (const CLI::Error& error) {
-    PrintNote(
-        absl::StrFormat("%s: %s; see %s --help", name, OneLine(error.what()), CommandLine(app_)));
-    return kExitUsage;
   }
   const absl::StatusOr<int> result = chosen_ ? chosen_() : kExitDone;
   if (result.ok()) return ExitCode(name, *result);
@@ -155,7 +276,17 @@ CLI::Option* AddPath(CLI::App& command, const std::string& flag, std::string& pa
                      const std::string& description) {
   path = ExpandHome(path);
   return command.add_option_function<std::string>(
-      flag, [&path](const std::string& text) { path = ExpandHome(text); }, description);
+      flag,
+      [&path, flag](const std::string& text) {
+        if (text.empty()) {
+          throw CLI::ValidationError(flag, "is empty: name a path, or leave the flag out");
+        }
+        if (const absl::Status known = CheckHome(text); !known.ok()) {
+          throw CLI::ValidationError(flag, std::string(known.message()));
+        }
+        path = ExpandHome(text);
+      },
+      description);
 }
 
 CLI::Option* AddSize(CLI::App& command, const std::string& flag, std::uint64_t& bytes,

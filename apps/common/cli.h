@@ -44,8 +44,9 @@ class Program {
 
   // Reads the command line, runs the chosen command's action, prints an error as one line on
   // stderr: "program: what was wrong; what to do" (one for each line of the status, where a file
-  // has several mistakes).  Returns the exit code; --help exits 0, a wrong command line 2, and 1 if
-  // standard output could not take what was printed.
+  // has several mistakes, and one for each mistake of the command line).  Returns the exit code;
+  // --help exits 0, a wrong command line 2, and 1 if standard output could not take what was
+  // printed; but where its reader has gone the process ends by SIGPIPE without a word.
   int Run(int argc, char** argv);
 
  private:
@@ -53,7 +54,8 @@ class Program {
   Action chosen_;
 };
 
-// A path option whose leading ~ is expanded.
+// A path option whose leading ~ is expanded.  An empty path is a mistake: it comes out of a
+// variable that is not set.
 CLI::Option* AddPath(CLI::App& command, const std::string& flag, std::string& path,
                      const std::string& description);
 // A sector size: "2KiB" ... "64GiB", or a number of bytes.

@@ -24,6 +24,7 @@
 #include "damocles/base/file.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
+#include "damocles/base/version.h"
 #include "damocles/chain/lotus_client.h"
 #include "damocles/devnet/chain.h"
 #include "damocles/devnet/presets.h"
@@ -65,6 +66,16 @@ CLI::Validator WholeNumber(std::uint64_t min, std::uint64_t max) {
           return std::string();
         }
         return absl::StrFormat("%s is not %s", text, range);
+      },
+      "");
+}
+
+// What comes out of a variable that is not set: nobody writes it to go without a token.
+CLI::Validator NotEmpty() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        return text.empty() ? std::string("is empty: write the token, or leave the flag out")
+                            : std::string();
       },
       "");
 }
@@ -195,7 +206,15 @@ absl::Status PrintReport(const nlohmann::json& report) {
                                                                   "are faulty",
                                    SkippedOf(row)));
   }
-  cli::PrintLine(absl::StrFormat("%d proofs accepted", proofs.size()));
+  // One message carries a proof of 192 bytes for each run of sectors that the circuit takes.
+  constexpr std::size_t kHexOfAProof = 384;
+  std::size_t count = 0;
+  for (const nlohmann::json& message : proofs) {
+    const auto proof = message.find("proof");
+    if (proof == message.end() || !proof->is_string()) continue;
+    count += proof->get_ref<const std::string&>().size() / kHexOfAProof;
+  }
+  cli::PrintLine(absl::StrFormat("%d proofs accepted, in %d messages", count, proofs.size()));
   return absl::OkStatus();
 }
 
@@ -241,7 +260,7 @@ int Main(int argc, char** argv) {
   cli::Program program("damocles-devnet",
                        "A simulated Filecoin chain that verifies every proof for real");
   CLI::App& app = program.App();
-  app.set_version_flag("--version", "damocles-devnet 0.1.0");
+  app.set_version_flag("--version", "damocles-devnet " DAMOCLES_VERSION_STRING);
 
   const auto init = std::make_shared<InitFlags>();
   CLI::App* init_command = app.add_subcommand("init", "Makes a chain with the sectors of a file");
@@ -307,8 +326,9 @@ int Main(int argc, char** argv) {
                "Writes the port there, in one step, when it listens");
   cli::AddPath(*run_command, "--params", run->params_dir,
                "Folder of the .vk files (default: FIL_PROOFS_PARAMETER_CACHE)");
-  run_command->add_option("--token", run->token,
-                          "With it everything is allowed, without it only reading");
+  run_command
+      ->add_option("--token", run->token, "With it everything is allowed, without it only reading")
+      ->check(NotEmpty());
   run_command->add_option(
       "--scoped-token", run->scoped_tokens,
       "read:TOKEN, write:TOKEN or sign:TOKEN (each allows what stands before it "
@@ -330,7 +350,7 @@ int Main(int argc, char** argv) {
       app.add_subcommand("report", "What became of every deadline, and the proofs accepted");
   cli::AddPath(*report_command, "--home", report->home, "Folder of the chain");
   report_command->add_option("--url", report->url, "Of a running devnet: http://127.0.0.1:1234");
-  report_command->add_option("--token", report->token, "Of the running devnet");
+  report_command->add_option("--token", report->token, "Of the running devnet")->check(NotEmpty());
   report_command->add_flag("--json", report->json, "As JSON");
   program.SetAction(
       *report_command, [report] { return Report(*report); },

@@ -37,6 +37,7 @@
 #include "damocles/base/patience.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
+#include "damocles/base/version.h"
 #include "damocles/config/ext_prover.h"
 #include "damocles/config/manager.h"
 #include "damocles/job/queue.h"
@@ -56,7 +57,7 @@
 namespace damocles::manager {
 namespace {
 
-constexpr std::string_view kSoftware = "damocles-manager 0.1.0";
+constexpr std::string_view kSoftware = "damocles-manager " DAMOCLES_VERSION_STRING;
 constexpr std::uint16_t kDefaultPort = 1789;
 constexpr absl::Duration kPatienceAtEnd = absl::Seconds(1);
 
@@ -238,8 +239,8 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   }
   const Home& home = options.home;
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
-  DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path));
   DAMOCLES_ASSIGN_OR_RETURN(const config::ManagerConfig config, LoadAtStart(options));
+  DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path));
   for (const std::string& warning : config.warnings) {
     LogWarning("config", "warning", {{"text", warning}});
   }
@@ -251,8 +252,22 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
         "listen on 127.0.0.1, or pass --insecure-no-auth",
         options.listen));
   }
+  const bool on_loopback = options.require_token || config.require_token;
+  if (on_loopback && options.insecure_no_auth) {
+    return cli::UsageError(
+        "--insecure-no-auth: a token is required by --require-token or [Common.RPC] RequireToken: "
+        "one of them");
+  }
+  if (on_loopback && !HasTokens(home)) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "a token is required, and there is none in %s/tokens: run damocles-manager daemon init to "
+        "make them",
+        home.path));
+  }
   DAMOCLES_ASSIGN_OR_RETURN(const rpc::Authorize authorize,
-                            LoadTokens(home, options.insecure_no_auth));
+                            LoadTokens(home, options.insecure_no_auth ? TokenNeed::kNever
+                                             : on_loopback            ? TokenNeed::kAlways
+                                                                      : TokenNeed::kFromElsewhere));
   DAMOCLES_ASSIGN_OR_RETURN(const storage::StoreRegistry stores, OpenStores(config));
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> database,
                             store::OpenLevelDb(home.Database()));

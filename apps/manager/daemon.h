@@ -16,6 +16,7 @@ struct DaemonOptions {
   std::string params_dir;
   bool poster = false;
   bool worker_prover = false;
+  bool require_token = false;  // on loopback too
   bool insecure_no_auth = false;
   bool http_listen = false;  // given: a warning, nothing listens there
   bool allow_unknown_config = false;

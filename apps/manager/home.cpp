@@ -45,7 +45,7 @@ bool HasTokens(const Home& home) {
   return false;
 }
 
-absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, bool insecure_no_auth) {
+absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, TokenNeed need) {
   // By digest: how long a look-up takes tells nothing about the token.
   std::map<Bytes32, rpc::Role> roles;
   for (const auto& [name, role] : kRoles) {
@@ -66,18 +66,21 @@ absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, bool insecure_no_aut
     }
     roles[hash::Sha256Of(AsBytes(token))] = role;
   }
-  return rpc::Authorize([roles, insecure_no_auth](std::string_view token,
-                                                  bool loopback) -> absl::StatusOr<rpc::Role> {
-    if (token.empty()) {
-      // Tokens are for what comes from outside: this machine's own users need none.
-      if (loopback || insecure_no_auth) return rpc::Role::kAdmin;
-      return absl::PermissionDeniedError(
-          "a token is needed from outside this machine: see <home>/tokens of the manager");
-    }
-    const auto found = roles.find(hash::Sha256Of(AsBytes(token)));
-    if (found != roles.end()) return found->second;
-    return absl::PermissionDeniedError("the token is not one of this manager's");
-  });
+  return rpc::Authorize(
+      [roles, need](std::string_view token, bool loopback) -> absl::StatusOr<rpc::Role> {
+        if (token.empty()) {
+          if (need == TokenNeed::kNever || (loopback && need == TokenNeed::kFromElsewhere)) {
+            return rpc::Role::kAdmin;
+          }
+          return absl::PermissionDeniedError(
+              loopback ? "a token is needed, on this machine too: see <home>/tokens of the manager"
+                       : "a token is needed from outside this machine: see <home>/tokens of the "
+                         "manager");
+        }
+        const auto found = roles.find(hash::Sha256Of(AsBytes(token)));
+        if (found != roles.end()) return found->second;
+        return absl::PermissionDeniedError("the token is not one of this manager's");
+      });
 }
 
 }  // namespace damocles::manager

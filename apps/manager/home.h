@@ -14,6 +14,8 @@
 
 namespace damocles::manager {
 
+inline constexpr std::string_view kDefaultHome = "~/.damocles-manager";
+
 struct Home {
   std::string path;
   std::string conf_dir;  // where both configuration files are; `path` unless told otherwise
@@ -32,9 +34,14 @@ struct Home {
 // Makes the tokens of the roles admin and worker (files of mode 0600) where they are absent.
 absl::Status MakeTokens(const Home& home);
 
-// What the token files say.  Without any, everybody on loopback is an admin and nobody else is let
-// in, unless `insecure_no_auth`: then everybody is an admin.
-absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, bool insecure_no_auth);
+enum class TokenNeed {
+  kFromElsewhere,  // on loopback nobody needs one and everybody is an admin
+  kAlways,         // on loopback too
+  kNever,          // everybody is an admin
+};
+
+// What the token files say.  Without any, nobody is let in who needs one.
+absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, TokenNeed need);
 bool HasTokens(const Home& home);
 
 }  // namespace damocles::manager

@@ -10,6 +10,7 @@
 #include "apps/manager/daemon.h"
 
 #include "damocles/base/file.h"
+#include "damocles/base/version.h"
 
 namespace damocles::manager {
 namespace {
@@ -50,6 +51,8 @@ void AddDaemon(cli::Program& program, Globals& globals) {
   run->add_flag("--poster", flags->options.poster, "Proves and submits WindowPoSt");
   run->add_flag("--worker-prover", flags->options.worker_prover,
                 "Proofs are made by damocles-workers that connect here; otherwise in this process");
+  run->add_flag("--require-token", flags->options.require_token,
+                "Who connects on this machine needs a token too (a tunnel may end here)");
   run->add_flag("--insecure-no-auth", flags->options.insecure_no_auth,
                 "Whoever reaches the port may do everything");
   run->add_flag("--allow-unknown-config", flags->options.allow_unknown_config,
@@ -89,30 +92,41 @@ int Main(int argc, char** argv) {
   cli::Program program("damocles-manager",
                        "Proves, window by window, that the sectors of storage providers are held");
   Globals globals;
-  globals.home.path = "~/.damocles-manager";
   CLI::App& app = program.App();
   app.fallthrough();
-  app.set_version_flag("--version", "damocles-manager 0.1.0");
-  app.add_option("--home", globals.home.path, "Data folder")
+  app.set_version_flag("--version", "damocles-manager " DAMOCLES_VERSION_STRING);
+  globals.home.path = kDefaultHome;
+  cli::AddPath(app, "--home", globals.home.path, "Data folder")
       ->envname("DAMOCLES_PATH")
-      ->capture_default_str();
-  app.add_option("--conf-dir", globals.home.conf_dir,
-                 "Folder of the configuration files (default: the data folder)")
+      ->default_str(std::string(kDefaultHome));
+  cli::AddPath(app, "--conf-dir", globals.home.conf_dir,
+               "Folder of the configuration files (default: the data folder)")
       ->envname("DAMOCLES_CONF_DIR");
   app.parse_complete_callback([&globals] {
-    globals.home.path = ExpandHome(globals.home.path);
-    globals.home.conf_dir =
-        globals.home.conf_dir.empty() ? globals.home.path : ExpandHome(globals.home.conf_dir);
+    if (const absl::Status known = CheckHome(globals.home.path); !known.ok()) {
+      throw CLI::ValidationError("--home", std::string(known.message()));
+    }
+    if (globals.home.conf_dir.empty()) globals.home.conf_dir = globals.home.path;
   });
 
   AddDaemon(program, globals);
   CLI::App* util = app.add_subcommand("util", "The operator's tools");
   util->require_subcommand(1);
   util->fallthrough();
-  util->add_option(
-      "--manager,--listen", globals.manager_address,
-      "HOST:PORT of the running manager, or :PORT on this machine (default: what its data "
-      "folder says)");
+  // Two names of one flag; an error says which one was used.
+  for (const char* name : {"--manager", "--listen"}) {
+    util->add_option_function<std::string>(
+        name,
+        [&globals, name](const std::string& text) {
+          if (text.empty()) throw CLI::ValidationError(name, "is empty: write HOST:PORT or :PORT");
+          globals.manager_address = text;
+          globals.manager_flag = name;
+        },
+        std::string(name) == "--manager"
+            ? "HOST:PORT of the running manager, or :PORT on this machine (default: what its data "
+              "folder says)"
+            : "The same as --manager");
+  }
   cli::AddPath(*util, "--token-file", globals.token_file,
                "Token to use (default: the admin token of the data folder)");
   util->add_flag("--allow-unknown-config", globals.allow_unknown_config,

@@ -8,7 +8,7 @@
 #include "apps/common/cli.h"
 #include "apps/worker/daemon.h"
 
-#include "damocles/base/file.h"
+#include "damocles/base/version.h"
 
 namespace damocles::worker_app {
 namespace {
@@ -16,21 +16,16 @@ namespace {
 int Main(int argc, char** argv) {
   cli::Program program("damocles-worker", "Computes the proofs that managers ask for");
   CLI::App& app = program.App();
-  app.set_version_flag("--version", "damocles-worker 0.1.0");
+  app.set_version_flag("--version", "damocles-worker " DAMOCLES_VERSION_STRING);
   const auto options = std::make_shared<DaemonOptions>();
   CLI::App* daemon = app.add_subcommand("daemon", "Serves managers until SIGTERM");
-  daemon->add_option("-c,--config", options->config, "Configuration file (TOML)")
+  cli::AddPath(*daemon, "-c,--config", options->config, "Configuration file (TOML)")
       ->envname("DAMOCLES_WORKER_CONFIG")
       ->required();
   daemon->add_flag("--allow-unknown-config", options->allow_unknown_config,
                    "Unknown configuration keys are warnings");
   program.SetAction(
-      *daemon,
-      [options] {
-        options->config = ExpandHome(options->config);
-        return RunDaemon(*options);
-      },
-      "damocles-worker daemon -c worker.toml");
+      *daemon, [options] { return RunDaemon(*options); }, "damocles-worker daemon -c worker.toml");
 
   CLI::App* processor = app.add_subcommand("processor", "Child mode: not part of this version");
   processor->require_subcommand(1);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -48,6 +49,24 @@ absl::Status ErrnoStatus(int error, std::string_view what, std::string_view path
     default:
       return absl::UnavailableError(text);
   }
+}
+
+bool BeginsWithHome(std::string_view path) {
+  return path == "~" || path.starts_with("~/");
+}
+
+// "" if neither the environment nor the password database has one.
+std::string HomeFolder() {
+  const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nobody calls setenv.
+  if (home != nullptr && *home != '\0') return home;
+  std::vector<char> buffer(16 << 10);
+  struct passwd entry {};
+  struct passwd* found = nullptr;
+  if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr ||
+      found->pw_dir == nullptr) {
+    return "";
+  }
+  return found->pw_dir;
 }
 
 std::string ParentOf(const std::string& path) {
@@ -128,6 +147,7 @@ File::~File() {
 }
 
 absl::StatusOr<File> OpenForReading(const std::string& path) {
+  DAMOCLES_RETURN_IF_ERROR(CheckHome(path));
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus(errno, "open", path);
   return File(fd);
@@ -187,6 +207,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::uint64_t byte
 }
 
 absl::StatusOr<DraftFile> CreateDraft(const std::string& path, unsigned mode) {
+  DAMOCLES_RETURN_IF_ERROR(CheckHome(path));
   if (const std::string folder = ParentOf(path); IsFirstDraftIn(folder)) {
     RemoveAbandonedDrafts(folder);
   }
@@ -251,6 +272,7 @@ bool PathExists(const std::string& path) {
 }
 
 absl::Status MakeFolders(const std::string& path) {
+  DAMOCLES_RETURN_IF_ERROR(CheckHome(path));
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) return ErrnoStatus(error.value(), "make the folder", path);
@@ -266,19 +288,29 @@ absl::Status SyncFolder(const std::string& folder) {
 }
 
 std::string ExpandHome(std::string_view path) {
-  if (path != "~" && !path.starts_with("~/")) return std::string(path);
-  const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nobody calls setenv.
-  if (home == nullptr || *home == '\0') return std::string(path);
-  return std::string(home) + std::string(path.substr(1));
+  if (!BeginsWithHome(path)) return std::string(path);
+  const std::string home = HomeFolder();
+  return home.empty() ? std::string(path) : home + std::string(path.substr(1));
 }
 
 std::string AbsolutePath(std::string_view path) {
+  const std::string expanded = ExpandHome(path);
+  // Not a folder of that name below the working folder.
+  if (BeginsWithHome(expanded)) return expanded;
   std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(ExpandHome(path), error);
+  const std::filesystem::path absolute = std::filesystem::absolute(expanded, error);
   if (error) return std::string(path);
   std::string text = absolute.lexically_normal().string();
   while (text.size() > 1 && text.back() == '/') text.pop_back();
   return text;
+}
+
+absl::Status CheckHome(std::string_view path) {
+  if (!BeginsWithHome(ExpandHome(path))) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrFormat(
+      "%s: nobody knows the home folder: HOME is not set, and user %d is not in the password "
+      "database; write the path in full",
+      path, getuid()));
 }
 
 bool OthersMayRead(const std::string& path) {

@@ -164,7 +164,7 @@ absl::Status CheckPoints(ThreadPool& pool, const EncodedPoints& encoded, std::st
 absl::Status DataLoss(const absl::Status& reason, const std::string& path) {
   if (!absl::IsInvalidArgument(reason)) return reason;
   return absl::DataLossError(
-      absl::StrFormat("%s: %s; fetch or make the file again", path, std::string(reason.message())));
+      absl::StrFormat("%s: %s; copy or make the file again", path, std::string(reason.message())));
 }
 
 absl::Status CheckCount(std::string_view what, std::uint64_t found, std::uint64_t wanted) {
@@ -305,7 +305,7 @@ absl::Status ParamsFile::Read(std::uint64_t offset, std::span<std::uint8_t> out)
   absl::Status status = ReadAt(file_, offset, out, path_);
   if (absl::IsOutOfRange(status)) {
     return absl::DataLossError(
-        absl::StrFormat("%s: has become shorter than the %d bytes it had when it was opened; fetch "
+        absl::StrFormat("%s: has become shorter than the %d bytes it had when it was opened; copy "
                         "or make the file again",
                         path_, bytes_));
   }

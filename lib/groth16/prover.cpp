@@ -98,7 +98,7 @@ absl::StatusOr<Proof> Prover::Prove(std::span<const circuit::SectorPaths> sector
                                     WitnessDigests* digests) const {
   auto sums = Sums(sectors, blinding, cancelled, digests);
   if (absl::IsInvalidArgument(sums.status())) {
-    return absl::DataLossError(absl::StrFormat("%s: %s; fetch or make the file again",
+    return absl::DataLossError(absl::StrFormat("%s: %s; copy or make the file again",
                                                params_->Path(),
                                                std::string(sums.status().message())));
   }

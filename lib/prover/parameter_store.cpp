@@ -31,13 +31,22 @@ groth16::QueryCounts CountsOf(const post::CircuitShape& circuit) {
   return groth16::ExpectedCounts(circuit::CircuitCounts(post::PostShapeOf(circuit)));
 }
 
+std::string NameOf(const post::CircuitShape& circuit) {
+  return absl::StrFormat("%s %s", merkle::SizeName(circuit.tree.sector_bytes),
+                         post::KindName(circuit.kind));
+}
+
 // A missing file is a state to mend, not a look-up that failed.
-absl::Status MissingFile(const absl::Status& status, const std::string& path) {
+absl::Status MissingFile(const absl::Status& status, const std::string& path,
+                         const post::CircuitShape& circuit, const std::string& folder) {
   if (!absl::IsNotFound(status)) return status;
   return absl::FailedPreconditionError(absl::StrFormat(
-      "parameter file %s is missing; fetch it, make it with damocles-prover setup, or name the "
-      "right folder in FIL_PROOFS_PARAMETER_CACHE",
-      path));
+      "parameter file %s is missing: copy the published files for %s into %s, which is the folder "
+      "in use (--params, params_dir in a worker's file or FIL_PROOFS_PARAMETER_CACHE name "
+      "another); "
+      "for a devnet `damocles-prover setup --kind %s --size %s --params %s` makes some",
+      path, NameOf(circuit), folder, post::KindName(circuit.kind),
+      merkle::SizeName(circuit.tree.sector_bytes), folder));
 }
 
 // A pipe under the name of a file would be waited for.
@@ -53,11 +62,6 @@ absl::StatusOr<std::string> ReadRegular(const std::string& path) {
 LoadedVk Loaded(const std::string& path, ByteSpan content, groth16::VerifyingKey key) {
   const groth16::FileDigests digests = groth16::DigestsOf(content);
   return {path, digests.sha256, digests.blake2b, groth16::Verifier(std::move(key))};
-}
-
-std::string NameOf(const post::CircuitShape& circuit) {
-  return absl::StrFormat("%s %s", merkle::SizeName(circuit.tree.sector_bytes),
-                         post::KindName(circuit.kind));
 }
 
 }  // namespace
@@ -105,12 +109,12 @@ absl::StatusOr<std::shared_ptr<const groth16::ParamsFile>> ParameterStore::LoadP
   auto& slot = params_[path];
   if (slot != nullptr) return slot;
   auto params = groth16::ParamsFile::Open(path, CountsOf(circuit));
-  if (!params.ok()) return MissingFile(params.status(), path);
+  if (!params.ok()) return MissingFile(params.status(), path, circuit, folder_);
   if (PathExists(VkPath(circuit))) {
     DAMOCLES_ASSIGN_OR_RETURN(const std::string vk, ReadRegular(VkPath(circuit)));
     if (!std::ranges::equal(AsBytes(vk), (*params)->Vk())) {
       return absl::DataLossError(absl::StrFormat(
-          "%s and %s are of different setups; fetch or make both again", path, VkPath(circuit)));
+          "%s and %s are of different setups; copy or make both again", path, VkPath(circuit)));
     }
   }
   slot = *std::move(params);
@@ -134,10 +138,10 @@ absl::StatusOr<std::shared_ptr<const LoadedVk>> ParameterStore::LoadVk(
     return slot;
   }
   const auto content = ReadRegular(path);
-  if (!content.ok()) return MissingFile(content.status(), path);
+  if (!content.ok()) return MissingFile(content.status(), path, circuit, folder_);
   auto key = groth16::ReadVerifyingKey(AsBytes(*content), CountsOf(circuit).ic);
   if (!key.ok()) {
-    return absl::DataLossError(absl::StrFormat("%s: %s; fetch or make the file again", path,
+    return absl::DataLossError(absl::StrFormat("%s: %s; copy or make the file again", path,
                                                std::string(key.status().message())));
   }
   slot = std::make_shared<const LoadedVk>(Loaded(path, AsBytes(*content), *std::move(key)));

@@ -2,6 +2,7 @@
 
 #include "damocles/base/file.h"
 
+#include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -174,6 +175,27 @@ TEST(FileTest, HomeIsPutInFrontOnly) {
   EXPECT_EQ(ExpandHome("/a/~/b"), "/a/~/b");
   EXPECT_EQ(ExpandHome(""), "");
 }
+
+// NOLINTBEGIN(concurrency-mt-unsafe): one thread
+TEST(FileTest, WithoutHomeThePasswordDatabaseIsAskedAndNoFolderOfTheNameTildeComesAbout) {
+  const char* const was = std::getenv("HOME");
+  const std::string home = was == nullptr ? "" : was;
+  unsetenv("HOME");
+  if (const struct passwd* entry = getpwuid(getuid()); entry != nullptr) {
+    EXPECT_EQ(ExpandHome("~/x"), std::string(entry->pw_dir) + "/x");
+    EXPECT_OK(CheckHome("~/x"));
+  }
+  setenv("HOME", "~", 1);  // as good as none
+  for (const absl::Status& status :
+       {CheckHome("~/x"), MakeFolders("~/x"), WriteFileAtomically("~/x", "y"),
+        WriteFileAtomically(AbsolutePath("~/x"), "y"), ReadFile("~/x").status()}) {
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, "nobody knows the home folder"));
+  }
+  EXPECT_FALSE(PathExists("~"));
+  EXPECT_OK(CheckHome("/x/~/y"));
+  setenv("HOME", home.c_str(), 1);
+}
+// NOLINTEND(concurrency-mt-unsafe)
 
 TEST(FileTest, AbsolutePathsHaveOneSpelling) {
   EXPECT_EQ(AbsolutePath("/a/./b/../c//"), "/a/c");

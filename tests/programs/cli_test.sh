@@ -3,7 +3,7 @@
 # cli_test.sh BUILD_FOLDER: the command lines of damocles-manager, damocles-worker and
 # damocles-devnet as scripts and operators meet them.
 set -uo pipefail
-bin=$1
+bin=$(cd "$1" && pwd)
 work=$(mktemp -d)
 manager_pid='' devnet_pid='' worker_pid=''
 cleanup() {
@@ -30,6 +30,18 @@ fails() {
   run "$code" "$@"
   [[ $(grep -c '' "$work/err") -eq 1 ]] || { fail "$*: stderr is not one line:"; cat "$work/err" >&2; }
   grep -qF -- "$text" "$work/err" || fail "$*: says \"$(<"$work/err")\", want \"$text\""
+}
+# fails_with CODE COMMAND... -- TEXT...: nothing on stdout, a line on stderr for each TEXT, and no more.
+fails_with() {
+  local code=$1 command=() text
+  shift
+  while [[ $1 != -- ]]; do command+=("$1"); shift; done
+  shift
+  run "$code" "${command[@]}"
+  for text in "$@"; do
+    grep -qF -- "$text" "$work/err" || fail "${command[*]}: says \"$(<"$work/err")\", want \"$text\""
+  done
+  [[ $(grep -c '' "$work/err") -eq $# ]] || { fail "${command[*]}: want $# lines:"; cat "$work/err" >&2; }
 }
 # prints_json FILTER COMMAND...
 prints_json() {
@@ -63,15 +75,29 @@ done
 # Wrong usage names the help of the command that was meant.
 manager="$bin/damocles-manager"
 fails 2 'see damocles-manager util worker wdpost --help' "$manager" util worker wdpost no-such
-fails 2 'see damocles-manager util storage find --help' "$manager" util storage find
-fails 2 'see damocles-devnet init --help' "$bin/damocles-devnet" init
+fails_with 2 "$manager" util storage find -- 'MINER is required; see damocles-manager util storage find --help' \
+  'NUMBER is required; see damocles-manager util storage find --help'
+# All mistakes of a command line at once.
+fails_with 2 "$bin/damocles-devnet" init --seed -1 --epoch-seconds=x --no-such 7 -- '--home is required' \
+  '--genesis is required' '--seed: -1 is not' '--epoch-seconds: x is not' 'no-such'
+fails_with 2 "$manager" util storage gen-sectorstore-json --weight x --allow-miners y "$work" -- '--weight: "x"' \
+  '"y" is not a miner'
+fails 2 '--listen: is not an address: it has no port' "$manager" util --listen 1789 worker list
+fails 2 '--manager: is not an address: it has no port' "$manager" util --manager 1789 worker list
+# What holds for a command is in its --help.
+run 0 "$manager" daemon run --help
+for flag in --home --conf-dir; do grep -q -- "^  $flag" "$work/out" || fail "daemon run --help: has no $flag"; done
+run 0 "$manager" util worker wdpost list --help
+for flag in --home --manager --token-file; do
+  grep -q -- "^  $flag" "$work/out" || fail "wdpost list --help: has no $flag"
+done
 fails 2 'see damocles-devnet run --help' "$bin/damocles-devnet" run --home x --no-such
 fails 2 'not part of this version' "$manager" daemon run --miner
 fails 2 'exclude each other' "$manager" daemon run --ext-prover --worker-prover
 fails 2 '"-1" is no number from 0 to 18446744073709551615' "$manager" util storage find f01000 -1
 fails 2 '"99999999999999999999" is no number' "$manager" util storage find f01000 99999999999999999999
 fails 2 '"-1" is no number' "$manager" util sealer proving --miner f01000 deadline -1
-fails 2 '"-2" is no number' "$manager" util storage gen-sectorstore-json --allow-miners 1000,-2 "$work"
+fails 2 '"-2" is not a miner' "$manager" util storage gen-sectorstore-json --allow-miners 1000,-2 "$work"
 fails 2 'control character' "$manager" util storage gen-sectorstore-json --name $'a\e[2J' "$work"
 # Both forms of a flag's value: the second gets as far as the configuration.
 for flag in --warmup=false '--warmup false' '--poster false' --worker-prover=true; do
@@ -86,6 +112,39 @@ fails 1 'does not exist' "$bin/damocles-worker" daemon -c "$work/none.toml"
 fails 1 'none.json' "$bin/damocles-devnet" init --home "$work/x" --genesis "$work/none.json"
 fails 1 '`damocles-manager daemon init` makes one' "$manager" --home "$work/none" daemon run
 fails 1 'is the manager running?' "$manager" --home "$work/none" util --manager 127.0.0.1:1 worker list
+[[ ! -e $work/none ]] || fail 'a home that was mistyped came about'
+
+# A home whose manager does not run is no leave to ask another one; the usual home has the usual port.
+for command in 'worker list' 'worker wdpost remove-all --really-do-it' 'storage list' 'sealer proving history'; do
+  # shellcheck disable=SC2086
+  fails 1 "the manager of this home does not run: there is no folder $work/none" \
+    "$manager" --home "$work/none" util $command
+done
+mkdir "$work/empty"
+fails 1 "does not run: there is no $work/empty/manager.addr" "$manager" --home "$work/empty" util worker list
+fails 1 "there is no folder $work/none" env DAMOCLES_PATH="$work/none" "$manager" util worker list
+if ! (exec 3<>/dev/tcp/127.0.0.1/1789) 2>/dev/null; then
+  fails 1 '127.0.0.1:1789' "$manager" util worker list
+fi
+
+# Without HOME the password database knows; where nobody does, no folder of the name ~ comes about.
+user_home=$(getent passwd "$(id -u)" | cut -d: -f6)
+if [[ -n $user_home ]]; then
+  fails 1 "$user_home/no-such-folder-of-damocles" env -u HOME "$bin/damocles-worker" daemon -c '~/no-such-folder-of-damocles/w'
+fi
+(cd "$work" && HOME='~' fails 2 'nobody knows the home folder' "$manager" daemon init
+ HOME='~' fails 2 'nobody knows the home folder' "$bin/damocles-devnet" report --home '~/x'
+ HOME='~' fails 2 'nobody knows the home folder' "$bin/damocles-worker" daemon -c '~/x'
+ [[ $failures -eq 0 && ! -e $work/'~' ]]) || fail 'without a home folder: see above'
+for flag in --home --conf-dir; do fails 2 "$flag: is empty" "$manager" "$flag" '' daemon init; done
+fails 2 '--params: is empty' "$manager" daemon run --params ''
+
+# What comes out of a variable that is not set is no token.
+: >"$work/no-token"
+fails 1 "$work/no-token: the token file is empty" "$manager" util --token-file "$work/no-token" worker list
+fails 2 '--token-file: is empty' "$manager" util --token-file '' worker list
+fails 2 '--token: is empty' "$bin/damocles-devnet" run --home x --token ''
+fails 2 '--token: is empty' "$bin/damocles-devnet" report --url http://127.0.0.1:1 --token ''
 
 # daemon init makes, and never overwrites.
 home=$work/home
@@ -209,10 +268,23 @@ run 0 "${util[@]}" worker wdpost list
 head -n 1 "$work/out" | grep -q '^JobID  *MinerID  *DDL' || fail "wdpost list has other columns: $(<"$work/out")"
 run 1 "${util[@]}" storage find f01000 6
 grep -q 'sector f01000/6 is not in the index' "$work/err" || fail "find says: $(<"$work/err")"
-fails 1 '' "${util[@]}" worker wdpost reset 11111111111
+fails 1 'wdpost job 11111111111' "${util[@]}" worker wdpost reset 11111111111
+[[ $(grep -o 11111111111 "$work/err" | wc -l) -eq 1 ]] || fail "the job is named twice: $(<"$work/err")"
+# A reader that goes early ends the command as it ends others, without a word.
+for command in 'storage list --json' 'worker wdpost list' 'storage list --help'; do
+  # shellcheck disable=SC2086
+  { "${util[@]}" $command 2>"$work/err"; echo $? >"$work/code"; } | sleep 0
+  [[ ! -s $work/err ]] || fail "$command | head says: $(<"$work/err")"
+  [[ $(<"$work/code") -eq 141 || $(<"$work/code") -eq 0 ]] || fail "$command | head ends with $(<"$work/code")"
+done
 run 0 "${util[@]}" worker wdpost remove-all
 grep -q 'no_effect.*--http-listen.*nothing listens there' "$work/manager.log" ||
   fail 'nobody is told that nothing listens at --http-listen'
+
+# A store is named after its folder, and never by chance.
+mkdir "$work/store-9"
+prints_json '.store.Name == "store-9" and .store.AllowMiners == [1000, 1001]' "$manager" util storage \
+  gen-sectorstore-json --allow-miners f01000,1001 "$work/store-9/" --json
 
 # A worker that is asked to reload says what to do instead, and goes on.
 printf '[worker]\nname = "w"\nstate_dir = "%s"\nparams_dir = "%s"\n[sector_manager]\nrpc_client.addr = "127.0.0.1:%s"\n[[sealing_thread]]\nplan = "wdpost"\n[[attached]]\nname = "s"\nlocation = "%s"\n' \
@@ -233,6 +305,24 @@ prints_json 'map(select(.name == "w" and .connected)) | length == 1' "${util[@]}
 kill -TERM "$worker_pid"
 wait "$worker_pid" || fail "the worker ends with $?"
 worker_pid=''
+# Where tokens are wanted on this machine too, a tunnel gives nothing away.
+kill "$manager_pid"
+wait "$manager_pid"
+rm "$work/manager.port"
+"$manager" --home "$home" daemon run --worker-prover --require-token --listen 127.0.0.1:0 \
+  --port-file "$work/manager.port" --params "$work" >>"$work/manager.log" 2>&1 &
+manager_pid=$!
+wait_for "$work/manager.port"
+run 0 "${util[@]}" worker list
+fails 1 'a token is needed, on this machine too' "$manager" --home "$work/empty" util \
+  --manager "127.0.0.1:$(<"$work/manager.port")" worker list
+run 0 "$manager" --home "$work/empty" util --manager "127.0.0.1:$(<"$work/manager.port")" \
+  --token-file "$home/tokens/admin" worker list
+printf '[Common.RPC]\nRequireToken = true\n' >"$work/empty/sector-manager.cfg"
+run 1 "$manager" --home "$work/empty" daemon run --listen 127.0.0.1:0
+grep -q 'a token is required, and there is none' "$work/err" || fail "without tokens: $(<"$work/err")"
+run 2 "$manager" --home "$work/empty" daemon run --listen 127.0.0.1:0 --insecure-no-auth
+grep -q -- '^damocles-manager: --insecure-no-auth: ' "$work/err" || fail "with both: $(<"$work/err")"
 grep -q token_file_readable "$work/manager.log" || fail 'nobody is told that others may read a token'
 for secret in PLANTEDSECRET "$token" "$(<"$home/tokens/worker")"; do
   ! grep -qF -- "$secret" "$work/manager.log" "$work/devnet.log" || fail 'a token is in a log'

@@ -28,31 +28,59 @@ std::string Trimmed(const std::string& text) {
   return std::string(absl::StripAsciiWhitespace(text));
 }
 
+// Where the manager of this home listens.  What happens to run at the usual port is asked for only
+// by the usual home: it is another manager as like as not, and commands delete.
+absl::StatusOr<std::string> AddressOf(const Home& home) {
+  absl::StatusOr<std::string> written = ReadFile(home.AddressFile(), 4096);
+  if (written.ok()) return Trimmed(*written);
+  if (!absl::IsNotFound(written.status())) return written.status();
+  if (home.path == ExpandHome(kDefaultHome)) return std::string(kDefaultAddress);
+  return absl::UnavailableError(absl::StrFormat(
+      "the manager of this home does not run: %s; start it with damocles-manager --home %s daemon "
+      "run, give the right --home, or name a running one with --manager HOST:PORT",
+      PathExists(home.path) ? absl::StrFormat("there is no %s", home.AddressFile())
+                            : absl::StrFormat("there is no folder %s", home.path),
+      home.path));
+}
+
+absl::StatusOr<std::string> TokenFor(const Globals& globals) {
+  const bool named = !globals.token_file.empty();
+  const std::string file = named ? globals.token_file : globals.home.TokenFile("admin");
+  const absl::StatusOr<std::string> content = ReadFile(file, 4096);
+  if (absl::IsNotFound(content.status()) && !named) return "";  // on loopback it may do without
+  DAMOCLES_RETURN_IF_ERROR(content.status());
+  std::string token = Trimmed(*content);
+  if (token.empty()) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s: the token file is empty: copy the token of the manager into it", file));
+  }
+  if (!MayBeToken(token)) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: the token %s", file, kNoToken));
+  }
+  return token;
+}
+
 absl::StatusOr<rpc::ClientOptions> ClientOptionsFor(const Globals& globals) {
   rpc::ClientOptions options;
   options.software = "damocles-manager util";
+  DAMOCLES_ASSIGN_OR_RETURN(options.token, TokenFor(globals));
+  const bool named = !globals.manager_address.empty();
   std::string address = globals.manager_address;
-  if (address.empty()) {
-    const auto written = ReadFile(globals.home.AddressFile(), 4096);
-    address = written.ok() ? Trimmed(*written) : std::string(kDefaultAddress);
+  if (!named) {
+    DAMOCLES_ASSIGN_OR_RETURN(address, AddressOf(globals.home));
   }
   const auto parsed = config::ParseHostPort(address, "127.0.0.1");
   if (!parsed.ok()) {
-    return cli::UsageError(absl::StrFormat("--manager: %s; write HOST:PORT, [IPV6]:PORT or :PORT",
-                                           std::string(parsed.status().message())));
+    const std::string why(parsed.status().message());
+    if (!named) {
+      return absl::DataLossError(
+          absl::StrFormat("%s: %s; restart the manager, or name it with --manager HOST:PORT",
+                          globals.home.AddressFile(), why));
+    }
+    return cli::UsageError(absl::StrFormat("%s: %s; write HOST:PORT, [IPV6]:PORT or :PORT",
+                                           globals.manager_flag, why));
   }
   options.address = parsed->ToString();
-  const bool named = !globals.token_file.empty();
-  const std::string file = named ? globals.token_file : globals.home.TokenFile("admin");
-  const auto token = ReadFile(file, 4096);
-  if (token.ok()) {
-    options.token = Trimmed(*token);
-    if (!options.token.empty() && !MayBeToken(options.token)) {
-      return absl::InvalidArgumentError(absl::StrFormat("%s: the token %s", file, kNoToken));
-    }
-  } else if (named) {
-    return token.status();
-  }
   return options;
 }
 

@@ -26,6 +26,7 @@ namespace damocles::manager {
 struct Globals {
   Home home;
   std::string manager_address;  // empty: what the home says
+  std::string manager_flag;     // by which name that was given
   std::string token_file;       // empty: the admin token of the home, if it is there
   bool allow_unknown_config = false;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "apps/manager/commands/common.h"
 
 #include "damocles/base/file.h"
@@ -141,11 +142,17 @@ absl::StatusOr<int> MarkStore(const MarkFlags& flags) {
     return absl::AlreadyExistsError(
         absl::StrFormat("%s exists already and was left as it is: edit it, or move it away", file));
   }
+  storage::PersistStore store = flags.store;
+  if (store.name.empty()) {
+    store.name = std::filesystem::path(AbsolutePath(folder)).filename().string();
+  }
+  if (store.name.empty() || HasControlCharacter(store.name)) {
+    return cli::UsageError(
+        absl::StrFormat("%s has no name that a store could have: give one with --name", folder));
+  }
   std::uint8_t random[16];
   SystemRandom().Fill(random);
   const std::string id = ToHex(random);
-  storage::PersistStore store = flags.store;
-  if (store.name.empty()) store.name = id;
   const std::string content = storage::EncodeSectorStoreJson(store, id);
   DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(file, content));
   if (flags.json) {
@@ -156,24 +163,36 @@ absl::StatusOr<int> MarkStore(const MarkFlags& flags) {
   return cli::kExitDone;
 }
 
+// "1000,f01001": no empty list comes of it, which would be no filter.
+void AddMiners(CLI::App& command, const std::string& flag, std::vector<filecoin::ActorId>& miners) {
+  command.add_option_function<std::string>(
+      flag,
+      [&miners, flag](const std::string& text) {
+        for (const absl::string_view part : absl::StrSplit(text, ',')) {
+          const auto miner = ParseMiner(std::string(part));
+          if (!miner.ok()) {
+            throw CLI::ValidationError(flag, std::string(miner.status().message()));
+          }
+          miners.push_back(*miner);
+        }
+      },
+      "For new sectors: 1000,f01001");
+}
+
 void AddMarkCommand(cli::Program& program, CLI::App& storage) {
   const auto flags = std::make_shared<MarkFlags>();
   CLI::App* mark = storage.add_subcommand(
       "gen-sectorstore-json",
       "Writes the sectorstore.json by which ScanPersistStores finds a folder; never overwrites");
   mark->add_option("PATH", flags->path, "Folder of the store")->required();
-  mark->add_option("--name", flags->store.name, "Name of the store (default: a random one)");
+  mark->add_option("--name", flags->store.name, "Name of the store (default: that of the folder)");
   mark->add_flag("--strict", flags->store.strict, "Symbolic links do not count as sector files");
   mark->add_flag("--readonly,--read-only", flags->store.read_only, "Nothing new is placed there");
   mark->add_option("--weight", flags->store.weight, "Share of new sectors")
       ->check(cli::WholeNumber())
       ->capture_default_str();
-  mark->add_option("--allow-miners", flags->store.allow_miners, "For new sectors: 1000,1001")
-      ->check(cli::WholeNumber())
-      ->delimiter(',');
-  mark->add_option("--deny-miners", flags->store.deny_miners, "For new sectors: 1000,1001")
-      ->check(cli::WholeNumber())
-      ->delimiter(',');
+  AddMiners(*mark, "--allow-miners", flags->store.allow_miners);
+  AddMiners(*mark, "--deny-miners", flags->store.deny_miners);
   mark->add_option("--plugin-name", flags->plugin, "Object stores: not part of this version");
   mark->add_flag("--json", flags->json, "As JSON");
   program.SetAction(

@@ -139,8 +139,11 @@ int Report(const std::vector<std::string>& ids, const std::vector<absl::Status>&
     } else if (gone_is_done && absl::IsNotFound(results[i])) {
       cli::PrintNote(absl::StrFormat("wdpost job %s is not there: nothing to do", ids[i]));
     } else {
-      cli::PrintNote(
-          absl::StrFormat("wdpost job %s: %s", ids[i], std::string(results[i].message())));
+      // Most texts name the job themselves.
+      const std::string text(results[i].message());
+      const std::string name = "job " + ids[i];
+      cli::PrintNote(text.starts_with(name) ? "wdpost " + text
+                                            : absl::StrFormat("wdpost %s: %s", name, text));
       code = cli::kExitFailed;
     }
   }

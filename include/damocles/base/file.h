@@ -69,10 +69,15 @@ absl::Status MakeFolders(const std::string& path);
 // Makes the entries of `folder` durable (creations and renames in it).
 absl::Status SyncFolder(const std::string& folder);
 
-// Replaces a leading "~" or "~/" by the home folder.
+// Replaces a leading "~" or "~/" by the home folder: HOME, else what the password database says.
+// Where neither knows one the path stays as it is, and nothing here opens or makes it: see
+// CheckHome.
 std::string ExpandHome(std::string_view path);
 // "~" expanded, absolute, without "." and "..", without a trailing slash; links stay.
 std::string AbsolutePath(std::string_view path);
+// NOT_FOUND for a path that begins with "~" where nobody knows what that is: without this, a folder
+// of the name "~" would come about.
+absl::Status CheckHome(std::string_view path);
 // Whether group or others may read the file; false if it is absent.
 bool OthersMayRead(const std::string& path);
 
