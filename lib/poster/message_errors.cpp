@@ -18,7 +18,7 @@ constexpr std::int64_t kExitInsufficientFunds = 6;
 constexpr std::int64_t kExitForbidden = 18;
 constexpr std::int64_t kExitActorFunds = 19;
 
-// The words of the miner actor (chain.md 1.4) and of nodes.
+// The words of the miner actor (builtin-actors, actors/miner) and of nodes.
 MessageTrouble FromText(const std::string& text) {
   struct Phrase {
     const char* words;

@@ -84,7 +84,7 @@ Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::u
   message.params = std::move(params);
   message.gas_limit = gas_limit;
   if (gas_limit == 0 && fees.gas_over_estimation > 0) {
-    // A limit that is given skips the node's own dry run (chain.md 2.3): this is it.
+    // A limit that is given skips the node's own dry run: this is it.
     const absl::StatusOr<std::int64_t> used =
         co_await api_.GasEstimateGasLimit(message, TipSetKey());
     if (!used.ok()) co_return NotEstimated(used.status());

@@ -41,7 +41,7 @@ job::JobSpec SpecOf(const DeadlineRecord& record, const PartitionBatch& batch, c
       spec.sectors.push_back(std::move(out));
     }
   }
-  // One message proves the union of its partitions' sectors, ascending (chain.md 1.4): numbers of
+  // One message proves the union of its partitions' sectors, ascending: numbers of
   // different partitions may interleave.
   std::sort(spec.sectors.begin(), spec.sectors.end(),
             [](const job::JobSector& a, const job::JobSector& b) { return a.number < b.number; });

@@ -21,7 +21,7 @@ namespace damocles::poster {
 namespace {
 
 constexpr std::uint64_t kRecoveryFormat = 1;
-// Of one message (chain.md 1.1).
+// Of one message, as the miner actor limits it.
 constexpr std::uint64_t kSectorsPerMessageMax = 25'000;
 constexpr std::uint64_t kDeclaredPartitionsMax = 3'000;
 // After so many epochs without a trace the message is made anew.

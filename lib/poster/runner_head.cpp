@@ -124,7 +124,7 @@ std::vector<MinerWindow> RunnerImpl::Windows() const {
   return out;
 }
 
-// The node's own answer about the current window may be stale after null rounds (chain.md 1.2): it
+// The node's own answer about the current window may be stale after null rounds: it
 // only gives the offset and the lengths, the rest is arithmetic.
 RunnerImpl::Done RunnerImpl::ReadPeriod(filecoin::ActorId miner) {
   absl::StatusOr<filecoin::DeadlineInfo> info = co_await WithLimit(

@@ -12,7 +12,7 @@
 namespace damocles::poster::internal {
 namespace {
 
-// Per message, since actors v12 (chain.md 1.1): 3, and no more sectors than can be addressed.
+// Per message, since actors v12: 3, and no more sectors than can be addressed.
 constexpr std::uint64_t kPartitionsPerMessageMax = 3;
 constexpr std::uint64_t kAddressedSectorsMax = 25'000;
 

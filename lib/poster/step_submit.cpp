@@ -257,8 +257,8 @@ Unanswered& Stepper::UnansweredOf(std::size_t i) {
   return unanswered;
 }
 
-// The node may still be at work on the push, and its own guard, a look at the uuid, is not atomic
-// (chain.md 0.9); after a fail-over the other node may not have heard of the message yet.
+// The node may still be at work on the push, and its own guard, a look at the uuid, is not atomic;
+// after a fail-over the other node may not have heard of the message yet.
 bool Stepper::MayPushAgain(std::size_t i, filecoin::ChainEpoch head) {
   Unanswered& unanswered = UnansweredOf(i);
   if (head > unanswered.last_head) {
@@ -512,7 +512,7 @@ void Stepper::MessageFailed(std::size_t i, MessageTrouble trouble, std::string t
                               policy_.out_of_gas_factor));
       break;
     case MessageTrouble::kEstimator:
-      // Once may be bad luck.  A limit that is given skips the node's dry run (chain.md 2.3).
+      // Once may be bad luck.  A limit that is given skips the node's dry run.
       if (batch.failed_messages > 1) batch.message.gas_limit = FallbackGas(i);
       break;
     case MessageTrouble::kRefused:

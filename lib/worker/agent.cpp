@@ -429,7 +429,7 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
     finding.failure = job::FailureKind::kMapping;
     finding.reason = std::move(made.absent_store);
   } else {
-    for (const prover::SectorFault& fault : made.proof->faults) {
+    for (const prover::UnprovableSector& fault : made.proof->faults) {
       finding.faults.push_back({.number = fault.number, .reason = fault.reason});
     }
   }

@@ -60,9 +60,9 @@ absl::StatusOr<prover::WindowPostTask> MapTask(const job::JobSpec& spec, const S
 }
 
 std::string AbsentStore(const job::JobSpec& spec, const StoreFolders& stores,
-                        const std::vector<prover::SectorFault>& faults) {
+                        const std::vector<prover::UnprovableSector>& faults) {
   std::map<filecoin::SectorNumber, std::string> missing;  // with the reason
-  for (const prover::SectorFault& fault : faults) {
+  for (const prover::UnprovableSector& fault : faults) {
     if (fault.missing) missing.emplace(fault.number, fault.reason);
   }
   if (missing.empty()) return "";

@@ -24,6 +24,6 @@ absl::StatusOr<prover::WindowPostTask> MapTask(const job::JobSpec& spec, const S
 // Why the faults say nothing about the sectors: a store of which nothing can be seen here, so that
 // its disk is most likely not mounted.  Empty: they do.  Looks at the disk.
 std::string AbsentStore(const job::JobSpec& spec, const StoreFolders& stores,
-                        const std::vector<prover::SectorFault>& faults);
+                        const std::vector<prover::UnprovableSector>& faults);
 
 }  // namespace damocles::worker

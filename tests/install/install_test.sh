@@ -9,10 +9,14 @@ trap 'rm -rf "$work"' EXIT
 DESTDIR='' "$cmake" --install "$build" --prefix "$work/prefix" >"$work/install.log" ||
   { cat "$work/install.log"; exit 1; }
 
-for file in share/doc/damocles/LICENSE-APACHE share/doc/damocles/LICENSE-MIT \
-  share/damocles/examples/sector-manager.cfg share/damocles/examples/worker.toml; do
+for file in share/doc/damocles/{LICENSE-APACHE,LICENSE-MIT,README.md,CHANGELOG.md,docs/operations.md,docs/formats/params.md} \
+  share/damocles/examples/{sector-manager.cfg,worker.toml,CMakeLists.txt,verify_window/main.cpp}; do
   [[ -s $work/prefix/$file ]] || { echo "$file is not installed"; exit 1; }
 done
+# What the README links to lies beside it.
+while read -r link; do
+  [[ -e $work/prefix/share/doc/damocles/$link ]] || { echo "README.md leads to $link, which is not installed"; exit 1; }
+done < <(grep -oE '\]\([^):#]+' "$source/README.md" | cut -c3-)
 
 # Sector 1 with a randomness of zeros: the leaves in a proof of the network.
 zeros=$(printf '0%.0s' {1..64})
@@ -23,10 +27,13 @@ check() {
   [[ $got == "$want" ]] || { echo "$1 printed: $got"; echo "want: $want"; exit 1; }
 }
 
-"$cmake" -S "$source/examples/challenges" -B "$work/by-cmake" -DCMAKE_PREFIX_PATH="$work/prefix" \
+"$cmake" -S "$work/prefix/share/damocles/examples" -B "$work/by-cmake" -DCMAKE_PREFIX_PATH="$work/prefix" \
   -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags" >"$work/cmake.log" 2>&1 ||
   { cat "$work/cmake.log"; exit 1; }
-"$cmake" --build "$work/by-cmake"
+"$cmake" --build "$work/by-cmake" -j 2
+for example in prove_window read_deadlines scan_store verify_window; do
+  [[ -x $work/by-cmake/$example ]] || { echo "$example is not built"; exit 1; }
+done
 check "$work/by-cmake/challenges"
 
 pc=$(dirname "$(find "$work/prefix" -name libdamocles.pc)")

@@ -70,7 +70,7 @@ class FakeProver final : public prover::WindowProver {
   std::atomic<int> calls = 0;
   std::atomic<int> cancels = 0;
   absl::Status error;
-  std::vector<prover::SectorFault> faults;
+  std::vector<prover::UnprovableSector> faults;
   bool wrong = false;
   bool too_long = false;
 

@@ -212,7 +212,7 @@ absl::StatusOr<prover::VanillaOutcome> SectorFlags::Prove(const prover::PostClai
   }
   DAMOCLES_ASSIGN_OR_RETURN(const auto known, comm_r.Read(miner, numbers));
   std::vector<prover::SectorToProve> found;
-  std::vector<prover::SectorFault> faults;
+  std::vector<prover::UnprovableSector> faults;
   for (const std::uint64_t number : numbers) {
     const storage::Variant variant = std::ranges::binary_search(upgraded_numbers, number)
                                          ? storage::Variant::kUpgraded
@@ -242,7 +242,7 @@ absl::StatusOr<prover::VanillaOutcome> SectorFlags::Prove(const prover::PostClai
   if (faults.empty()) return outcome;
   outcome.proofs.clear();
   outcome.faults.insert(outcome.faults.end(), faults.begin(), faults.end());
-  std::ranges::sort(outcome.faults, {}, &prover::SectorFault::number);
+  std::ranges::sort(outcome.faults, {}, &prover::UnprovableSector::number);
   return outcome;
 }
 
@@ -271,9 +271,9 @@ absl::Status CheckKind(const std::string& kind_name) {
       absl::StrFormat("\"%s\" is no kind of proof; write window or winning", kind_name));
 }
 
-nlohmann::json FaultsJson(const std::vector<prover::SectorFault>& faults) {
+nlohmann::json FaultsJson(const std::vector<prover::UnprovableSector>& faults) {
   nlohmann::json list = nlohmann::json::array();
-  for (const prover::SectorFault& fault : faults) {
+  for (const prover::UnprovableSector& fault : faults) {
     list.push_back({{"sector", fault.number}, {"reason", fault.reason}});
   }
   return list;

@@ -79,7 +79,7 @@ void AddParamsFolder(CLI::App& command, std::string& folder, bool required = fal
 absl::Status CheckKind(const std::string& kind_name);
 
 // {"sector": n, "reason": text} for each.
-nlohmann::json FaultsJson(const std::vector<prover::SectorFault>& faults);
+nlohmann::json FaultsJson(const std::vector<prover::UnprovableSector>& faults);
 
 // Kind, size, version, circuit, miner, randomness: the head of a case.
 nlohmann::json ClaimJson(const prover::PostClaim& claim, std::uint64_t miner);

@@ -89,7 +89,7 @@ absl::StatusOr<int> RunProve(const ProveFlags& flags) {
                             Vanilla(flags, claim, machine.pool));
   nlohmann::json result = ClaimJson(claim, flags.sectors.miner);
   if (!vanilla.faults.empty()) {
-    for (const prover::SectorFault& fault : vanilla.faults) {
+    for (const prover::UnprovableSector& fault : vanilla.faults) {
       cli::PrintNote(absl::StrFormat("sector %d cannot be proven: %s", fault.number, fault.reason));
     }
     result["faults"] = FaultsJson(vanilla.faults);

@@ -52,7 +52,7 @@ absl::StatusOr<int> RunVanilla(const VanillaFlags& flags) {
     }
     list.push_back(std::move(entry));
   }
-  for (const prover::SectorFault& fault : outcome.faults) {
+  for (const prover::UnprovableSector& fault : outcome.faults) {
     cli::PrintNote(absl::StrFormat("sector %d cannot be proven: %s", fault.number, fault.reason));
   }
   if (flags.json) {

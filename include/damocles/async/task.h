@@ -13,6 +13,10 @@
 // must outlive it.  What a caller may handle arrives as a status; an exception is a bug or a
 // cancelled dependency.
 //
+// The loop is the host program's: kj::setupAsyncIo().  KJ takes SIGUSR1 for its own use in it; a
+// program that wants that signal for itself gives KJ another one before, with
+// kj::UnixEventPort::setReservedSignal (examples/read_deadlines).
+//
 // kj::Promise itself cannot be the return type: g++ 12 does not survive it.
 
 #pragma once

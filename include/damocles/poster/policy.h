@@ -26,12 +26,12 @@ struct Backoff {
   absl::Duration After(std::uint32_t failures) const;
 };
 
-// No message may ask for more: the gas of a block (chain.md 0.5).
+// No message may ask for more: the gas of a block.
 inline constexpr std::int64_t kMessageGasMax = 10'000'000'000;
 
 struct PosterPolicy {
-  // Work starts this many epochs after the challenge, messages go out this many after the opening
-  // (product.md 14).
+  // Work starts this many epochs after the challenge, messages go out this many after the
+  // opening.
   filecoin::EpochDelta challenge_confidence{2};
   filecoin::EpochDelta submit_confidence{1};
   // A receipt counts when this many epochs are on top of it.

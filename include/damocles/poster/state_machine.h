@@ -441,7 +441,7 @@ StepResult Step(Machine machine, const Event& event, const Now& now, const Poste
 job::JobSpec SpecOf(const DeadlineRecord& record, const PartitionBatch& batch, const Now& now);
 
 // SubmitWindowedPoSt parameters of a proven batch: partitions ascending, each with its own skipped
-// sectors; commit epoch is the challenge (chain.md 1.4).
+// sectors; commit epoch is the challenge.
 absl::StatusOr<Bytes> SubmitParamsOf(const DeadlineRecord& record, const PartitionBatch& batch,
                                      const Bytes32& commit_randomness);
 

@@ -27,7 +27,9 @@
 
 namespace damocles::prover {
 
-// What is proven.  `randomness` must be below r: mask it before (post::MaskRandomness).
+// What is proven.  Here `randomness` is an element of Fr, its two top bits cleared already
+// (post::MaskRandomness, or ClaimOf); in WindowPostTask and WindowPostStatement it is as the chain
+// gives it.
 struct PostClaim {
   post::CircuitShape circuit;
   post::ApiVersion version = post::ApiVersion::kV1_2;
@@ -38,7 +40,7 @@ struct PostClaim {
 struct VanillaOutcome {
   std::vector<post::ChallengedSector> challenged;  // ascending
   std::vector<post::FallbackSectorProof> proofs;   // in that order; empty if there are faults
-  std::vector<SectorFault> faults;                 // ascending
+  std::vector<UnprovableSector> faults;            // ascending
 };
 
 // Reads the sectors and proves their challenges, several sectors at once.  A sector is faulty if a

@@ -27,19 +27,21 @@ struct SectorToProve {
 struct WindowPostTask {
   filecoin::PoStProofType proof_type;
   filecoin::ActorId miner;
-  Bytes32 randomness{};  // as the chain gives it: the prover clears the two top bits of byte 31
+  Bytes32 randomness{};  // as the chain gives it: the prover clears the two top bits of byte 31.
+                         // PostClaim, one layer below, has them cleared already
   std::vector<SectorToProve> sectors;  // ascending by number, each once, at least one
 };
 
-struct SectorFault {
+// (What a manager makes of it, with numbers and texts cut to size, is job::SectorFault.)
+struct UnprovableSector {
   filecoin::SectorNumber number;
   std::string reason;
   bool missing = false;  // a file of it is not there
 };
 
 struct WindowPostOutcome {
-  Bytes proof;                      // see WindowProofPartitions; empty if there are faults
-  std::vector<SectorFault> faults;  // ascending: sectors that cannot be proven
+  Bytes proof;                           // see WindowProofPartitions; empty if there are faults
+  std::vector<UnprovableSector> faults;  // ascending: sectors that cannot be proven
 };
 
 // Safe to call from any thread.
@@ -66,7 +68,7 @@ struct SectorStatement {
 struct WindowPostStatement {
   filecoin::PoStProofType proof_type;
   filecoin::ActorId miner;
-  Bytes32 randomness{};                  // as in WindowPostTask
+  Bytes32 randomness{};  // as the chain gives it, like WindowPostTask's; unlike PostClaim's
   std::vector<SectorStatement> sectors;  // ascending by number, each once, at least one
 };
 
