@@ -16,8 +16,12 @@ class Clock {
   virtual absl::Time Now() const = 0;
 };
 
-// The machine's wall clock.
+// The machine's wall clock.  It jumps when somebody sets it.
 const Clock& SystemClock();
+
+// The wall clock as it was when this process began, and from then on the time that has passed (also
+// while the machine slept): it never jumps.  For whatever waits, lasts or runs out.
+const Clock& SteadyClock();
 
 // A clock that moves only when told to.  One thread only.
 class SimClock final : public Clock {
