@@ -12,7 +12,7 @@ struct JobSpec {
   partitions @3 :List(UInt64);
   openEpoch @4 :Int64;
   closeEpoch @5 :Int64;
-  closeUnixMs @6 :Int64;      # wall clock, the manager's estimate
+  closeUnixMs @6 :Int64;      # DEPRECATED: see leftMs of the assignment
   randomness @7 :Data;        # 32 bytes, masked
   sectors @8 :List(Common.Sector);
 }
@@ -52,6 +52,8 @@ struct Assignment {
   id @0 :Text;
   attempt @1 :UInt64;         # to be repeated with every heartbeat and with the result
   spec @2 :JobSpec;
+  leftMs @3 :Int64 = -1;      # until the close; the clocks of two machines differ.  -1: not told, see
+                              # closeUnixMs; the greatest number: nobody knows
 }
 
 struct VerifyingKey {
@@ -101,12 +103,13 @@ interface WorkerSession {
   # The most urgent job that this worker can do; waits up to `waitMs` for one.  No assignment (null)
   # if none came.
 
-  heartbeat @1 (beats :List(Heartbeat), leaving :Bool)
-      -> (status :Common.Status, verdicts :List(Verdict), intervalMs :UInt32);
+  heartbeat @1 (beats :List(Heartbeat), leaving :Bool, unixMs :Int64)
+      -> (status :Common.Status, verdicts :List(Verdict), intervalMs :UInt32, unixMs :Int64);
   # `beats`: everything that arrived and is not done with, results that wait included.  What was
   # given out and is missing in two heartbeats in a row never arrived and goes to somebody else; in
   # one if `leaving`: then the worker takes no more work and reads no answer to `allocate` any more.
-  # One verdict a beat, in order.  `intervalMs`: when the next heartbeat is wanted.
+  # One verdict a beat, in order.  `intervalMs`: when the next heartbeat is wanted.  `unixMs`: the wall
+  # clocks of both, so that each can tell how far they differ; 0: not told.
 
   finish @2 (id :Text, attempt :UInt64, proof :Data)
       -> (status :Common.Status, accepted :Bool, refusal :Text);
@@ -119,8 +122,8 @@ interface WorkerSession {
 
 interface WorkerHub {
   # What the worker role may do.
-  register @0 (offer :Offer)
-      -> (status :Common.Status, session :WorkerSession, intervalMs :UInt32);
+  register @0 (offer :Offer, unixMs :Int64)
+      -> (status :Common.Status, session :WorkerSession, intervalMs :UInt32, unixMs :Int64);
   # FAILED_PRECONDITION if a verifying key differs from the manager's, or if another process has the
   # name and is alive: the message names both.  `intervalMs`: how often heartbeats are wanted.
 }

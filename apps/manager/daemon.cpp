@@ -275,7 +275,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                             sector::Index::Open(*database));
   const sector::Tracker tracker(*index, stores);
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<job::Queue> queue,
-                            job::Queue::Open(*database, SystemClock(), JobPolicyOf(config)));
+                            job::Queue::Open(*database, SteadyClock(), JobPolicyOf(config)));
   DAMOCLES_ASSIGN_OR_RETURN(worker::ResultStore results, worker::ResultStore::Open(home.Results()));
 
   cli::Proving proving(cli::ParamsDir(options.params_dir), 0);
@@ -290,7 +290,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
 
   kj::AsyncIoContext io = kj::setupAsyncIo();
   kj::Timer& timer = io.provider->getTimer();
-  worker::Hub hub(*queue, proving.Verifier(), threads.verification, timer, SystemClock(),
+  worker::Hub hub(*queue, proving.Verifier(), threads.verification, timer, SteadyClock(),
                   keys.digests);
 
   // A read that hangs outlives everything here: it has a pool of its own, that it shares.
@@ -310,7 +310,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                                       .jobs = *proof_jobs,
                                       .sectors = *sector_source,
                                       .store = *database,
-                                      .clock = SystemClock(),
+                                      .clock = SteadyClock(),
                                       .timer = timer,
                                       .executor = threads.records},
                                      RunnerOptionsOf(config), MinerPoliciesOf(config)));
@@ -360,7 +360,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
     managers.push_back(std::make_unique<worker::LocalManager>(hub));
     local =
         std::make_unique<worker::Agent>(std::move(agent), proving.Prover(), results,
-                                        threads.proving, timer, SystemClock(), std::move(managers));
+                                        threads.proving, timer, SteadyClock(), std::move(managers));
   }
 
   auto receiver = cli::ListenOn(io, listen.address, kDefaultPort, options.listen);

@@ -224,7 +224,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   std::shared_ptr<prover::WindowProver> prover = proving.Prover();
   if (options.wrap_prover) prover = options.wrap_prover(std::move(prover));
   worker::Agent agent(std::move(agent_options), std::move(prover), results, executor,
-                      io.provider->getTimer(), SystemClock(), std::move(managers));
+                      io.provider->getTimer(), SteadyClock(), std::move(managers));
 
   kj::Promise<void> draining = cli::StopSignal(io.unixEventPort).then([&agent] {
     LogInfo("worker", "stopping",

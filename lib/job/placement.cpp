@@ -10,8 +10,6 @@
 namespace damocles::job {
 namespace {
 
-// A worker that has not been heard of for so long is nobody to wait for.
-constexpr absl::Duration kWorkerSeenFor = absl::Minutes(2);
 // Weight of the newest measurement in the moving average.
 constexpr double kNewestWeight = 0.3;
 
@@ -97,15 +95,11 @@ bool Queue::ShouldLeaveToAnother(const Job& job, std::string_view worker, absl::
   });
 }
 
-bool Queue::SpareWanted(const JobRecord& record, absl::Time now) const {
-  return record.live.size() == 1 && WantsSpare(record, now, policy_, receiving_since_,
-                                               Expected(record.live.front().worker, *record.spec));
-}
-
-bool Queue::AnythingAvailable(absl::Time now) const {
-  return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
-    return IsReady(entry.second.record, now) || SpareWanted(entry.second.record, now);
-  });
+bool Queue::SpareWanted(const JobRecord& record, std::string_view spare, absl::Time now) const {
+  if (record.live.size() != 1) return false;
+  const SpareTimes takes{.first = Expected(record.live.front().worker, *record.spec),
+                         .spare = Expected(spare, *record.spec)};
+  return WantsSpare(record, now, policy_, receiving_since_, takes);
 }
 
 // Earliest close first; what this worker cannot finish in time anyway comes after all it can.
@@ -122,7 +116,7 @@ const Queue::Job* Queue::Choose(const WorkerOffer& offer, absl::Time now) const 
   Candidate spare;
   for (const auto& [id, job] : jobs_) {
     const bool is_ready = IsReady(job.record, now);
-    if (!is_ready && !SpareWanted(job.record, now)) continue;
+    if (!is_ready && !SpareWanted(job.record, offer.name, now)) continue;
     if (!CanDo(offer, job)) continue;
     const auto expected = Expected(offer.name, *job.record.spec);
     const Candidate candidate{

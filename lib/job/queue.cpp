@@ -6,9 +6,9 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "lib/job/codec.h"
+#include "lib/job/queue_stores.h"
 
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
@@ -16,63 +16,8 @@
 namespace damocles::job {
 namespace {
 
-// Rows, see docs/formats/job.md.
-constexpr std::string_view kSpecPrefix = "job/spec/";
-constexpr std::string_view kRecordPrefix = "job/record/";
-constexpr std::string_view kDamagedPrefix = "job/damaged/";
-constexpr std::string_view kSpeedPrefix = "job/speed/";
-constexpr std::string_view kLastAttemptKey = "job/last-attempt";
-constexpr std::uint32_t kFormat = 1;
-// Format 1 had times per chain partition, of which a proof may have fewer partitions: too little,
-// and a spare that starts by it starts too late.
-constexpr std::uint8_t kSpeedFormat = 2;
-
-std::string Key(std::string_view prefix, std::string_view rest) {
-  return absl::StrFormat("%s%s", prefix, rest);
-}
-
 absl::Status NoSuchJob(const JobId& id) {
   return absl::NotFoundError(absl::StrFormat("job %s does not exist", id.ToString()));
-}
-
-std::vector<std::string> StoresOf(const JobSpec& spec) {
-  std::set<std::string_view> names;
-  for (const JobSector& sector : spec.sectors) {
-    names.insert(sector.sealed_store);
-    names.insert(sector.cache_store);
-  }
-  return {names.begin(), names.end()};
-}
-
-Bytes EncodeSpeed(const WorkerSpeed& speed) {
-  Encoder out;
-  out.U8(kSpeedFormat);
-  out.String(speed.worker);
-  out.I64(filecoin::ToNumber(speed.proof_type));
-  out.I64(absl::ToInt64Microseconds(speed.per_proof_partition));
-  out.U64(speed.samples);
-  return out.Take();
-}
-
-// nullopt: of format 1.  Such a worker is measured anew by its next proof, which takes the row
-// over.
-absl::StatusOr<std::optional<WorkerSpeed>> DecodeSpeed(ByteSpan bytes) {
-  Decoder in(bytes);
-  const std::uint8_t format = in.U8();
-  if (format < 1 || format > kSpeedFormat) in.Fail("not a format number");
-  WorkerSpeed speed;
-  speed.worker = in.String(1 << 20);
-  speed.proof_type = static_cast<filecoin::PoStProofType>(in.I64());
-  speed.per_proof_partition = absl::Microseconds(in.I64());
-  speed.samples = in.U64();
-  DAMOCLES_RETURN_IF_ERROR(in.Finish());
-  if (format < kSpeedFormat) return std::optional<WorkerSpeed>();
-  return std::optional<WorkerSpeed>(std::move(speed));
-}
-
-std::string SpeedKeyText(const WorkerSpeed& speed) {
-  return absl::StrFormat("%s%d/%s", kSpeedPrefix, filecoin::ToNumber(speed.proof_type),
-                         speed.worker);
 }
 
 }  // namespace
@@ -84,87 +29,19 @@ absl::StatusOr<std::unique_ptr<Queue>> Queue::Open(store::Store& store, const Cl
   return queue;
 }
 
-absl::Status Queue::Load() {
-  DAMOCLES_RETURN_IF_ERROR(store::EnsureFormat(store_, "job", kFormat).status());
-  DAMOCLES_ASSIGN_OR_RETURN(const auto last, store_.Get(kLastAttemptKey));
-  if (last.has_value() && !absl::SimpleAtoi(*last, &last_attempt_)) {
-    return absl::DataLossError(absl::StrFormat("store: row %s is not a number", kLastAttemptKey));
-  }
-  DAMOCLES_RETURN_IF_ERROR(LoadJobs());
-  return LoadSpeeds();
-}
-
-absl::Status Queue::LoadJobs() {
-  DAMOCLES_ASSIGN_OR_RETURN(const auto specs, store::List(store_, kSpecPrefix));
-  std::map<std::string, std::string> rows;
-  for (const store::Entry& row : specs) rows[row.key.substr(kSpecPrefix.size())] = row.value;
-  DAMOCLES_ASSIGN_OR_RETURN(const auto records, store::List(store_, kRecordPrefix));
-  std::map<std::string, std::string> record_of;
-  for (const store::Entry& row : records) {
-    const std::string id = row.key.substr(kRecordPrefix.size());
-    record_of[id] = row.value;
-    rows.emplace(id, "");  // a record without its spec is damaged too
-  }
-
-  for (const auto& [name, spec_bytes] : rows) {
-    const auto decode = [&, &id_text = name, &bytes = spec_bytes]() -> absl::StatusOr<JobRecord> {
-      DAMOCLES_ASSIGN_OR_RETURN(JobId id, JobId::Parse(id_text));
-      DAMOCLES_ASSIGN_OR_RETURN(JobSpec spec, DecodeSpec(AsBytes(bytes)));
-      return DecodeRecord(id, std::make_shared<const JobSpec>(std::move(spec)),
-                          AsBytes(record_of[id_text]));
-    };
-    absl::StatusOr<JobRecord> record = decode();
-    if (record.status().code() == absl::StatusCode::kFailedPrecondition) {
-      return Annotate(record.status(), Key("job ", name));
-    }
-    if (!record.ok()) {
-      LogError("job", "row_damaged", {{"job", name}, {"reason", record.status()}});
-      store::Batch aside;
-      aside.Put(Key(kDamagedPrefix, name + "/spec"), spec_bytes);
-      aside.Put(Key(kDamagedPrefix, name + "/record"), record_of[name]);
-      aside.Delete(Key(kSpecPrefix, name));
-      aside.Delete(Key(kRecordPrefix, name));
-      DAMOCLES_RETURN_IF_ERROR(store_.Write(aside));
-      continue;
-    }
-    last_attempt_ = std::max(last_attempt_, record->attempt);
-    by_work_[WorkDigest(*record->spec)] = record->id;
-    const JobId id = record->id;
-    std::vector<std::string> stores = StoresOf(*record->spec);
-    jobs_[id] = {*std::move(record), std::move(stores)};
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Queue::LoadSpeeds() {
-  DAMOCLES_ASSIGN_OR_RETURN(const auto rows, store::List(store_, kSpeedPrefix));
-  for (const store::Entry& row : rows) {
-    absl::StatusOr<std::optional<WorkerSpeed>> speed = DecodeSpeed(AsBytes(row.value));
-    if (!speed.ok()) {
-      LogWarning("job", "speed_row_unreadable", {{"row", row.key}, {"reason", speed.status()}});
-      continue;
-    }
-    if (!speed->has_value()) continue;
-    auto& place = speeds_[{(*speed)->worker, (*speed)->proof_type}];
-    place = **std::move(speed);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Verdict> Queue::Apply(const JobId& id, const Event& event, store::Batch batch) {
+absl::StatusOr<Verdict> Queue::Apply(const JobId& id, const Event& event) {
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return NoSuchJob(id);
   StepResult result = Step(at->second.record, event, clock_.Now(), policy_);
+  CheckInvariants("job", id.ToString(), InvariantsOf(result.record),
+                  [&] { return absl::StrCat("state ", DescribeState(result.record)); });
   for (const Action& action : result.actions) {
     if (!std::holds_alternative<action::Delete>(action)) continue;
     DAMOCLES_RETURN_IF_ERROR(Forget(id));
     return result.verdict;
   }
-  if (result.changed) {
-    batch.Put(Key(kRecordPrefix, id.ToString()), AsText(EncodeRecord(result.record)));
-    DAMOCLES_RETURN_IF_ERROR(store_.Write(batch));
-  }
   at->second.record = result.record;
+  if (result.changed) Save(id);
   // The callbacks may call the queue: from here on `at` may be gone.
   Announce(result.record, result.actions, result.changed);
   return result.verdict;
@@ -173,13 +50,10 @@ absl::StatusOr<Verdict> Queue::Apply(const JobId& id, const Event& event, store:
 absl::Status Queue::Forget(const JobId& id) {
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return NoSuchJob(id);
-  store::Batch batch;
-  batch.Delete(Key(kSpecPrefix, id.ToString()));
-  batch.Delete(Key(kRecordPrefix, id.ToString()));
-  DAMOCLES_RETURN_IF_ERROR(store_.Write(batch));
   const std::vector<Attempt> cancelled = at->second.record.live;
   by_work_.erase(WorkDigest(*at->second.record.spec));
   jobs_.erase(at);
+  Save(id);
   AnnounceRemoval(id, cancelled);
   return absl::OkStatus();
 }
@@ -209,6 +83,45 @@ void Queue::AnnounceAvailable() {
   for (const auto& callback : on_available_) callback();
 }
 
+// What became possible by the time alone: a spare that is wanted now, a worker that may have a job
+// again.
+void Queue::AnnounceNews(absl::Time now) {
+  std::set<std::pair<std::string, JobId>> possible;
+  for (const auto& [name, known] : workers_) {
+    if (now - known.seen_at > kWorkerSeenFor) continue;
+    if (const Job* job = Choose(known.offer, now)) possible.emplace(name, job->record.id);
+  }
+  const bool news = !std::ranges::includes(possible_, possible);
+  possible_ = std::move(possible);
+  if (news) AnnounceAvailable();
+}
+
+// Dear: all jobs.
+void Queue::CheckIndex() const {
+  if (!InvariantsAreStrict()) return;
+  CheckInvariants("queue index", "", IndexInvariants(), [&] {
+    return absl::StrFormat("%d jobs, %d works", jobs_.size(), by_work_.size());
+  });
+}
+
+Violations Queue::IndexInvariants() const {
+  Violations found;
+  found.Require(by_work_.size() == jobs_.size(), "each work has one job");
+  std::set<std::uint64_t> numbers;
+  for (const auto& [id, job] : jobs_) {
+    const auto work = by_work_.find(WorkDigest(*job.record.spec));
+    found.Require(work != by_work_.end() && work->second == id, "a job is found by its work");
+    found.Require(job.record.id == id, "a job lies under its id");
+    found.Require(job.record.attempt <= last_attempt_, "no attempt is above the highest given");
+    found.Require(job.spec_on_disk || unsaved_.contains(id),
+                  "what is not on the disk will be written");
+    for (const Attempt& attempt : job.record.live) {
+      found.Require(numbers.insert(attempt.number).second, "an attempt number is given once");
+    }
+  }
+  return found;
+}
+
 absl::StatusOr<JobRecord> Queue::Ensure(const JobSpec& spec) {
   DAMOCLES_RETURN_IF_ERROR(ValidateSpec(spec));
   const Bytes32 work = WorkDigest(spec);
@@ -223,12 +136,9 @@ absl::StatusOr<JobRecord> Queue::Ensure(const JobSpec& spec) {
   while (jobs_.contains(id)) id = MakeJobId(work, ++collision);
 
   const JobRecord record = NewRecord(id, std::make_shared<const JobSpec>(spec), clock_.Now());
-  store::Batch batch;
-  batch.Put(Key(kSpecPrefix, id.ToString()), AsText(EncodeSpec(spec)));
-  batch.Put(Key(kRecordPrefix, id.ToString()), AsText(EncodeRecord(record)));
-  DAMOCLES_RETURN_IF_ERROR(store_.Write(batch));
   by_work_[work] = id;
-  jobs_[id] = {record, StoresOf(spec)};
+  jobs_[id] = {.record = record, .stores = StoresOf(spec), .spec_on_disk = false};
+  Save(id);
   Announce(record, {action::Available{}}, true);
   return record;
 }
@@ -237,6 +147,10 @@ absl::StatusOr<JobRecord> Queue::Get(const JobId& id) const {
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return NoSuchJob(id);
   return at->second.record;
+}
+
+absl::Status Queue::SetCloseTime(const JobId& id, absl::Time close_time) {
+  return Apply(id, event::CloseTimeChanged{close_time}).status();
 }
 
 std::vector<JobRecord> Queue::List() const {
@@ -264,17 +178,13 @@ absl::StatusOr<std::optional<Assignment>> Queue::Allocate(const WorkerOffer& off
   const Job* job = Choose(offer, now);
   if (job == nullptr) return std::optional<Assignment>();
 
-  // The number is used up even if the write fails: it may have reached the disk.
-  const std::uint64_t attempt = ++last_attempt_;
   const Assignment assignment{.id = job->record.id,
-                              .attempt = attempt,
+                              .attempt = NextAttempt(),
                               .spec = job->record.spec,
-                              .close_time = job->record.close_time};
-  store::Batch batch;
-  batch.Put(kLastAttemptKey, absl::StrFormat("%d", attempt));
+                              .time_left = job->record.close_time - now};
   DAMOCLES_ASSIGN_OR_RETURN(
       const Verdict verdict,
-      Apply(assignment.id, event::Allocate{offer.name, attempt, offer.instance}, std::move(batch)));
+      Apply(assignment.id, event::Allocate{offer.name, assignment.attempt, offer.instance}));
   if (verdict != Verdict::kAccepted) {
     return absl::InternalError(
         absl::StrFormat("job %s was chosen but refused its worker", assignment.id.ToString()));
@@ -305,15 +215,13 @@ absl::StatusOr<Verdict> Queue::FinishProven(const JobId& id, std::uint64_t attem
         id.ToString(), proof.size(), partitions.ProofBytes(), record.spec->sectors.size(),
         partitions.Count()));
   }
-  store::Batch batch;
-  const std::optional<WorkerSpeed> speed = Measure(record, attempt, worker);
-  if (speed.has_value()) batch.Put(SpeedKeyText(*speed), AsText(EncodeSpeed(*speed)));
-  const bool first = record.state != JobState::kSucceeded;
-  DAMOCLES_ASSIGN_OR_RETURN(
-      const Verdict verdict,
-      Apply(id, event::Proven{std::string(worker), attempt, std::move(proof)}, std::move(batch)));
-  if (first && speed.has_value()) speeds_[{speed->worker, speed->proof_type}] = *speed;
-  return verdict;
+  if (const std::optional<WorkerSpeed> speed = Measure(record, attempt, worker);
+      speed.has_value()) {
+    const SpeedKey key{speed->worker, speed->proof_type};
+    speeds_[key] = *speed;
+    unsaved_speeds_.insert(key);  // written with the job's row
+  }
+  return Apply(id, event::Proven{std::string(worker), attempt, std::move(proof)});
 }
 
 absl::StatusOr<Verdict> Queue::FinishFaults(const JobId& id, std::uint64_t attempt,
@@ -399,7 +307,9 @@ absl::Status Queue::Tick() {
     if (!jobs_.contains(id)) continue;
     DAMOCLES_RETURN_IF_ERROR(Apply(id, event::Tick{receiving_since_}).status());
   }
-  if (AnythingAvailable(now)) AnnounceAvailable();
+  Flush();
+  CheckIndex();
+  AnnounceNews(now);
   return absl::OkStatus();
 }
 

@@ -13,6 +13,10 @@ namespace {
 // What a worker says goes to disk and to lists: no more of it than is of use.
 constexpr std::size_t kReasonBytesMax = 2000;
 constexpr std::size_t kRememberedWorkersMax = 1000;
+// A worker is late by its own measure when it takes so many times longer.
+constexpr double kOverdue = 1.25;
+// What measured times leave out: a tick, an answer, a verification.
+constexpr absl::Duration kSpareSlack = absl::Seconds(1);
 
 std::string Shorten(std::string_view text) {
   if (text.size() <= kReasonBytesMax) return std::string(text);
@@ -244,9 +248,13 @@ class Stepper {
       CancelLive(0);
       return Do(action::Delete{});
     }
-    if (job_.state == JobState::kRunning && IsClosed(job_, now_)) {
+    if (!IsFinished(job_.state) && IsClosed(job_, now_)) {
+      const bool taken = job_.state == JobState::kRunning || job_.tries > 0;
+      std::string why = taken ? "the deadline closed before a proof was there"
+                              : "the deadline closed before any worker had taken the job";
+      if (!job_.error.empty()) why += absl::StrFormat("; before that: %s", job_.error);
       CancelLive(0);
-      NoteFailure(FailureKind::kClosed, "the deadline closed before a proof was there");
+      NoteFailure(FailureKind::kClosed, Shorten(why));
       job_.failure = FailureKind::kClosed;
       Finish(JobState::kFailed);
       return;
@@ -388,23 +396,61 @@ bool IsReady(const JobRecord& record, absl::Time now) {
 }
 
 bool WantsSpare(const JobRecord& record, absl::Time now, const Policy& policy,
-                absl::Time receiving_since, std::optional<absl::Duration> expected) {
+                absl::Time receiving_since, const SpareTimes& takes) {
   if (!policy.redundancy || record.state != JobState::kRunning || record.live.size() != 1 ||
       record.spares >= kSparesMax || IsClosed(record, now)) {
     return false;
   }
   const Attempt& attempt = record.live.front();
   if (now - std::max(attempt.heartbeat_at, receiving_since) > policy.heartbeat_late) return true;
+  // Late by its own measure: it may hang, and who is idle has nothing better to do.
+  const absl::Time began = attempt.started_at;
+  if (takes.first.has_value() && now > began + *takes.first * kOverdue + kSpareSlack) return true;
   if (record.close_time == absl::InfiniteFuture()) return false;
   // In a window of seconds (a devnet) the margin must not eat the window.
   const absl::Time wanted_by =
-      record.close_time -
-      std::min(policy.submit_margin, (record.close_time - attempt.started_at) / 8);
-  if (!expected.has_value()) return now - attempt.started_at > (wanted_by - attempt.started_at) / 2;
-  const absl::Time end = attempt.started_at + *expected;
-  // Overdue: it has shown to be slower than measured, so expect it to take that much longer again.
-  const absl::Time projected = now > end ? now + (now - end) : end;
-  return projected > wanted_by;
+      record.close_time - std::min(policy.submit_margin, (record.close_time - began) / 8);
+  if (takes.first.has_value() && began + *takes.first > wanted_by) return true;
+  const absl::Duration measured =
+      takes.spare.value_or(takes.first.value_or((wanted_by - began) / 2));
+  const absl::Time last_call = wanted_by - measured - kSpareSlack;
+  // The spare begins at the latest when it can just finish; where it never could, it helps nobody
+  // to begin together with the first.
+  return now >= last_call && now - began > kSpareSlack;
+}
+
+Violations InvariantsOf(const JobRecord& record) {
+  Violations found;
+  found.Require(record.spec != nullptr, "a job has its specification");
+  found.Require(record.live.empty() == (record.state != JobState::kRunning),
+                "a job has live attempts if and only if it runs");
+  found.Require(record.proof.empty() == (record.state != JobState::kSucceeded),
+                "a job has a proof if and only if it succeeded");
+  found.Require(record.proof.empty() || record.spec == nullptr ||
+                    record.proof.size() == ProofPartitionsOf(*record.spec).ProofBytes(),
+                "a proof is as long as its partitions");
+  found.Require(record.faults.empty() == (record.state != JobState::kFaults),
+                "a job names faults if and only if it ended with them");
+  found.Require(record.state != JobState::kFailed || record.failure != FailureKind::kNone,
+                "a failed job knows how it failed");
+  found.Require(record.live.size() <= kLiveAttemptsMax, "at most two workers are at a job");
+  found.Require(record.lost.size() <= kLostMax, "the silent attempts have a limit");
+  found.Require(record.spares <= kSparesMax, "the spares of a try have a limit");
+  found.Require(record.state != JobState::kRunning || record.tries > 0, "what runs was tried");
+  found.Require(!IsFinished(record.state) || record.finished_at != absl::InfinitePast(),
+                "what has ended knows when");
+  for (std::size_t i = 0; i < record.live.size(); ++i) {
+    found.Require(record.live[i].number <= record.attempt,
+                  "no attempt is above the highest number given");
+    for (std::size_t k = 0; k < i; ++k) {
+      found.Require(record.live[i].number != record.live[k].number,
+                    "an attempt number is given once");
+    }
+    for (const Attempt& lost : record.lost) {
+      found.Require(lost.number != record.live[i].number, "an attempt is live or lost, not both");
+    }
+  }
+  return found;
 }
 
 }  // namespace damocles::job

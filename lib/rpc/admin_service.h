@@ -16,6 +16,7 @@ struct AdminServices {
   worker::Hub* worker_hub;  // may be null
   Backend& backend;
   bool takes_workers;
+  const Clock& wall;
 };
 
 // The two views of a manager.  `services` outlives the capabilities; `peer` is who holds them, for

@@ -3,6 +3,7 @@
 #include "lib/rpc/convert.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -94,7 +95,7 @@ absl::Time FromUnixMs(std::int64_t ms) {
   return ms == 0 ? absl::InfinitePast() : absl::FromUnixMillis(ms);
 }
 
-void Write(const job::Assignment& assignment, schema::Assignment::Builder out) {
+void Write(const job::Assignment& assignment, absl::Time now, schema::Assignment::Builder out) {
   out.setId(assignment.id.ToString().c_str());
   out.setAttempt(assignment.attempt);
   const job::JobSpec& spec = *assignment.spec;
@@ -105,7 +106,8 @@ void Write(const job::Assignment& assignment, schema::Assignment::Builder out) {
   WritePartitions(spec.chain_partitions, to.initPartitions(Size(spec.chain_partitions.size())));
   to.setOpenEpoch(spec.open.Value());
   to.setCloseEpoch(spec.close.Value());
-  to.setCloseUnixMs(ToUnixMs(assignment.close_time));
+  out.setLeftMs(std::max<std::int64_t>(0, absl::ToInt64Milliseconds(assignment.time_left)));
+  to.setCloseUnixMs(ToUnixMs(now + assignment.time_left));
   to.setRandomness(ToData(spec.randomness));
   auto sectors = to.initSectors(Size(spec.sectors.size()));
   for (unsigned i = 0; i < spec.sectors.size(); ++i) {
@@ -118,7 +120,7 @@ void Write(const job::Assignment& assignment, schema::Assignment::Builder out) {
   }
 }
 
-absl::StatusOr<job::Assignment> Read(schema::Assignment::Reader in) {
+absl::StatusOr<job::Assignment> Read(schema::Assignment::Reader in, absl::Time now) {
   job::Assignment assignment;
   DAMOCLES_ASSIGN_OR_RETURN(assignment.id, job::JobId::Parse(ToString(in.getId())));
   assignment.attempt = in.getAttempt();
@@ -130,7 +132,13 @@ absl::StatusOr<job::Assignment> Read(schema::Assignment::Reader in) {
   spec.chain_partitions = ReadPartitions(from.getPartitions());
   spec.open = filecoin::ChainEpoch(from.getOpenEpoch());
   spec.close = filecoin::ChainEpoch(from.getCloseEpoch());
-  spec.close_time = FromUnixMs(from.getCloseUnixMs());
+  if (const std::int64_t left = in.getLeftMs(); left < 0) {
+    assignment.time_left = FromUnixMs(from.getCloseUnixMs()) - now;
+  } else {
+    const bool known = left < std::numeric_limits<std::int64_t>::max();
+    assignment.time_left = known ? absl::Milliseconds(left) : absl::InfiniteDuration();
+  }
+  spec.close_time = now + assignment.time_left;
   DAMOCLES_ASSIGN_OR_RETURN(spec.randomness, ReadBytes32(from.getRandomness(), "the randomness"));
   for (const auto sector : from.getSectors()) {
     DAMOCLES_ASSIGN_OR_RETURN(const Bytes32 comm_r, ReadBytes32(sector.getCommR(), "a CommR"));
@@ -141,7 +149,6 @@ absl::StatusOr<job::Assignment> Read(schema::Assignment::Reader in) {
                             .cache_store = ToString(sector.getCacheStore())});
   }
   DAMOCLES_RETURN_IF_ERROR(job::ValidateSpec(spec));
-  assignment.close_time = spec.close_time;
   assignment.spec = std::make_shared<const job::JobSpec>(std::move(spec));
   return assignment;
 }

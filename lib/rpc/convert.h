@@ -25,8 +25,9 @@ absl::Status Read(schema::Status::Reader in);
 std::int64_t ToUnixMs(absl::Time time);
 absl::Time FromUnixMs(std::int64_t ms);
 
-void Write(const job::Assignment& assignment, schema::Assignment::Builder out);
-absl::StatusOr<job::Assignment> Read(schema::Assignment::Reader in);
+// `now`: the wall clock of this side, for a peer of an earlier release.
+void Write(const job::Assignment& assignment, absl::Time now, schema::Assignment::Builder out);
+absl::StatusOr<job::Assignment> Read(schema::Assignment::Reader in, absl::Time now);
 
 void Write(const worker::Capabilities& capabilities, schema::Offer::Builder out);
 absl::StatusOr<worker::Capabilities> Read(schema::Offer::Reader in);

@@ -82,7 +82,8 @@ struct Server::State final : private kj::TaskSet::ErrorHandler {
       : services{.queue = queue,
                  .worker_hub = worker_hub,
                  .backend = backend,
-                 .takes_workers = server_limits.takes_workers},
+                 .takes_workers = server_limits.takes_workers,
+                 .wall = *server_limits.wall},
         authorize(std::move(judge)),
         timer(server_timer),
         limits(server_limits),
@@ -131,7 +132,7 @@ class GateServer final : public schema::Gate::Server {
     }
     if ((*role == Role::kWorker || *role == Role::kAdmin) && services_.takes_workers &&
         services_.worker_hub != nullptr) {
-      results.setWorkerHub(MakeWorkerHub(*services_.worker_hub, peer_.text));
+      results.setWorkerHub(MakeWorkerHub(*services_.worker_hub, services_.wall, peer_.text));
     }
     return kj::READY_NOW;
   }

@@ -22,17 +22,24 @@ std::uint32_t IntervalMs(const worker::Session& session) {
   return static_cast<std::uint32_t>(absl::ToInt64Milliseconds(session.HeartbeatInterval()));
 }
 
+// 0: a worker of an earlier release does not say.
+void NoteClock(worker::Session& session, const Clock& wall, std::int64_t unix_ms) {
+  if (unix_ms != 0) session.NoteClock(FromUnixMs(unix_ms) - wall.Now());
+}
+
 class SessionServer final : public schema::WorkerSession::Server {
  public:
-  explicit SessionServer(std::shared_ptr<worker::Session> session) : session_(std::move(session)) {}
+  SessionServer(std::shared_ptr<worker::Session> session, const Clock& wall)
+      : session_(std::move(session)), wall_(wall) {}
 
   kj::Promise<void> allocate(AllocateContext context) override {
     // A worker that goes away must not take a job with it.
     context.allowCancellation();
-    return Allocate(session_, kj::mv(context)).ToPromise();
+    return Allocate(session_, wall_, kj::mv(context)).ToPromise();
   }
   kj::Promise<void> heartbeat(HeartbeatContext context) override {
-    return Heartbeat(session_, kj::mv(context)).ToPromise();
+    NoteClock(*session_, wall_, context.getParams().getUnixMs());
+    return Heartbeat(session_, wall_, kj::mv(context)).ToPromise();
   }
   kj::Promise<void> finish(FinishContext context) override {
     return Finish(session_, kj::mv(context)).ToPromise();
@@ -51,18 +58,18 @@ class SessionServer final : public schema::WorkerSession::Server {
     return worker::AttemptId{.job = std::move(job), .attempt = attempt};
   }
 
-  static async::Task<void> Allocate(std::shared_ptr<worker::Session> session,
+  static async::Task<void> Allocate(std::shared_ptr<worker::Session> session, const Clock& wall,
                                     AllocateContext context) {
     const absl::Duration wait =
         std::min(kAllocateWaitMax, absl::Milliseconds(context.getParams().getWaitMs()));
     auto assignment = co_await session->Allocate(wait);
     Write(assignment.status(), context.getResults().initStatus());
     if (assignment.ok() && assignment->has_value()) {
-      Write(**assignment, context.getResults().initAssignment());
+      Write(**assignment, wall.Now(), context.getResults().initAssignment());
     }
   }
 
-  static async::Task<void> Heartbeat(std::shared_ptr<worker::Session> session,
+  static async::Task<void> Heartbeat(std::shared_ptr<worker::Session> session, const Clock& wall,
                                      HeartbeatContext context) {
     std::vector<worker::AttemptId> attempts;
     for (const auto beat : context.getParams().getBeats()) {
@@ -78,6 +85,7 @@ class SessionServer final : public schema::WorkerSession::Server {
     Write(verdicts.status(), context.getResults().initStatus());
     if (!verdicts.ok()) co_return;
     context.getResults().setIntervalMs(IntervalMs(*session));
+    context.getResults().setUnixMs(ToUnixMs(wall.Now()));
     auto out = context.getResults().initVerdicts(static_cast<unsigned>(verdicts->size()));
     for (unsigned i = 0; i < verdicts->size(); ++i) {
       out.set(i, (*verdicts)[i] ? schema::Verdict::CONTINUE : schema::Verdict::CANCEL);
@@ -123,11 +131,13 @@ class SessionServer final : public schema::WorkerSession::Server {
   }
 
   const std::shared_ptr<worker::Session> session_;
+  const Clock& wall_;
 };
 
 class HubServer final : public schema::WorkerHub::Server {
  public:
-  HubServer(worker::Hub& hub, std::string peer) : hub_(hub), peer_(std::move(peer)) {}
+  HubServer(worker::Hub& hub, const Clock& wall, std::string peer)
+      : hub_(hub), wall_(wall), peer_(std::move(peer)) {}
 
   kj::Promise<void> register_(RegisterContext context) override {
     auto capabilities = Read(context.getParams().getOffer());
@@ -137,20 +147,23 @@ class HubServer final : public schema::WorkerHub::Server {
     Write(session.status(), context.getResults().initStatus());
     if (session.ok()) {
       context.getResults().setIntervalMs(IntervalMs(**session));
-      context.getResults().setSession(kj::heap<SessionServer>(*std::move(session)));
+      context.getResults().setUnixMs(ToUnixMs(wall_.Now()));
+      NoteClock(**session, wall_, context.getParams().getUnixMs());
+      context.getResults().setSession(kj::heap<SessionServer>(*std::move(session), wall_));
     }
     return kj::READY_NOW;
   }
 
  private:
   worker::Hub& hub_;
+  const Clock& wall_;
   const std::string peer_;
 };
 
 }  // namespace
 
-schema::WorkerHub::Client MakeWorkerHub(worker::Hub& hub, std::string peer) {
-  return kj::heap<HubServer>(hub, std::move(peer));
+schema::WorkerHub::Client MakeWorkerHub(worker::Hub& hub, const Clock& wall, std::string peer) {
+  return kj::heap<HubServer>(hub, wall, std::move(peer));
 }
 
 }  // namespace damocles::rpc

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -19,6 +20,9 @@ constexpr absl::Duration kPause = absl::Milliseconds(100);
 // With several managers none may be kept waiting for long by a question to another.
 constexpr absl::Duration kAllocateWaitShared = absl::Seconds(1);
 constexpr absl::Duration kReportRetry = absl::Seconds(1);
+// A proof that no manager takes is kept for so long after its close: as long as a manager knows of
+// the job.  What its clock or ours says of the close is no reason to forget a proof.
+constexpr absl::Duration kKeptAfterClose = absl::Hours(25);
 
 // Intervals between reconnections stay below the time-out, of which the heartbeat is a fifth.
 constexpr int kIntervalsBetweenConnections = 2;
@@ -48,7 +52,8 @@ struct Agent::Link {
   bool listed = false;            // `stored` was read from the disk
   bool allocating = false;        // an Allocate call is under way
   absl::Duration reconnect_max;
-  std::string last_error;  // so that the log tells news only
+  std::string last_error;      // so that the log tells news only
+  std::set<std::string> told;  // of results that are kept, the same
 };
 
 // What came of a job, if not a proof.
@@ -185,6 +190,7 @@ async::Task<void> Agent::Serve(Link& link) {
     LogInfo("worker", "connected", {{"manager", link.manager->Name()}});
     link.last_error.clear();
     link.session = *std::move(session);
+    link.told.clear();
     link.reconnect_max = std::min(options_.reconnect_max,
                                   kIntervalsBetweenConnections * link.session->HeartbeatInterval());
     delay = std::min(options_.reconnect_min, link.reconnect_max);
@@ -350,19 +356,25 @@ async::Task<void> Agent::DeliverStored(Link& link) {
     const bool in_hand = std::ranges::any_of(
         link.works, [&](const auto& work) { return work->info.attempt == result.attempt; });
     if (in_hand) continue;  // its job delivers it
-    absl::Status status;
-    if (result.close_time < clock_.Now()) {
-      LogWarning("worker", "stored_result_too_late", {{"job", result.attempt.job.ToString()}});
+    // Whatever the clock says: whether it is too late is for the manager to tell.
+    absl::Status status = co_await Deliver(link, result);
+    const std::string job = result.attempt.job.ToString();
+    if (!status.ok() && clock_.Now() - result.close_time > kKeptAfterClose) {
+      LogError("worker", "stored_result_dropped",
+               {{"job", job},
+                {"manager", result.manager},
+                {"error", status},
+                {"reason", "its deadline closed more than a day ago"}});
       status = results_.Remove(result.manager, result.attempt);
-    } else {
-      status = co_await Deliver(link, result);
     }
     if (status.ok()) {
       std::erase(link.stored, result.attempt);
-    } else {
-      LogWarning(
-          "worker", "stored_result_kept",
-          {{"job", result.attempt.job.ToString()}, {"manager", result.manager}, {"error", status}});
+    } else if (link.told.insert(job + status.ToString()).second) {
+      LogWarning("worker", "stored_result_kept",
+                 {{"job", job},
+                  {"manager", result.manager},
+                  {"error", status},
+                  {"now", "delivered again with every heartbeat"}});
     }
   }
 }
@@ -373,6 +385,7 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
                 .attempt = {.job = assignment.id, .attempt = assignment.attempt},
                 .started = clock_.Now()};
   const AttemptId attempt = work->info.attempt;
+  const absl::Time close_time = clock_.Now() + assignment.time_left;
   link.works.push_back(work);
   KJ_DEFER({
     std::erase(link.works, work);
@@ -390,7 +403,7 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
   if (!task.ok()) {
     finding.failure = job::FailureKind::kMapping;
     finding.reason = std::string(task.status().message());
-    co_await Report(link, work, assignment.close_time, std::move(finding));
+    co_await Report(link, work, close_time, std::move(finding));
     co_return;
   }
   // No lambda inside co_await: g++ 12 destroys its captures twice.
@@ -402,11 +415,14 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
         return made;
       });
   ProofOutcome made = co_await kj::mv(proving);
-  if (work->cancelled->load()) {
+  const bool proven = made.proof.ok() && made.proof->faults.empty();
+  if (work->cancelled->load() && !proven) {
     LogInfo("worker", "job_stopped", {{"job", attempt.job.ToString()}});
     co_return;
   }
-  if (made.proof.ok() && made.proof->faults.empty()) {
+  // A finished proof is offered even if the manager said stop: it may have been wrong about the
+  // time, and a right proof is always welcome.
+  if (proven) {
     LogInfo("worker", "job_proven",
             {{"job", attempt.job.ToString()},
              {"seconds",
@@ -414,7 +430,7 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
     // Named: g++ 12 destroys temporaries inside co_await twice.
     StoredResult result{.manager = link.manager->Name(),
                         .attempt = attempt,
-                        .close_time = assignment.close_time,
+                        .close_time = close_time,
                         .proof = std::move(made.proof->proof)};
     co_await Hand(link, work, std::move(result));
     co_return;
@@ -433,7 +449,7 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
       finding.faults.push_back({.number = fault.number, .reason = fault.reason});
     }
   }
-  co_await Report(link, work, assignment.close_time, std::move(finding));
+  co_await Report(link, work, close_time, std::move(finding));
 }
 
 // A proof goes to the disk, then to the manager; if that is away, the disk keeps it without holding
@@ -445,13 +461,22 @@ async::Task<void> Agent::Hand(Link& link, std::shared_ptr<Work> work, StoredResu
     LogError("worker", "result_not_on_disk",
              {{"job", result.attempt.job.ToString()}, {"error", saved}});
   }
-  while (clock_.Now() < result.close_time && !work->cancelled->load()) {
+  while (true) {
     const absl::Status delivered = co_await Deliver(link, result);
     if (delivered.ok()) co_return;
     LogWarning("worker", "proof_not_delivered",
                {{"job", result.attempt.job.ToString()}, {"error", delivered}});
     if (saved.ok()) {
       link.stored.push_back(result.attempt);
+      co_return;
+    }
+    // In memory only: it holds the slot, so there is an end.
+    const bool closed = clock_.Now() >= result.close_time;
+    if (closed || work->cancelled->load()) {
+      LogError("worker", "proof_dropped",
+               {{"job", result.attempt.job.ToString()},
+                {"error", delivered},
+                {"reason", closed ? "its deadline closed" : "the manager said stop"}});
       co_return;
     }
     co_await Sleep(kReportRetry);
@@ -467,7 +492,7 @@ async::Task<void> Agent::Report(Link& link, std::shared_ptr<Work> work, absl::Ti
       {{"job", attempt.job.ToString()},
        {"reason", finding.failure ? finding.reason
                                   : absl::StrFormat("%d faulty sectors", finding.faults.size())}});
-  while (clock_.Now() < until && !work->cancelled->load()) {
+  while (!work->cancelled->load()) {
     absl::Status told = absl::UnavailableError("not connected");
     if (const std::shared_ptr<Session> session = link.session; session != nullptr) {
       if (finding.failure) {
@@ -481,6 +506,13 @@ async::Task<void> Agent::Report(Link& link, std::shared_ptr<Work> work, absl::Ti
       LogError(
           "worker", "report_refused",
           {{"job", attempt.job.ToString()}, {"manager", link.manager->Name()}, {"reason", told}});
+      co_return;
+    }
+    if (clock_.Now() >= until) {
+      LogWarning("worker", "report_dropped",
+                 {{"job", attempt.job.ToString()},
+                  {"error", told},
+                  {"reason", "the deadline of the job closed"}});
       co_return;
     }
     co_await Sleep(kReportRetry);

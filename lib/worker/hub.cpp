@@ -3,10 +3,13 @@
 #include "damocles/worker/hub.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/clock_skew.h"
+#include "damocles/base/invariant.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/base/text.h"
@@ -22,6 +25,10 @@ constexpr absl::Duration kHeartbeatIntervalMax = absl::Seconds(3);
 // A heartbeat may have left before the answer to Allocate arrived, and worker and manager talk one
 // heartbeat after the other: what the second one does not name never arrived.
 constexpr int kMissesMax = 2;
+// After its start a manager may not know of a job again yet whose row the disk did not take: a
+// proof of it is to be kept for so long.
+constexpr absl::Duration kUnknownFor = absl::Minutes(10);
+constexpr std::size_t kRemovedMax = 10'000;
 
 // Given out, and not confirmed yet by a heartbeat or a report.
 struct Pending {
@@ -38,6 +45,7 @@ struct Hub::State {
     std::map<std::uint64_t, Pending> pending;  // by attempt number; of the present process
     bool leaving = false;
     std::uint64_t given = 0;  // number of its latest assignment, counted over all workers
+    SkewWatch clock = {};
   };
   // A session that waits for work.
   struct Waiter {
@@ -55,6 +63,43 @@ struct Hub::State {
   bool practice_allowed = false;
   std::vector<Waiter> waiters;
   std::uint64_t given = 0;  // assignments so far
+  const absl::Time started = clock.Now();
+  std::set<job::JobId> removed = {};  // since then
+
+  // What to tell of a job that is not there: OK if it never comes again.
+  absl::Status AskedForUnknown(const job::JobId& id) const {
+    if (removed.contains(id) || clock.Now() - started > kUnknownFor) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrFormat(
+        "job %s is not known yet: this manager was started %s ago; keep the proof", id.ToString(),
+        absl::FormatDuration(absl::Trunc(clock.Now() - started, absl::Seconds(1)))));
+  }
+  // The worker may forget the proof when a restart would find it.
+  absl::Status OnDisk(const job::JobId& id) const {
+    if (queue.IsOnDisk(id)) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrFormat(
+        "job %s: the manager has the proof in memory, its disk does not take it; keep the proof",
+        id.ToString()));
+  }
+  Violations Invariants() const {
+    Violations found;
+    for (const auto& [name, worker] : workers) {
+      found.Require(worker.sessions >= 0, "no session ends twice");
+      found.Require(worker.info.capabilities.name == name, "a worker lies under its name");
+      found.Require(!worker.info.connected || worker.sessions > 0,
+                    "who is connected has a session");
+      found.Require(worker.given <= given, "no assignment is above the latest");
+    }
+    for (const Waiter& waiter : waiters) {
+      found.Require(workers.contains(waiter.worker), "who waits has registered");
+    }
+    return found;
+  }
+  void Check() const {
+    if (!InvariantsAreStrict()) return;
+    CheckInvariants("hub", "", Invariants(), [this] {
+      return absl::StrFormat("%d workers, %d wait", workers.size(), waiters.size());
+    });
+  }
 
   kj::Promise<void> News(const std::string& worker) {
     std::erase_if(waiters, [](Waiter& waiter) { return !waiter.news->isWaiting(); });
@@ -156,7 +201,25 @@ class Hub::HubSession final : public Session {
     if (leaving && !worker.leaving) state_->queue.WorkerLeft(name_);
     worker.leaving = leaving;
     DAMOCLES_CO_RETURN_IF_ERROR(state_->Reconcile(worker, attempts));
+    state_->Check();
     co_return go_on;
+  }
+
+  void NoteClock(absl::Duration ahead) override {
+    if (!CheckPresent().ok()) return;
+    State::Worker& worker = Self();
+    worker.info.clock_ahead = ahead;
+    if (!worker.clock.IsNews(ahead)) return;
+    const auto seconds = absl::StrFormat("%.1f", absl::ToDoubleSeconds(ahead));
+    if (!worker.clock.Differ()) {
+      LogInfo("worker", "clocks_agree_again", {{"worker", name_}, {"ahead_seconds", seconds}});
+      return;
+    }
+    LogWarning("worker", "clock_skew",
+               {{"worker", name_},
+                {"ahead_seconds", seconds},
+                {"effect", "none on proofs: jobs carry the time that is left"},
+                {"do", "set both clocks, by NTP: times in logs and listings do not fit together"}});
   }
 
   absl::Duration HeartbeatInterval() const override {
@@ -170,9 +233,15 @@ class Hub::HubSession final : public Session {
     const std::shared_ptr<State> state = state_;  // this session may end while we verify
     const std::string name = name_;
     auto record = state->queue.Get(attempt.job);
-    if (absl::IsNotFound(record.status())) co_return Receipt{};
+    if (absl::IsNotFound(record.status())) {
+      DAMOCLES_CO_RETURN_IF_ERROR(state->AskedForUnknown(attempt.job));
+      co_return Receipt{};
+    }
     if (!record.ok()) co_return record.status();
-    if (record->state == job::JobState::kSucceeded) co_return Receipt{};
+    if (record->state == job::JobState::kSucceeded) {
+      DAMOCLES_CO_RETURN_IF_ERROR(state->OnDisk(attempt.job));
+      co_return Receipt{};
+    }
     prover::WindowPostStatement statement{.proof_type = record->spec->proof_type,
                                           .miner = record->spec->miner,
                                           .randomness = record->spec->randomness,
@@ -190,7 +259,10 @@ class Hub::HubSession final : public Session {
     if (valid.ok() && *valid) {
       const auto verdict =
           state->queue.FinishProven(attempt.job, attempt.attempt, name, std::move(proof));
-      if (verdict.ok()) co_return Receipt{.accepted = *verdict == job::Verdict::kAccepted};
+      if (verdict.ok()) {
+        DAMOCLES_CO_RETURN_IF_ERROR(state->OnDisk(attempt.job));
+        co_return Receipt{.accepted = *verdict == job::Verdict::kAccepted};
+      }
       if (!IsRefusal(verdict.status())) co_return verdict.status();
       if (absl::IsNotFound(verdict.status())) co_return Receipt{};  // removed while we verified
       why = std::string(verdict.status().message());
@@ -291,6 +363,12 @@ Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
   queue.OnAvailable([state = std::weak_ptr<State>(state_)] {
     if (const auto alive = state.lock()) alive->WakeAll();
   });
+  queue.OnRemove([state = std::weak_ptr<State>(state_)](const job::JobId& id) {
+    const auto alive = state.lock();
+    if (alive == nullptr) return;
+    if (alive->removed.size() >= kRemovedMax) alive->removed.erase(alive->removed.begin());
+    alive->removed.insert(id);
+  });
 }
 
 Hub::~Hub() noexcept = default;
@@ -376,7 +454,13 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
 
 std::vector<Hub::WorkerInfo> Hub::Workers() const {
   std::vector<WorkerInfo> workers;
-  for (const auto& [name, worker] : state_->workers) workers.push_back(worker.info);
+  const absl::Time now = state_->clock.Now();
+  for (const auto& [name, worker] : state_->workers) {
+    workers.push_back(worker.info);
+    // A machine without power does not close its connection.
+    const absl::Duration silent = now - worker.info.last_seen;
+    if (silent > state_->queue.GetPolicy().heartbeat_timeout) workers.back().connected = false;
+  }
   return workers;
 }
 

@@ -118,7 +118,7 @@ class Life {
     if (!assignment->has_value()) return;
     const Assignment& got = **assignment;
     EXPECT_TRUE(given_.insert(got.attempt).second) << "attempt number given twice";
-    EXPECT_GT(got.close_time, clock_.Now()) << "closed job handed out";
+    EXPECT_GT(got.time_left, absl::ZeroDuration()) << "closed job handed out";
     const JobRecord& was = before.at(got.id);
     EXPECT_TRUE(was.state == JobState::kReadyToRun || was.state == JobState::kRunning);
     for (const Attempt& live : was.live) EXPECT_NE(live.worker, worker);

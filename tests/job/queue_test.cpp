@@ -7,37 +7,17 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/job/failing_store.h"
 #include "tests/job/job_support.h"
 #include "tests/support/status_matchers.h"
 
+#include "damocles/base/log.h"
 #include "damocles/store/store.h"
 
 namespace damocles::job {
 namespace {
 
 using testing_support::StatusIs;
-
-// A store whose writes can be made to fail.
-class FailingStore final : public store::Store {
- public:
-  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
-    return inner_->Get(key);
-  }
-  absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
-    return inner_->Scan(prefix, visit);
-  }
-  absl::Status Write(const store::Batch& batch) override {
-    ++writes;
-    if (broken) return absl::UnavailableError("disk full");
-    return inner_->Write(batch);
-  }
-
-  bool broken = false;
-  int writes = 0;
-
- private:
-  std::unique_ptr<store::Store> inner_ = store::OpenMemoryStore();
-};
 
 class QueueTest : public ::testing::Test {
  protected:
@@ -263,7 +243,8 @@ TEST_F(QueueTest, SlowWorkerGetsASpareByItsMeasuredSpeed) {
 
 TEST_F(QueueTest, LateHeartbeatBringsASpareAndItIsAnnounced) {
   const JobId id = Add(1);
-  ASSERT_TRUE(Ask("a").has_value());
+  const auto assignment = Ask("a");
+  ASSERT_TRUE(assignment.has_value());
   int available = 0;
   queue_->OnAvailable([&] { ++available; });
   clock_.Advance(absl::Seconds(5));
@@ -273,6 +254,16 @@ TEST_F(QueueTest, LateHeartbeatBringsASpareAndItIsAnnounced) {
   clock_.Advance(absl::Seconds(5));
   ASSERT_OK(queue_->Tick());
   EXPECT_EQ(available, 1);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_OK(queue_->Heartbeat(id, assignment->attempt, "a"));
+    clock_.Advance(absl::Milliseconds(10));
+    ASSERT_OK(queue_->Tick());
+  }
+  clock_.Advance(absl::Seconds(10));
+  ASSERT_OK(queue_->Tick());
+  EXPECT_EQ(available, 2) << "again when it is late again, not with every tick";
+  ASSERT_OK(queue_->Tick());
+  EXPECT_EQ(available, 2);
   EXPECT_FALSE(Ask("a").has_value()) << "not to the same worker";
   EXPECT_EQ(Ask("b")->id, id);
   EXPECT_FALSE(Ask("c").has_value()) << "two at most";
@@ -321,23 +312,95 @@ TEST_F(QueueTest, HeartbeatsDoNotWriteAndRemovedJobsAreCancelled) {
   EXPECT_THAT(queue_->Remove(id), StatusIs(absl::StatusCode::kNotFound, id.ToString()));
 }
 
-TEST_F(QueueTest, NothingChangesWhenTheDiskRefuses) {
-  const JobId id = Add(1);
-  const auto assignment = Ask("a");
+// A full disk costs no window: everything goes on, and is written when there is room again.
+TEST_F(QueueTest, GoesOnFromMemoryWhileTheDiskRefuses) {
+  std::vector<std::string> log;
+  SetLogSink([&log](Severity, std::string_view line) { log.emplace_back(line); });
+  const auto said = [&](const char* what) {
+    return std::ranges::count_if(
+        log, [&](const std::string& line) { return line.find(what) != std::string::npos; });
+  };
+  const JobId before = Add(1);
+  const JobId gone = Add(2, absl::Minutes(40));
+  const auto first = Ask("a");
+  ASSERT_EQ(first->id, before);
   store_.broken = true;
   int changes = 0;
   queue_->OnChange([&](const JobRecord&) { ++changes; });
-  EXPECT_THAT(queue_->FinishProven(id, assignment->attempt, "a", MakeProof(1)),
-              StatusIs(absl::StatusCode::kUnavailable, "disk full"));
-  EXPECT_THAT(queue_->Ensure(MakeSpec(2)), StatusIs(absl::StatusCode::kUnavailable, "disk full"));
-  EXPECT_THAT(queue_->Reset(id), StatusIs(absl::StatusCode::kUnavailable, "disk full"));
-  EXPECT_THAT(queue_->Remove(id), StatusIs(absl::StatusCode::kUnavailable, "disk full"));
-  EXPECT_EQ(Job(id).state, JobState::kRunning);
-  EXPECT_EQ(queue_->List().size(), 1u);
-  EXPECT_EQ(changes, 0);
+  const JobId id = Add(3, absl::Minutes(5));
+  const auto assignment = Ask("b");
+  ASSERT_EQ(assignment->id, id);
+  EXPECT_GT(assignment->attempt, first->attempt);
+  ASSERT_OK(queue_->FinishProven(before, first->attempt, "a", MakeProof(1)));
+  ASSERT_OK(queue_->Fail(id, assignment->attempt, "b", "x", FailureKind::kAttempt));
+  ASSERT_OK(queue_->Remove(gone));
+  EXPECT_EQ(Job(before).state, JobState::kSucceeded);
+  EXPECT_EQ(Job(id).state, JobState::kReadyToRun);
+  EXPECT_EQ(changes, 4);
+  for (const JobId& changed : {before, gone, id}) EXPECT_FALSE(queue_->IsOnDisk(changed));
+  const int writes = store_.writes;
+  for (int second = 0; second < 60; ++second) {
+    clock_.Advance(absl::Seconds(1));
+    ASSERT_OK(queue_->Tick());
+  }
+  EXPECT_LE(store_.writes - writes, 12) << "a full disk is not hammered";
+  EXPECT_EQ(said("rows_not_on_disk"), 1) << "said once, not every second";
+
   store_.broken = false;
-  ASSERT_OK(queue_->FinishProven(id, assignment->attempt, "a", MakeProof(1)));
-  EXPECT_EQ(changes, 1);
+  for (int second = 0; second < 6; ++second) {
+    clock_.Advance(absl::Seconds(1));
+    ASSERT_OK(queue_->Tick());
+  }
+  EXPECT_EQ(said("rows_on_disk_again"), 1);
+  SetLogSink({});
+  for (const JobId& changed : {before, gone, id}) EXPECT_TRUE(queue_->IsOnDisk(changed));
+  Reopen();
+  EXPECT_EQ(queue_->List().size(), 2u);
+  EXPECT_EQ(Job(before).proof, MakeProof(1));
+  EXPECT_EQ(Job(id).tries, 1u);
+  EXPECT_EQ(queue_->Speeds().size(), 0u) << "a proof in no time is no measurement";
+}
+
+// What was given out while the disk was full is unknown to whoever starts after a crash.
+TEST_F(QueueTest, AttemptNumbersNeverGoBackThoughTheDiskIsFullAndTheProcessDies) {
+  SetLogSink([](Severity, std::string_view) {});
+  std::uint64_t highest = 0;
+  std::uint64_t number = 1;
+  for (int life = 0; life < 8; ++life) {
+    // Full in the middle of a life, from its start, and not at all.
+    store_.broken = life % 3 == 2;
+    clock_.Advance(absl::Seconds(2));
+    Reopen();
+    for (int i = 0; i < 3; ++i, ++number) {
+      Add(number, absl::Hours(9));
+      const auto assignment = Ask("w" + std::to_string(number));
+      ASSERT_TRUE(assignment.has_value());
+      EXPECT_GT(assignment->attempt, highest) << "life " << life;
+      highest = assignment->attempt;
+      clock_.Advance(absl::Milliseconds(1));
+      if (i == 0 && life % 3 == 1) store_.broken = true;
+    }
+    store_.broken = false;
+  }
+  SetLogSink({});
+}
+
+TEST_F(QueueTest, TimesOfAClockThatWasAheadAreBroughtBack) {
+  clock_.Advance(absl::Minutes(10));
+  const JobId id = Add(1, absl::Hours(2));
+  const auto assignment = Ask("a");
+  ASSERT_OK(queue_->Fail(id, assignment->attempt, "a", "no store", FailureKind::kMapping));
+  ASSERT_TRUE(Ask("b").has_value());
+  clock_.Set(kStart);
+  Reopen();
+  const JobRecord record = Job(id);
+  EXPECT_EQ(record.excluded.at(0).at, kStart);
+  EXPECT_EQ(record.live.at(0).heartbeat_at, kStart);
+  for (int second = 0; second < 16; ++second) {
+    clock_.Advance(absl::Seconds(1));
+    ASSERT_OK(queue_->Tick());
+  }
+  EXPECT_EQ(Job(id).state, JobState::kReadyToRun) << "its silence is noticed";
 }
 
 TEST_F(QueueTest, ForeignResultsAreJudged) {

@@ -447,12 +447,14 @@ TEST_F(StateMachineTest, LaterCloseReopensAJobThatWasClosedTooEarly) {
 }
 
 TEST_F(StateMachineTest, FinishedJobsGoAfterTheirLifetimeUnfinishedLongAfterTheClose) {
-  TickAfter(absl::Hours(25));
-  EXPECT_FALSE(Did<action::Delete>()) << "waiting, closed for less than the lifetime";
-  TickAfter(absl::Minutes(31));
+  job_.close_time = absl::InfiniteFuture();
+  TickAfter(absl::Hours(50));
+  EXPECT_FALSE(Did<action::Delete>()) << "waiting; nobody knows the close";
+  TickAfter(absl::Seconds(1));
   EXPECT_TRUE(Did<action::Delete>());
 
   now_ = kStart;
+  job_.close_time = job_.spec->close_time;
   Allocate("a", 1);
   Prove("a", 1);
   TickAfter(absl::Hours(25));
@@ -466,8 +468,8 @@ TEST_F(StateMachineTest, FinishedJobsGoAfterTheirLifetimeUnfinishedLongAfterTheC
 }
 
 TEST_F(StateMachineTest, WantsASpareWhenLateOrTooSlow) {
-  const auto wants = [&](std::optional<absl::Duration> expected) {
-    return WantsSpare(job_, now_, policy_, receiving_since_, expected);
+  const auto wants = [&](std::optional<absl::Duration> takes) {
+    return WantsSpare(job_, now_, policy_, receiving_since_, {.first = takes, .spare = takes});
   };
   EXPECT_FALSE(wants(absl::Hours(9))) << "nobody has it yet";
   Allocate("a", 1);  // closes 30 minutes from now
@@ -477,10 +479,10 @@ TEST_F(StateMachineTest, WantsASpareWhenLateOrTooSlow) {
   now_ += absl::Minutes(16);
   Beat("a", 1);
   EXPECT_TRUE(wants(std::nullopt)) << "over half of the time is gone";
-  EXPECT_FALSE(wants(absl::Minutes(20)));
+  EXPECT_FALSE(wants(absl::Minutes(13)));
   EXPECT_TRUE(wants(absl::Minutes(1))) << "long overdue";
   now_ += policy_.heartbeat_late + absl::Milliseconds(1);
-  EXPECT_TRUE(wants(absl::Minutes(20))) << "heartbeat late";
+  EXPECT_TRUE(wants(absl::Minutes(13))) << "heartbeat late";
   policy_.redundancy = false;
   EXPECT_FALSE(wants(absl::Minutes(20)));
   policy_.redundancy = true;
@@ -491,8 +493,74 @@ TEST_F(StateMachineTest, WantsASpareWhenLateOrTooSlow) {
 TEST_F(StateMachineTest, ShortWindowsDoNotAskForSparesAtOnce) {
   job_.close_time = kStart + absl::Seconds(10);
   Allocate("a", 1);
-  EXPECT_FALSE(WantsSpare(job_, now_, policy_, receiving_since_, absl::Seconds(2)));
-  EXPECT_FALSE(WantsSpare(job_, now_, policy_, receiving_since_, std::nullopt));
+  EXPECT_FALSE(WantsSpare(job_, now_, policy_, receiving_since_,
+                          {.first = absl::Seconds(2), .spare = absl::Seconds(2)}));
+  EXPECT_FALSE(WantsSpare(job_, now_, policy_, receiving_since_, {}));
+}
+
+// A first that hangs still beats: only the time tells.
+TEST_F(StateMachineTest, ASpareStartsWhileItCanStillFinish) {
+  Allocate("a", 1);  // closes in 30 minutes, wanted in 29:30
+  // When the spare is wanted, if the first takes so long and the spare so long.
+  const auto begins = [&](std::optional<absl::Duration> first,
+                          std::optional<absl::Duration> spare) -> absl::Duration {
+    for (absl::Duration at; at < absl::Minutes(30); at += absl::Seconds(1)) {
+      JobRecord job = job_;
+      job.live[0].heartbeat_at = kStart + at;
+      if (WantsSpare(job, kStart + at, policy_, receiving_since_,
+                     {.first = first, .spare = spare})) {
+        return at;
+      }
+    }
+    return absl::InfiniteDuration();
+  };
+  for (int minutes = 1; minutes <= 28; ++minutes) {
+    const absl::Duration takes = absl::Minutes(minutes);
+    const absl::Duration begin = begins(takes, takes);
+    EXPECT_LT(begin + takes, absl::Minutes(29.5)) << minutes << " minutes: it comes too late";
+    EXPECT_LE(begin, takes * 1.25 + absl::Seconds(2)) << minutes << " minutes";
+    // While there is time enough for it to be late first, nobody computes for nothing.
+    EXPECT_TRUE(begin > takes || 2 * takes > absl::Minutes(29)) << minutes << " minutes";
+  }
+  EXPECT_EQ(begins(absl::Minutes(4), absl::Minutes(4)), absl::Minutes(5) + absl::Seconds(2))
+      << "at once when the first is late by its own measure";
+  EXPECT_LT(begins(absl::Minutes(4), absl::Minutes(27)), absl::Minutes(2.5))
+      << "a slow spare begins early";
+  EXPECT_LT(begins(std::nullopt, absl::Minutes(20)), absl::Minutes(9.5));
+  EXPECT_LT(begins(std::nullopt, std::nullopt), absl::Minutes(15));
+  job_.close_time = absl::InfiniteFuture();
+  EXPECT_EQ(begins(std::nullopt, std::nullopt), absl::InfiniteDuration());
+  EXPECT_EQ(begins(absl::Minutes(4), std::nullopt), absl::Minutes(5) + absl::Seconds(2));
+}
+
+TEST_F(StateMachineTest, AJobThatNobodyTookFailsAtTheClose) {
+  TickAfter(absl::Minutes(30));
+  EXPECT_EQ(job_.state, JobState::kFailed);
+  EXPECT_EQ(job_.failure, FailureKind::kClosed);
+  EXPECT_EQ(job_.error, "the deadline closed before any worker had taken the job");
+  EXPECT_EQ(job_.finished_at, now_);
+  Do(event::CloseTimeChanged{now_ + absl::Minutes(5)});
+  EXPECT_EQ(job_.state, JobState::kReadyToRun) << "the close was another than thought";
+  Allocate("a", 1);
+  Fail("a", 1);
+  TickAfter(absl::Minutes(5));
+  EXPECT_EQ(job_.state, JobState::kFailed);
+  EXPECT_EQ(job_.error, "the deadline closed before a proof was there; before that: a: it broke");
+}
+
+TEST_F(StateMachineTest, InvariantsNameWhatIsBroken) {
+  EXPECT_TRUE(InvariantsOf(job_).empty());
+  Allocate("a", 1);
+  EXPECT_TRUE(InvariantsOf(job_).empty());
+  JobRecord broken = job_;
+  broken.live.clear();
+  EXPECT_EQ(InvariantsOf(broken).rules(),
+            (std::vector<std::string>{"a job has live attempts if and only if it runs"}));
+  Prove("a", 1);
+  broken = job_;
+  broken.proof.pop_back();
+  EXPECT_EQ(InvariantsOf(broken).rules(),
+            (std::vector<std::string>{"a proof is as long as its partitions"}));
 }
 
 }  // namespace

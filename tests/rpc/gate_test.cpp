@@ -479,6 +479,33 @@ TEST_F(GateTest, WhatAWorkerCanDoArrivesWhole) {
   EXPECT_EQ(queue_->Get(id)->state, JobState::kReadyToRun);
 }
 
+TEST_F(GateTest, JobsCarryTheTimeThatIsLeftAndBothEndsCompareTheirClocks) {
+  std::vector<std::string> log;
+  SetLogSink([&log](Severity, std::string_view line) { log.emplace_back(line); });
+  KJ_DEFER(SetLogSink({}));
+  Serve();
+  const SimClock wall(SystemClock().Now() + absl::Minutes(10));
+  ClientOptions options = Options("works");
+  options.wall = &wall;
+  RemoteManager manager(Network(), Timer(), options);
+  ASSERT_OK_AND_ASSIGN(auto session, Await(manager.Connect(MakeCapabilities())));
+  ASSERT_OK(queue_->Ensure(MakeSpec(1)));
+  clock_.Advance(absl::Minutes(12));
+  ASSERT_OK_AND_ASSIGN(const auto assignment, Await(session->Allocate(absl::ZeroDuration())));
+  ASSERT_TRUE(assignment.has_value());
+  EXPECT_EQ(assignment->time_left, absl::Minutes(18)) << "of the 30 from the start";
+  ASSERT_OK(Await(session->Heartbeat({}, false)));
+  const auto ahead = hub_->Workers().at(0).clock_ahead;
+  ASSERT_TRUE(ahead.has_value());
+  EXPECT_LT(absl::AbsDuration(*ahead - absl::Minutes(10)), absl::Minutes(1));
+  EXPECT_EQ(std::ranges::count_if(log,
+                                  [](const std::string& line) {
+                                    return line.find("clock_skew") != std::string::npos;
+                                  }),
+            2)
+      << "once at each end";
+}
+
 TEST_F(GateTest, GarbageDoesNotStopTheServer) {
   Serve();
   SeededRandom random(7);

@@ -364,13 +364,16 @@ async::Task<void> World::Work(std::size_t worker) {
     co_await timer_.afterDelay(1 * kj::SECONDS);
     if (queue() == nullptr) continue;
     absl::StatusOr<std::optional<job::Assignment>> assigned = queue()->Allocate(offer);
+    if (queue() == nullptr) continue;  // it died over the answer
     if (!assigned.ok() || !assigned->has_value()) continue;
     const job::Assignment job = **assigned;
     const bool blind = blind_workers.contains(worker);
     const absl::Time end = clock_.Now() + (blind ? absl::Seconds(1) : prover_.Takes(*job.spec));
     bool cancelled = false;
-    while (clock_.Now() < end && !cancelled) {
-      co_await timer_.afterDelay(ToKj(std::min(absl::Seconds(5), end - clock_.Now())));
+    const bool hangs = hung_workers.contains(worker);
+    while ((hangs || clock_.Now() < end) && !cancelled) {
+      co_await timer_.afterDelay(
+          ToKj(hangs ? absl::Seconds(5) : std::min(absl::Seconds(5), end - clock_.Now())));
       if (queue() == nullptr) continue;
       const absl::StatusOr<job::HeartbeatReply> reply =
           queue()->Heartbeat(job.id, job.attempt, offer.name);
@@ -398,7 +401,7 @@ async::Task<void> World::Work(std::size_t worker) {
         } else {
           status = queue()->FinishProven(job.id, job.attempt, offer.name, proved->proof).status();
         }
-        if (status.ok() || absl::IsNotFound(status)) break;
+        if (queue() != nullptr && (status.ok() || absl::IsNotFound(status))) break;
       }
       co_await timer_.afterDelay(1 * kj::SECONDS);
     }

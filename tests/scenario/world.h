@@ -122,6 +122,7 @@ class World {
   std::set<filecoin::SectorNumber> unreadable;           // as the sector check sees it
   absl::Duration check_takes = absl::Milliseconds(100);  // but no more than its budget
   std::set<std::size_t> blind_workers;  // their mounts are empty: they find nothing
+  std::set<std::size_t> hung_workers;   // take a job, beat, and never end (kModel only)
   // Epochs without a block.
   std::set<filecoin::ChainEpoch> null_at;
   // From now on, again and again.

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/job/failing_store.h"
 #include "tests/job/job_support.h"
 #include "tests/support/loop.h"
 #include "tests/support/status_matchers.h"
@@ -36,7 +37,7 @@ constexpr auto kType = filecoin::PoStProofType::kWindow32GiBV1_1;
 class HubAgentTest : public testing::Test {
  protected:
   HubAgentTest() {
-    queue_ = job::Queue::Open(*store_, clock_, job::Policy{}).value();
+    queue_ = job::Queue::Open(disk_, clock_, job::Policy{}).value();
     hub_ = std::make_unique<Hub>(
         *queue_, verifier_, hub_executor_, timer_, clock_,
         std::map<filecoin::PoStProofType, std::string>{{kType, std::string(64, 'a')}});
@@ -59,7 +60,7 @@ class HubAgentTest : public testing::Test {
     std::vector<std::unique_ptr<Manager>> managers;
     managers.push_back(
         std::make_unique<BreakableManager>(std::make_unique<LocalManager>(*hub_), up_));
-    agent_ = std::make_unique<Agent>(options_, prover_, *results_, executor_, timer_, clock_,
+    agent_ = std::make_unique<Agent>(options_, prover_, *results_, executor_, timer_, worker_clock_,
                                      std::move(managers));
     auto running = agent_->Run().then([this] { ended_ = true; });
     running_ = running.eagerlyEvaluate(
@@ -71,6 +72,7 @@ class HubAgentTest : public testing::Test {
   void Pass(absl::Duration duration) {
     for (; duration > absl::ZeroDuration(); duration -= absl::Seconds(1)) {
       clock_.Advance(absl::Seconds(1));
+      worker_clock_.Advance(absl::Seconds(1));
       timer_.advanceTo(timer_.now() + 1 * kj::SECONDS);
       ASSERT_OK(queue_->Tick());
       loop_.Scope().poll();
@@ -87,9 +89,10 @@ class HubAgentTest : public testing::Test {
 
   Loop loop_;
   SimClock clock_{kStart};
+  SimClock worker_clock_{kStart};
   kj::TimerImpl timer_{kj::origin<kj::TimePoint>()};
   TempDir dir_;
-  std::unique_ptr<store::Store> store_ = store::OpenMemoryStore();
+  job::FailingStore disk_;
   async::InlineExecutor hub_executor_;
   HeldExecutor executor_;
   std::shared_ptr<FakeProver> prover_ = std::make_shared<FakeProver>();
@@ -373,15 +376,130 @@ TEST_F(HubAgentTest, AStoredProofOutlivesTheAgent) {
   EXPECT_EQ(Stored(), 0U);
 }
 
-TEST_F(HubAgentTest, AStoredProofOfAClosedDeadlineIsDropped) {
-  ASSERT_OK(results_->Save({.manager = "local",
-                            .attempt = {.job = job::JobId::FromNumber(1), .attempt = 1},
-                            .close_time = kStart - absl::Seconds(1),
-                            .proof = job::MakeProof(1)}));
+// A job has half an hour; neither a worker that is an hour ahead nor one that is a day behind
+// minds.
+TEST_F(HubAgentTest, AWorkerWithAnotherClockLosesNothing) {
+  for (const absl::Duration ahead : {absl::Hours(1), absl::Hours(-24)}) {
+    worker_clock_.Set(clock_.Now() + ahead);
+    *up_ = true;
+    executor_.hold = true;
+    Start();
+    const job::JobId id = queue_
+                              ->Ensure(MakeSpec(ahead > absl::ZeroDuration() ? 1 : 2,
+                                                clock_.Now() - kStart + absl::Minutes(30)))
+                              .value()
+                              .id;
+    loop_.Scope().poll();
+    ASSERT_EQ(agent_->Running().size(), 1U);
+    *up_ = false;  // not at once
+    executor_.Release();
+    Pass(absl::Seconds(5));
+    EXPECT_EQ(Stored(), 1U);
+    *up_ = true;
+    Pass(absl::Seconds(20));
+    EXPECT_EQ(Record(id).state, JobState::kSucceeded);
+    EXPECT_EQ(Stored(), 0U);
+    running_ = nullptr;
+    agent_ = nullptr;
+  }
+}
+
+// What this machine's clock says of the close is no reason: the manager decides.
+TEST_F(HubAgentTest, AStoredProofIsDeliveredWhateverTheClockSays) {
+  const job::JobSpec spec = MakeSpec(1);
+  std::vector<prover::SectorStatement> sectors;
+  for (const auto& sector : spec.sectors) sectors.push_back({sector.number, sector.comm_r});
+  const job::JobId id = Add(1);
+  ASSERT_OK(
+      results_->Save({.manager = "local",
+                      .attempt = {.job = id, .attempt = 7},
+                      .close_time = kStart - absl::Hours(48),
+                      .proof = HashProof(spec.proof_type, spec.miner, spec.randomness, sectors)}));
+  executor_.hold = true;
   Start();
   Pass(absl::Seconds(1));
+  EXPECT_EQ(Record(id).state, JobState::kSucceeded);
+  EXPECT_EQ(Stored(), 0U);
+}
+
+// A manager that was started a moment ago may make the job again; later it knows better.
+TEST_F(HubAgentTest, AStoredProofOfAnUnknownJobIsKeptWhileTheManagerIsYoung) {
+  ASSERT_OK(results_->Save({.manager = "local",
+                            .attempt = {.job = job::JobId::FromNumber(1), .attempt = 1},
+                            .close_time = kStart + absl::Seconds(1),
+                            .proof = job::MakeProof(1)}));
+  Start();
+  for (int i = 0; i < 60; ++i) Pass(absl::Seconds(1));
+  EXPECT_EQ(Stored(), 1U);
+  for (int i = 0; i < 600; ++i) Pass(absl::Seconds(1));
   EXPECT_EQ(Stored(), 0U);
   EXPECT_EQ(verifier_->refused, 0);
+}
+
+// The manager's clock was wrong about the close: the finished proof is offered all the same.
+TEST_F(HubAgentTest, AFinishedProofIsOfferedThoughTheManagerSaidStop) {
+  executor_.hold = true;
+  Start();
+  const job::JobId id = Add(1);
+  ASSERT_EQ(executor_.Held(), 1U);
+  clock_.Advance(absl::Minutes(31));
+  ASSERT_OK(queue_->Tick());
+  ASSERT_EQ(Record(id).state, JobState::kFailed);
+  prover_->ignores_cancel = true;
+  Pass(absl::Seconds(5));  // with the next heartbeat it hears so
+  executor_.Release();
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Record(id).state, JobState::kSucceeded);
+}
+
+// The disk refuses the row of the proof: the worker keeps it until it is there.
+TEST_F(HubAgentTest, AProofIsKeptUntilTheManagerHasItOnDisk) {
+  Start();
+  disk_.broken = true;
+  const job::JobId id = Add(1);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Record(id).state, JobState::kSucceeded) << "nothing waits for the disk";
+  EXPECT_EQ(Stored(), 1U);
+  EXPECT_TRUE(agent_->Running().empty()) << "nor is the slot held";
+  disk_.broken = false;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_OK(queue_->Tick());
+    Pass(absl::Seconds(1));
+  }
+  EXPECT_EQ(Stored(), 0U);
+  EXPECT_EQ(verifier_->accepted, 1);
+}
+
+TEST_F(HubAgentTest, WhoIsSilentIsNotConnected) {
+  Start();
+  Pass(absl::Seconds(1));
+  ASSERT_EQ(hub_->Workers().size(), 1U);
+  EXPECT_TRUE(hub_->Workers()[0].connected);
+  clock_.Advance(queue_->GetPolicy().heartbeat_timeout +
+                 absl::Seconds(1));  // its machine lost power
+  EXPECT_FALSE(hub_->Workers()[0].connected);
+  Pass(absl::Seconds(5));
+  EXPECT_TRUE(hub_->Workers()[0].connected);
+}
+
+TEST_F(HubAgentTest, ClocksThatDifferAreSaidOnceAndWhenTheyChange) {
+  std::vector<std::string> log;
+  SetLogSink([&log](Severity, std::string_view line) { log.emplace_back(line); });
+  KJ_DEFER(SetLogSink({}));
+  const auto session = hub_->Register(MakeCapabilities(), "here").value();
+  const auto said = [&](const char* what) {
+    return std::count_if(log.begin(), log.end(), [&](const std::string& line) {
+      return line.find(what) != std::string::npos;
+    });
+  };
+  for (const int seconds : {0, 2, 600, 601, 598, 600}) session->NoteClock(absl::Seconds(seconds));
+  EXPECT_EQ(said("clock_skew"), 1);
+  EXPECT_EQ(hub_->Workers()[0].clock_ahead, absl::Minutes(10));
+  session->NoteClock(absl::Minutes(-10));
+  EXPECT_EQ(said("clock_skew"), 2);
+  session->NoteClock(absl::Seconds(1));
+  session->NoteClock(absl::Seconds(1));
+  EXPECT_EQ(said("clocks_agree_again"), 1);
 }
 
 TEST_F(HubAgentTest, AnIdleAgentDrainsAtOnce) {

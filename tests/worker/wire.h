@@ -56,6 +56,9 @@ class WiredSession final : public Session {
     if (!Alive()) co_return Down();
     co_return co_await Carry(session_->Heartbeat(std::move(attempts), leaving));
   }
+  void NoteClock(absl::Duration ahead) override {
+    if (Alive()) session_->NoteClock(ahead);
+  }
   absl::Duration HeartbeatInterval() const override {
     return Alive() ? session_->HeartbeatInterval() : absl::Seconds(1);
   }

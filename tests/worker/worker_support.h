@@ -48,7 +48,7 @@ class FakeProver final : public prover::WindowProver {
       const std::lock_guard<std::mutex> lock(mutex_);
       last_task_ = task;
     }
-    if (cancelled.load()) {
+    if (cancelled.load() && !ignores_cancel) {
       ++cancels;
       return absl::CancelledError("nobody needs it");
     }
@@ -73,6 +73,7 @@ class FakeProver final : public prover::WindowProver {
   std::vector<prover::UnprovableSector> faults;
   bool wrong = false;
   bool too_long = false;
+  bool ignores_cancel = false;  // it had just finished
 
  private:
   mutable std::mutex mutex_;
@@ -157,6 +158,7 @@ class BreakableManager final : public Manager {
       if (!*up_) co_return Down();
       co_return co_await session_->Heartbeat(std::move(attempts), leaving);
     }
+    void NoteClock(absl::Duration ahead) override { session_->NoteClock(ahead); }
     absl::Duration HeartbeatInterval() const override { return session_->HeartbeatInterval(); }
     async::Task<absl::StatusOr<Receipt>> Finish(AttemptId attempt, Bytes proof) override {
       if (!*up_) co_return Down();

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "absl/time/time.h"
 
 #include "damocles/base/clock.h"
+#include "damocles/base/invariant.h"
 #include "damocles/job/record.h"
 #include "damocles/job/spec.h"
 #include "damocles/job/state_machine.h"
@@ -51,7 +53,9 @@ struct Assignment {
   JobId id;
   std::uint64_t attempt = 0;
   std::shared_ptr<const JobSpec> spec;
-  absl::Time close_time;  // as known now; may differ from the one in the spec
+  // Until the close, as known now; InfiniteDuration if nobody knows.  Not a time: the clocks of two
+  // machines differ.
+  absl::Duration time_left;
 };
 
 enum class HeartbeatReply {
@@ -67,19 +71,21 @@ struct WorkerSpeed {
   std::uint64_t samples = 0;
 };
 
-// One thread only, as are the callbacks.  Every change is on disk when a method returns; a method
-// that returns an error of the store has changed nothing in memory.
+// One thread only, as are the callbacks.  Every change is on disk when a method returns, unless the
+// disk refuses: then the queue goes on from memory with an alarm in the log, and writes again with
+// each change and tick until everything is there.  Attempt numbers are used up on the disk before
+// they are given out, so that they never go back, also if the process dies meanwhile.
 //
-// Method errors: NOT_FOUND no such job; otherwise the store's.
+// Method errors: NOT_FOUND no such job.
 class Queue {
  public:
   // How often Tick wants to be called.
   static constexpr absl::Duration kTickPeriod = absl::Seconds(1);
 
-  // Reads all jobs.  `store` and `clock` outlive the queue.  A row that cannot be read is moved
-  // aside to job/damaged/ with an error in the log: the poster makes the job anew, a manager that
-  // does not start would cost every other deadline too.  FAILED_PRECONDITION: written by a newer
-  // program.
+  // Reads all jobs.  `store` and `clock` outlive the queue; the clock must not jump (SteadyClock).
+  // A row that cannot be read is moved aside to job/damaged/ with an error in the log: the poster
+  // makes the job anew, a manager that does not start would cost every other deadline too.
+  // FAILED_PRECONDITION: written by a newer program.
   static absl::StatusOr<std::unique_ptr<Queue>> Open(store::Store& store, const Clock& clock,
                                                      Policy policy);
 
@@ -88,6 +94,10 @@ class Queue {
   absl::StatusOr<JobRecord> Ensure(const JobSpec& spec);
 
   absl::StatusOr<JobRecord> Get(const JobId& id) const;
+  // The close is now expected at another time.
+  absl::Status SetCloseTime(const JobId& id, absl::Time close_time);
+  // Whether a restart would find the job as it is now (or gone, if it is).
+  bool IsOnDisk(const JobId& id) const { return !unsaved_.contains(id); }
   // By close time, then age.
   std::vector<JobRecord> List() const;
 
@@ -142,12 +152,12 @@ class Queue {
   // Measured speeds, by worker and proof type: for plans and forecasts.
   std::vector<WorkerSpeed> Speeds() const;
 
-  // Called after each change of a job that reached the disk; a removed or deleted job is announced
+  // Called after each change of a job, when it was written; a removed or deleted job is announced
   // by OnRemove.  Callbacks run in the order of adding, when the change is complete, and may call
   // the queue.
   void OnChange(std::function<void(const JobRecord&)> callback);
   void OnRemove(std::function<void(const JobId&)> callback);
-  // Work became available: idle workers should call Allocate.
+  // Work became available that was not before: idle workers should call Allocate.
   void OnAvailable(std::function<void()> callback);
   // An attempt should stop.
   void OnCancel(std::function<void(const JobId&, const Attempt&)> callback);
@@ -156,7 +166,10 @@ class Queue {
   struct Job {
     JobRecord record;
     std::vector<std::string> stores;  // names its sectors lie in, each once
+    bool spec_on_disk = false;
   };
+  // A worker that has not been heard of for so long is nobody to wait for.
+  static constexpr absl::Duration kWorkerSeenFor = absl::Minutes(2);
   struct KnownWorker {
     WorkerOffer offer;
     absl::Time seen_at;
@@ -177,20 +190,26 @@ class Queue {
   absl::Status Load();
   absl::Status LoadJobs();
   absl::Status LoadSpeeds();
-  // Steps the job, writes what changed together with `batch`, then tells.
-  absl::StatusOr<Verdict> Apply(const JobId& id, const Event& event, store::Batch batch = {});
+  // Steps the job, writes what changed, then tells.
+  absl::StatusOr<Verdict> Apply(const JobId& id, const Event& event);
+  std::uint64_t NextAttempt();
+  void Save(const JobId& id);
+  void Flush();
+  void NoteRefusal(const absl::Status& status);
   absl::Status Forget(const JobId& id);
   void Announce(const JobRecord& record, const std::vector<Action>& actions, bool changed);
   void AnnounceRemoval(const JobId& id, const std::vector<Attempt>& cancelled);
   void AnnounceAvailable();
+  void AnnounceNews(absl::Time now);
+  Violations IndexInvariants() const;
+  void CheckIndex() const;
 
   std::optional<WorkerSpeed> Measure(const JobRecord& record, std::uint64_t attempt,
                                      std::string_view worker) const;
   std::optional<absl::Duration> Expected(std::string_view worker, const JobSpec& spec) const;
   bool CanDo(const WorkerOffer& offer, const Job& job) const;
   bool ShouldLeaveToAnother(const Job& job, std::string_view worker, absl::Time now) const;
-  bool SpareWanted(const JobRecord& record, absl::Time now) const;
-  bool AnythingAvailable(absl::Time now) const;
+  bool SpareWanted(const JobRecord& record, std::string_view spare, absl::Time now) const;
   bool IsMoreUrgent(const Candidate& a, const Candidate& b) const;
   const Job* Choose(const WorkerOffer& offer, absl::Time now) const;
 
@@ -200,6 +219,14 @@ class Queue {
   absl::Time receiving_since_;
   absl::Time last_tick_;
   std::uint64_t last_attempt_ = 0;
+  std::uint64_t reserved_attempts_ = 0;  // the disk says that these are used up
+  // Changed in memory, and not written: rows, or the absence of them.
+  std::set<JobId> unsaved_;
+  std::set<SpeedKey> unsaved_speeds_;
+  absl::Time write_again_at_ = absl::InfinitePast();
+  absl::Time alarmed_at_ = absl::InfinitePast();  // never, while the disk takes everything
+  // Who could have had which job at the last tick.
+  std::set<std::pair<std::string, JobId>> possible_;
   std::map<JobId, Job> jobs_;
   std::map<Bytes32, JobId> by_work_;
   std::map<SpeedKey, WorkerSpeed> speeds_;

@@ -18,6 +18,7 @@
 
 #include "absl/time/time.h"
 
+#include "damocles/base/invariant.h"
 #include "damocles/job/record.h"
 
 namespace damocles::job {
@@ -146,10 +147,21 @@ bool IsExcluded(const JobRecord& record, std::string_view worker, absl::Time now
 // Whether the main attempt may be given to anybody now: waiting, and not closed.
 bool IsReady(const JobRecord& record, absl::Time now);
 
-// Whether a second worker should get the running job: its worker is late with the heartbeat, or
-// would miss the close.  `expected` is how long that worker takes for such a job; nullopt if
-// nothing was measured: then half of the time from start to close must have passed.
+// How long two workers take for a job; nullopt: nothing was measured.
+struct SpareTimes {
+  std::optional<absl::Duration> first;  // who has it
+  std::optional<absl::Duration> spare;  // who is idle and may help
+};
+
+// Whether a second worker should get the running job, while it can still finish.  At once if the
+// first is late: with its heartbeat, or by its own measure (a quarter over it), or if it would miss
+// the close.  And in any case when the spare's own time before the close has come: a first that
+// hangs looks like one that works.  Where nothing was measured, half of the time from start to
+// close must have passed.
 bool WantsSpare(const JobRecord& record, absl::Time now, const Policy& policy,
-                absl::Time receiving_since, std::optional<absl::Duration> expected);
+                absl::Time receiving_since, const SpareTimes& takes);
+
+// What always holds of a job between two steps.
+Violations InvariantsOf(const JobRecord& record);
 
 }  // namespace damocles::job

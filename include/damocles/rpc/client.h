@@ -15,6 +15,8 @@
 #include "absl/time/time.h"
 
 #include "damocles/async/task.h"
+#include "damocles/base/clock.h"
+#include "damocles/base/clock_skew.h"
 #include "damocles/rpc/types.h"
 #include "damocles/worker/session.h"
 
@@ -26,6 +28,8 @@ struct ClientOptions {
   absl::Duration connect_timeout = absl::Seconds(5);
   absl::Duration call_timeout = absl::Seconds(30);
   std::string software;  // for the manager's lists
+  // The wall clock of this machine, compared with the manager's.
+  const Clock* wall = &SystemClock();
 };
 
 // A manager, as a person or a script uses it.  Every call ends within the call timeout: UNAVAILABLE
@@ -75,9 +79,11 @@ class RemoteManager final : public worker::Manager {
       worker::Capabilities capabilities) override;
 
  private:
+  struct Clocks;
   kj::Network& network_;
   kj::Timer& timer_;
   ClientOptions options_;
+  std::shared_ptr<Clocks> clocks_;
 };
 
 }  // namespace damocles::rpc

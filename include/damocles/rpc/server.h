@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 
 #include "damocles/async/task.h"
+#include "damocles/base/clock.h"
 #include "damocles/base/limits.h"
 #include "damocles/job/queue.h"
 #include "damocles/rpc/types.h"
@@ -53,6 +54,8 @@ struct ServerLimits {
   absl::Duration open_within = absl::Seconds(10);
   // Whether workers may register from outside; not in local mode, where the hub has its own.
   bool takes_workers = true;
+  // The wall clock that workers compare theirs with.
+  const Clock* wall = &SystemClock();
 
   static std::size_t ConnectionsFor(std::uint64_t descriptors);
 };

@@ -50,10 +50,11 @@ struct RunningJob {
 };
 
 // Pulls proof jobs from one or several managers, proves them, keeps each proof on disk until its
-// manager has it or its deadline is closed.
+// manager has answered.
 //
-// Use from one event loop.  What is handed in must outlive the agent; the work it has offloaded
-// may outlive it and owns what it needs, so the prover is shared.
+// Use from one event loop.  `clock` must not jump (SteadyClock).  What is handed in must outlive
+// the agent; the work it has offloaded may outlive it and owns what it needs, so the prover is
+// shared.
 class Agent final : private kj::TaskSet::ErrorHandler {
  public:
   Agent(AgentOptions options, std::shared_ptr<prover::WindowProver> prover, ResultStore& results,

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,10 @@ class Hub {
   struct WorkerInfo {
     Capabilities capabilities;
     std::string address;
-    bool connected = false;
+    bool connected = false;  // and was heard within HeartbeatTimeout
     absl::Time last_seen;
+    // How far its wall clock is ahead of ours, as last measured.
+    std::optional<absl::Duration> clock_ahead;
     std::vector<AttemptId> running;  // as its last heartbeat said
   };
 

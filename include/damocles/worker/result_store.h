@@ -19,7 +19,7 @@ namespace damocles::worker {
 struct StoredResult {
   std::string manager;
   AttemptId attempt;
-  absl::Time close_time;  // of its deadline; worthless afterwards
+  absl::Time close_time;  // of its deadline, by this machine's clock: an estimate
   Bytes proof;
 };
 

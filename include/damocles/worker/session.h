@@ -72,6 +72,8 @@ class Session {
   // whatever answer to Allocate is still on its way will not be read.
   virtual async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(std::vector<AttemptId> attempts,
                                                                    bool leaving) = 0;
+  // The worker's wall clock was measured to be so far ahead of the manager's.
+  virtual void NoteClock(absl::Duration ahead) = 0;
   // How often the manager wants to hear; may change.
   virtual absl::Duration HeartbeatInterval() const = 0;
 

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// The queue's rows (docs/formats/job.md): read at the start, written after every change, and kept
+// in memory as long as the disk does not take them.
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "lib/job/codec.h"
+#include "lib/job/queue_stores.h"
+
+#include "damocles/base/log.h"
+#include "damocles/base/status.h"
+#include "damocles/job/queue.h"
+
+namespace damocles::job {
+namespace {
+
+constexpr std::string_view kSpecPrefix = "job/spec/";
+constexpr std::string_view kRecordPrefix = "job/record/";
+constexpr std::string_view kDamagedPrefix = "job/damaged/";
+constexpr std::string_view kSpeedPrefix = "job/speed/";
+constexpr std::string_view kLastAttemptKey = "job/last-attempt";
+constexpr std::uint32_t kFormat = 1;
+// Format 1 had times per chain partition, of which a proof may have fewer partitions: too little,
+// and a spare that starts by it starts too late.
+constexpr std::uint8_t kSpeedFormat = 2;
+
+// So many attempt numbers are used up on the disk before the first of them is given out: enough for
+// any time that a disk stays full.
+constexpr std::uint64_t kAttemptsReserved = 1000;
+// A disk that refuses is asked again so often, and the alarm repeated so often.
+constexpr absl::Duration kRewritePause = absl::Seconds(5);
+constexpr absl::Duration kAlarmAgain = absl::Minutes(10);
+
+std::string Key(std::string_view prefix, std::string_view rest) {
+  return absl::StrFormat("%s%s", prefix, rest);
+}
+
+// A time that has not come yet is of a clock that was ahead: taken at its word it would keep a
+// worker excluded, or a silent one alive, until then.
+void BringBack(JobRecord& record, absl::Time now) {
+  for (absl::Time* time : {&record.created_at, &record.started_at, &record.heartbeat_at,
+                           &record.finished_at, &record.updated_at}) {
+    *time = std::min(*time, now);
+  }
+  for (auto* attempts : {&record.live, &record.lost}) {
+    for (Attempt& attempt : *attempts) {
+      attempt.started_at = std::min(attempt.started_at, now);
+      attempt.heartbeat_at = std::min(attempt.heartbeat_at, now);
+    }
+  }
+  for (Exclusion& exclusion : record.excluded) exclusion.at = std::min(exclusion.at, now);
+}
+
+Bytes EncodeSpeed(const WorkerSpeed& speed) {
+  Encoder out;
+  out.U8(kSpeedFormat);
+  out.String(speed.worker);
+  out.I64(filecoin::ToNumber(speed.proof_type));
+  out.I64(absl::ToInt64Microseconds(speed.per_proof_partition));
+  out.U64(speed.samples);
+  return out.Take();
+}
+
+// nullopt: of format 1.  Such a worker is measured anew by its next proof, which takes the row
+// over.
+absl::StatusOr<std::optional<WorkerSpeed>> DecodeSpeed(ByteSpan bytes) {
+  Decoder in(bytes);
+  const std::uint8_t format = in.U8();
+  if (format < 1 || format > kSpeedFormat) in.Fail("not a format number");
+  WorkerSpeed speed;
+  speed.worker = in.String(1 << 20);
+  speed.proof_type = static_cast<filecoin::PoStProofType>(in.I64());
+  speed.per_proof_partition = absl::Microseconds(in.I64());
+  speed.samples = in.U64();
+  DAMOCLES_RETURN_IF_ERROR(in.Finish());
+  if (format < kSpeedFormat) return std::optional<WorkerSpeed>();
+  return std::optional<WorkerSpeed>(std::move(speed));
+}
+
+std::string SpeedKeyText(const WorkerSpeed& speed) {
+  return absl::StrFormat("%s%d/%s", kSpeedPrefix, filecoin::ToNumber(speed.proof_type),
+                         speed.worker);
+}
+
+}  // namespace
+
+absl::Status Queue::Load() {
+  DAMOCLES_RETURN_IF_ERROR(store::EnsureFormat(store_, "job", kFormat).status());
+  DAMOCLES_ASSIGN_OR_RETURN(const auto last, store_.Get(kLastAttemptKey));
+  if (last.has_value() && !absl::SimpleAtoi(*last, &last_attempt_)) {
+    return absl::DataLossError(absl::StrFormat("store: row %s is not a number", kLastAttemptKey));
+  }
+  reserved_attempts_ = last_attempt_;
+  DAMOCLES_RETURN_IF_ERROR(LoadJobs());
+  return LoadSpeeds();
+}
+
+absl::Status Queue::LoadJobs() {
+  DAMOCLES_ASSIGN_OR_RETURN(const auto specs, store::List(store_, kSpecPrefix));
+  std::map<std::string, std::string> rows;
+  for (const store::Entry& row : specs) rows[row.key.substr(kSpecPrefix.size())] = row.value;
+  DAMOCLES_ASSIGN_OR_RETURN(const auto records, store::List(store_, kRecordPrefix));
+  std::map<std::string, std::string> record_of;
+  for (const store::Entry& row : records) {
+    const std::string id = row.key.substr(kRecordPrefix.size());
+    record_of[id] = row.value;
+    rows.emplace(id, "");  // a record without its spec is damaged too
+  }
+
+  for (const auto& [name, spec_bytes] : rows) {
+    const auto decode = [&, &id_text = name, &bytes = spec_bytes]() -> absl::StatusOr<JobRecord> {
+      DAMOCLES_ASSIGN_OR_RETURN(JobId id, JobId::Parse(id_text));
+      DAMOCLES_ASSIGN_OR_RETURN(JobSpec spec, DecodeSpec(AsBytes(bytes)));
+      return DecodeRecord(id, std::make_shared<const JobSpec>(std::move(spec)),
+                          AsBytes(record_of[id_text]));
+    };
+    absl::StatusOr<JobRecord> record = decode();
+    if (record.status().code() == absl::StatusCode::kFailedPrecondition) {
+      return Annotate(record.status(), Key("job ", name));
+    }
+    if (!record.ok()) {
+      LogError("job", "row_damaged", {{"job", name}, {"reason", record.status()}});
+      store::Batch aside;
+      aside.Put(Key(kDamagedPrefix, name + "/spec"), spec_bytes);
+      aside.Put(Key(kDamagedPrefix, name + "/record"), record_of[name]);
+      aside.Delete(Key(kSpecPrefix, name));
+      aside.Delete(Key(kRecordPrefix, name));
+      if (const absl::Status moved = store_.Write(aside); !moved.ok()) {
+        LogError("job", "row_not_set_aside", {{"job", name}, {"error", moved}});
+      }
+      continue;
+    }
+    BringBack(*record, clock_.Now());
+    last_attempt_ = std::max(last_attempt_, record->attempt);
+    by_work_[WorkDigest(*record->spec)] = record->id;
+    const JobId id = record->id;
+    std::vector<std::string> stores = StoresOf(*record->spec);
+    jobs_[id] = {.record = *std::move(record), .stores = std::move(stores), .spec_on_disk = true};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Queue::LoadSpeeds() {
+  DAMOCLES_ASSIGN_OR_RETURN(const auto rows, store::List(store_, kSpeedPrefix));
+  for (const store::Entry& row : rows) {
+    absl::StatusOr<std::optional<WorkerSpeed>> speed = DecodeSpeed(AsBytes(row.value));
+    if (!speed.ok()) {
+      LogWarning("job", "speed_row_unreadable", {{"row", row.key}, {"reason", speed.status()}});
+      continue;
+    }
+    if (!speed->has_value()) continue;
+    auto& place = speeds_[{(*speed)->worker, (*speed)->proof_type}];
+    place = **std::move(speed);
+  }
+  return absl::OkStatus();
+}
+
+// Numbers never go back, also if the disk is full and the process dies: whoever starts next reads a
+// number that is above all of this life, and if it could not be written, begins above them by the
+// time that has passed.
+std::uint64_t Queue::NextAttempt() {
+  if (last_attempt_ >= reserved_attempts_) {
+    const std::int64_t by_time = absl::ToUnixMillis(clock_.Now());
+    last_attempt_ =
+        std::max(last_attempt_, static_cast<std::uint64_t>(std::max<std::int64_t>(0, by_time)));
+    const std::uint64_t reserved = last_attempt_ + kAttemptsReserved;
+    store::Batch batch;
+    batch.Put(kLastAttemptKey, absl::StrFormat("%d", reserved));
+    const absl::Status written = store_.Write(batch);
+    if (written.ok()) {
+      reserved_attempts_ = reserved;
+    } else {
+      NoteRefusal(written);
+    }
+  }
+  return ++last_attempt_;
+}
+
+void Queue::Save(const JobId& id) {
+  unsaved_.insert(id);
+  Flush();
+}
+
+void Queue::Flush() {
+  if (unsaved_.empty() && unsaved_speeds_.empty()) return;
+  if (clock_.Now() < write_again_at_) return;
+  store::Batch batch;
+  for (const JobId& id : unsaved_) {
+    const auto job = jobs_.find(id);
+    if (job == jobs_.end()) {
+      batch.Delete(Key(kSpecPrefix, id.ToString()));
+      batch.Delete(Key(kRecordPrefix, id.ToString()));
+      continue;
+    }
+    if (!job->second.spec_on_disk) {
+      batch.Put(Key(kSpecPrefix, id.ToString()), AsText(EncodeSpec(*job->second.record.spec)));
+    }
+    batch.Put(Key(kRecordPrefix, id.ToString()), AsText(EncodeRecord(job->second.record)));
+  }
+  for (const SpeedKey& key : unsaved_speeds_) {
+    const WorkerSpeed& speed = speeds_.at(key);
+    batch.Put(SpeedKeyText(speed), AsText(EncodeSpeed(speed)));
+  }
+  const absl::Status written = store_.Write(batch);
+  if (!written.ok()) return NoteRefusal(written);
+  for (const JobId& id : unsaved_) {
+    if (const auto job = jobs_.find(id); job != jobs_.end()) job->second.spec_on_disk = true;
+  }
+  unsaved_.clear();
+  unsaved_speeds_.clear();
+  if (alarmed_at_ == absl::InfinitePast()) return;
+  alarmed_at_ = absl::InfinitePast();
+  LogInfo("job", "rows_on_disk_again", {});
+}
+
+// The work goes on in memory: a full disk must not cost a window.
+void Queue::NoteRefusal(const absl::Status& status) {
+  const absl::Time now = clock_.Now();
+  write_again_at_ = now + kRewritePause;
+  if (now - alarmed_at_ < kAlarmAgain) return;
+  alarmed_at_ = now;
+  LogError(
+      "job", "rows_not_on_disk",
+      {{"jobs", unsaved_.size()},
+       {"error", status},
+       {"now", "goes on from memory and tries again every few seconds"},
+       {"do", "free space on the disk of the manager's home; do not restart the manager before"}});
+}
+
+}  // namespace damocles::job
