@@ -9,6 +9,8 @@
 namespace damocles::poster {
 namespace {
 
+constexpr absl::Duration kCloseMoved = absl::Seconds(1);
+
 class QueueJobs final : public ProofJobs {
  public:
   explicit QueueJobs(job::Queue& queue) : queue_(queue), listener_(std::make_shared<Listener>()) {
@@ -27,9 +29,14 @@ class QueueJobs final : public ProofJobs {
     return ViewOf(record);
   }
 
-  absl::StatusOr<JobView> Get(const std::string& id) override {
+  absl::StatusOr<JobView> Get(const std::string& id, absl::Time closes) override {
     DAMOCLES_ASSIGN_OR_RETURN(const job::JobId job, job::JobId::Parse(id));
-    DAMOCLES_ASSIGN_OR_RETURN(const job::JobRecord record, queue_.Get(job));
+    DAMOCLES_ASSIGN_OR_RETURN(job::JobRecord record, queue_.Get(job));
+    // Blocks show a clock that was set wrong; each correction is a write.
+    if (absl::AbsDuration(record.close_time - closes) > kCloseMoved) {
+      DAMOCLES_RETURN_IF_ERROR(queue_.SetCloseTime(job, closes));
+      DAMOCLES_ASSIGN_OR_RETURN(record, queue_.Get(job));
+    }
     return ViewOf(record);
   }
 

@@ -107,8 +107,9 @@ Now RunnerImpl::CurrentTime() const {
     // The block's own time, unless the clocks of chain and machine have nothing in common.
     const absl::Time stamped =
         absl::FromUnixSeconds(static_cast<std::int64_t>(head_->MinTimestamp()));
+    const absl::Time began = stamped + chain_clock_.Ahead(epoch_duration_);
     const absl::Duration far = std::max(absl::Minutes(5), 20 * epoch_duration_);
-    now.epoch_start = absl::AbsDuration(stamped - now.time) <= far ? stamped : head_seen_;
+    now.epoch_start = absl::AbsDuration(began - now.time) <= far ? began : head_seen_;
   }
   return now;
 }
@@ -266,7 +267,7 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
     co_return event::JobChanged{ref, *std::move(job)};
   }
   if (auto* a = std::get_if<action::GetJob>(&action)) {
-    absl::StatusOr<JobView> job = parts_.jobs.Get(a->job_id);
+    absl::StatusOr<JobView> job = parts_.jobs.Get(a->job_id, CurrentTime().TimeOf(deadline.close));
     if (absl::IsNotFound(job.status())) co_return event::JobMissing{ref, a->job_id};
     if (!job.ok()) co_return event::Failed{asked, ref, job.status()};
     co_return event::JobChanged{ref, *std::move(job)};

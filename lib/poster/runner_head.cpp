@@ -104,6 +104,14 @@ void RunnerImpl::TakeHead(const filecoin::TipSet& head, bool reorg, ChainEpoch l
   head_ = head;
   head_seen_ = last_head_seen_;
   node_.NoteHead(head);
+  chain_clock_.Note(head_seen_,
+                    absl::FromUnixSeconds(static_cast<std::int64_t>(head.MinTimestamp())));
+  if (const absl::Duration ahead = chain_clock_.Ahead(epoch_duration_); chain_skew_.IsNews(ahead)) {
+    LogWarning("poster", chain_skew_.Differ() ? "clock_skew" : "clocks_agree_again",
+               {{"ahead_of_chain_seconds", absl::StrFormat("%.0f", absl::ToDoubleSeconds(ahead))},
+                {"now", "windows are timed by the blocks that arrive"},
+                {"do", "set this machine's clock, by NTP"}});
+  }
   if (reorg && !first) PostToAll(event::Reorg{lowest});
   for (const auto& [id, miner] : miners_) OpenWindows(miner);
   PostToAll(event::Tick{});

@@ -14,9 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "lib/poster/chain_clock.h"
 #include "lib/poster/node.h"
 
 #include "damocles/async/task.h"
+#include "damocles/base/clock_skew.h"
 #include "damocles/poster/runner.h"
 #include "damocles/poster/state_machine.h"
 
@@ -126,7 +128,9 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   std::set<filecoin::ActorId> judging_;
   absl::Duration epoch_duration_;
   std::optional<filecoin::TipSet> head_;
-  absl::Time head_seen_ = absl::InfinitePast();       // when head_ became the head
+  absl::Time head_seen_ = absl::InfinitePast();  // when head_ became the head
+  ChainClock chain_clock_;
+  SkewWatch chain_skew_;
   absl::Time last_head_seen_ = absl::InfinitePast();  // when any head was heard of
   Node node_;
   kj::TaskSet tasks_;  // last: its tasks use everything above

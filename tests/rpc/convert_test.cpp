@@ -147,7 +147,25 @@ void ExpectSameAgain(Wire<T>& wire) {
 TEST(ConvertTest, Assignment) {
   Wire<schema::Assignment> wire;
   Filler().Fill(wire.root, "Assignment");
-  ExpectSameAgain(wire);
+  // Said twice: the time that is left, and for an earlier release the time of the close.
+  wire.root.getSpec().setCloseUnixMs(wire.root.getLeftMs());
+  const auto read = Read(wire.root.asReader(), absl::UnixEpoch());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->time_left, absl::Milliseconds(wire.root.getLeftMs()));
+  Wire<schema::Assignment> again;
+  Write(*read, absl::UnixEpoch(), again.root);
+  EXPECT_EQ(again.Text(), wire.Text());
+}
+
+// A manager of an earlier release says when the window closes; then the worker's clock must do.
+TEST(ConvertTest, AssignmentOfAnEarlierRelease) {
+  Wire<schema::Assignment> wire;
+  Filler().Fill(wire.root, "Assignment");
+  wire.root.setLeftMs(-1);
+  wire.root.getSpec().setCloseUnixMs(90'000);
+  const auto read = Read(wire.root.asReader(), absl::FromUnixSeconds(30));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->time_left, absl::Minutes(1));
 }
 
 TEST(ConvertTest, Offer) {

@@ -24,8 +24,8 @@ class ProofJobs {
 
   // The job for this work: the one there is, or a new one.
   virtual absl::StatusOr<JobView> Ensure(const job::JobSpec& spec) = 0;
-  // NOT_FOUND: removed.
-  virtual absl::StatusOr<JobView> Get(const std::string& id) = 0;
+  // `closes`: when the window closes, as expected now.  NOT_FOUND: removed.
+  virtual absl::StatusOr<JobView> Get(const std::string& id, absl::Time closes) = 0;
   // Starts it anew; a result it had is dropped.
   virtual absl::Status Reset(const std::string& id) = 0;
 
