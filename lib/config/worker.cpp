@@ -62,6 +62,7 @@ void ReadManager(TableReader manager, const LoadOptions& options, WorkerConfig& 
   if (client.Has("token_file") && token_file.empty()) {
     client.Problem("token_file", "is empty: name the file, or leave the key out");
   }
+  config.holds_token = !token.Empty();
   if (!token.Empty() && !token_file.empty()) {
     client.Problem("token_file", "token is given too: one of them");
   } else if (!token_file.empty() && options.check_folders) {
@@ -313,7 +314,13 @@ absl::StatusOr<WorkerConfig> LoadWorkerConfig(const std::string& path, const Loa
         "%s does not exist: examples/worker.toml is a model to begin with", expanded));
   }
   DAMOCLES_RETURN_IF_ERROR(text.status());
-  return ParseWorkerConfig(*text, expanded, options);
+  auto config = ParseWorkerConfig(*text, expanded, options);
+  if (config.ok() && options.check_folders && config->holds_token && OthersMayRead(expanded)) {
+    config->warnings.push_back(absl::StrFormat(
+        "%s: rpc_client.token stands in it and others may read it: chmod 600 it, or use token_file",
+        expanded));
+  }
+  return config;
 }
 
 std::string DescribeForLog(const WorkerConfig& config) {

@@ -18,6 +18,8 @@
 namespace damocles::rpc {
 namespace {
 
+constexpr absl::Duration kGateWithin = absl::Seconds(10);
+
 kj::Duration ToKj(absl::Duration duration) {
   return absl::ToInt64Milliseconds(duration) * kj::MILLISECONDS;
 }
@@ -100,7 +102,14 @@ async::Task<absl::StatusOr<std::shared_ptr<Line>>> Dial(kj::Network& network, kj
   request.setToken(options.token.c_str());
   request.setProtocolVersion(schema::PROTOCOL_VERSION);
   request.setSoftware(options.software.c_str());
-  auto response = co_await Call(timer, options.call_timeout, address, kj::mv(request));
+  // A manager answers at once; what speaks another protocol may wait for the rest of its own.
+  auto response =
+      co_await Call(timer, std::min(options.call_timeout, kGateWithin), address, kj::mv(request));
+  if (absl::IsUnavailable(response.status())) {
+    co_return absl::UnavailableError(
+        absl::StrFormat("%s; does a manager listen there, and not another program?",
+                        std::string(response.status().message())));
+  }
   if (!response.ok()) co_return response.status();
   DAMOCLES_CO_RETURN_IF_ERROR(
       Annotate(Read(response->getStatus()), absl::StrFormat("the manager at %s refused", address)));

@@ -272,5 +272,22 @@ TEST(WorkerConfigTest, FoldersMustBeThereAndUnknownKeysMayBeAllowed) {
   EXPECT_EQ(config.warnings.size(), 1u);
 }
 
+TEST(WorkerConfigTest, ATokenInAFileThatOthersMayReadIsAWarning) {
+  const TempDir dir;
+  const std::string file = dir / "worker.toml";
+  const std::string text =
+      "[sector_manager]\nrpc_client.addr = \"a:1\"\nrpc_client.token = \"abc\"\n"
+      "[[sealing_thread]]\nplan = \"wdpost\"\n[[attached]]\nlocation = \"" +
+      dir.Path() + "\"\n";
+  for (const unsigned mode : {0600u, 0644u}) {
+    ASSERT_OK(WriteFileAtomically(file, text, mode));
+    ASSERT_OK_AND_ASSIGN(const WorkerConfig config, LoadWorkerConfig(file, LoadOptions{}));
+    std::string warnings;
+    for (const std::string& warning : config.warnings) warnings += warning + "\n";
+    EXPECT_EQ(warnings.find("chmod 600") != std::string::npos, mode == 0644u) << warnings;
+    EXPECT_EQ(warnings.find("abc"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace damocles::config

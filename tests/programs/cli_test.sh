@@ -250,7 +250,7 @@ plain() {
 }
 plain 'nothing listens there (connection refused)' "$manager" --home "$home" util --manager 127.0.0.1:1 worker list
 plain 'cannot be resolved' "$manager" --home "$home" util --manager no-such-machine.invalid:1 worker list
-plain 'is it the right port?' "$manager" --home "$home" util --manager "127.0.0.1:$(<"$work/chain.port")" worker list
+plain 'does a manager listen there' "$manager" --home "$home" util --manager "127.0.0.1:$(<"$work/chain.port")" worker list
 plain 'nothing listens there (connection refused)' "$bin/damocles-devnet" report --url http://127.0.0.1:1
 plain 'is it' "$bin/damocles-devnet" report --url "http://127.0.0.1:$(<"$work/manager.port")"
 run 0 "$manager" --home "$work/second" daemon init

@@ -194,6 +194,12 @@ TEST(ConvertTest, DeadlineRecord) {
   ExpectSameAgain(wire);
 }
 
+TEST(ConvertTest, CheckReport) {
+  Wire<schema::CheckReport> wire;
+  Filler().Fill(wire.root, "CheckReport");
+  ExpectSameAgain(wire);
+}
+
 TEST(ConvertTest, SectorPlace) {
   Wire<schema::SectorPlace> wire;
   Filler().Fill(wire.root, "SectorPlace");

@@ -78,6 +78,8 @@ struct WorkerConfig {
   // Where the parameter files are; empty: FIL_PROOFS_PARAMETER_CACHE or its default.
   std::string params_dir;
 
+  bool holds_token = false;  // in the file itself, not in a token_file
+
   std::vector<std::string> warnings = {};
 };
 
