@@ -36,7 +36,8 @@ chain::LotusIo ChainClient::Io() {
   return {.timer = io_.getTimer(),
           .network = io_.getNetwork(),
           .tls_network = tls_network_.get(),
-          .random = SystemRandom()};
+          .random = SystemRandom(),
+          .executor = &answers_};
 }
 
 ChainClient::~ChainClient() noexcept {

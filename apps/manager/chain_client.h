@@ -10,6 +10,8 @@
 
 #include "absl/status/statusor.h"
 
+#include "damocles/async/offload.h"
+#include "damocles/base/thread_pool.h"
 #include "damocles/chain/api.h"
 #include "damocles/chain/endpoint.h"
 #include "damocles/chain/lotus_client.h"
@@ -33,6 +35,8 @@ class ChainClient {
   explicit ChainClient(kj::AsyncIoProvider& io);
   kj::AsyncIoProvider& io_;
   std::vector<chain::Endpoint> endpoints_;
+  ThreadPool answer_pool_{1};  // has one thread of its own
+  async::PoolExecutor answers_{answer_pool_};
   kj::Own<kj::TlsContext> tls_;
   kj::Own<kj::Network> tls_network_;
   std::unique_ptr<chain::Api> api_;

@@ -130,21 +130,31 @@ std::optional<std::uint64_t> IdNumber(std::string_view raw) {
   return value;
 }
 
+// Of the text of an error, which goes into records and logs.
+constexpr std::size_t kErrorBytesMax = 4096;
+
+std::string Shortened(std::string text) {
+  if (text.size() > kErrorBytesMax) text.resize(kErrorBytesMax);
+  return text;
+}
+
 RpcError ReadError(std::string_view raw) {
   RpcError out;
   const Json error = Json::parse(raw, nullptr, false);
   if (!error.is_object()) {
-    out.message = std::string(raw);
+    out.message = Shortened(std::string(raw));
     return out;
   }
   // Some servers leave out the code.
   const auto code = error.find("code");
   if (code != error.end() && code->is_number_integer()) out.code = code->get<std::int64_t>();
   const auto message = error.find("message");
-  if (message != error.end() && message->is_string()) out.message = message->get<std::string>();
+  if (message != error.end() && message->is_string())
+    out.message = Shortened(message->get<std::string>());
   const auto data = error.find("data");
   if (data != error.end()) {
-    out.data = data->dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string dumped = data->dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (dumped.size() <= kErrorBytesMax) out.data = std::move(dumped);
   }
   return out;
 }

@@ -3,6 +3,8 @@
 #include "damocles/chain/lotus_client.h"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -10,6 +12,7 @@
 #include "lib/chain/lotus_nodes.h"
 
 #include "damocles/base/status.h"
+#include "damocles/chain/answer.h"
 #include "damocles/chain/lotus_json.h"
 
 namespace damocles::chain {
@@ -84,14 +87,7 @@ class LotusClient final : public Api {
   }
   Result<filecoin::DeadlineInfo> StateMinerProvingDeadline(filecoin::Address miner,
                                                            filecoin::TipSetKey key) override {
-    auto asking =
-        Invoke<filecoin::DeadlineInfo>("StateMinerProvingDeadline", CallKind::kRead, miner, key);
-    DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::DeadlineInfo info, co_await kj::mv(asking));
-    // Everybody divides by these lengths.
-    if (absl::Status status = filecoin::Validate(info.shape); !status.ok()) {
-      co_return Annotate(std::move(status), "StateMinerProvingDeadline: answer of the node");
-    }
-    co_return info;
+    return Invoke<filecoin::DeadlineInfo>("StateMinerProvingDeadline", CallKind::kRead, miner, key);
   }
   Result<std::vector<DeadlineState>> StateMinerDeadlines(filecoin::Address miner,
                                                          filecoin::TipSetKey key) override {
@@ -264,14 +260,15 @@ class LotusClient final : public Api {
 
   template <typename T>
   Result<T> Run(std::string method, std::string params, CallKind kind) {
-    const auto raw = co_await nodes_.Call("Filecoin." + method, std::move(params), kind);
-    if (!raw.ok()) co_return raw.status();
-    auto value = FromLotusJson<T>(*raw);
-    if (!value.ok()) {
-      co_return absl::DataLossError(absl::StrFormat("%s: the node's answer is unreadable: %s",
-                                                    method, std::string(value.status().message())));
-    }
-    co_return *std::move(value);
+    // Written where the answer is read, which may be on another thread, before the call ends.
+    const auto value = std::make_shared<std::optional<T>>();
+    internal::AnswerReader read = [value](std::string_view raw) -> absl::Status {
+      DAMOCLES_ASSIGN_OR_RETURN(*value, ReadAnswer<T>(raw));
+      return absl::OkStatus();
+    };
+    auto calling = nodes_.Call("Filecoin." + method, std::move(params), kind, std::move(read));
+    DAMOCLES_CO_RETURN_IF_ERROR(co_await kj::mv(calling));
+    co_return **std::move(value);
   }
 
   internal::LotusNodes nodes_;
@@ -308,7 +305,14 @@ async::Task<absl::StatusOr<std::string>> CallNode(Endpoint endpoint, LotusIo io,
   std::vector<Endpoint> endpoints;
   endpoints.push_back(std::move(endpoint));
   internal::LotusNodes nodes(std::move(endpoints), io, options);
-  co_return co_await nodes.Call(std::move(method), "[]", internal::CallKind::kRead);
+  const auto raw = std::make_shared<std::string>();
+  internal::AnswerReader read = [raw](std::string_view answer) {
+    *raw = std::string(answer);
+    return absl::OkStatus();
+  };
+  auto calling = nodes.Call(std::move(method), "[]", CallKind::kRead, std::move(read));
+  DAMOCLES_CO_RETURN_IF_ERROR(co_await kj::mv(calling));
+  co_return std::move(*raw);
 }
 
 }  // namespace damocles::chain

@@ -3,13 +3,15 @@
 #include "lib/chain/lotus_heads.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "lib/chain/kj_status.h"
 
 #include "damocles/base/log.h"
-#include "damocles/chain/lotus_json.h"
+#include "damocles/base/status.h"
+#include "damocles/chain/answer.h"
 
 namespace damocles::chain::internal {
 namespace {
@@ -122,7 +124,7 @@ async::Task<absl::Status> LotusHeads::FollowOne(std::size_t node) {
     kj::Promise<absl::StatusOr<std::string>> next = NextValue(**subscribed);
     const absl::StatusOr<std::string> value = co_await kj::mv(next);
     if (!value.ok()) co_return value.status();
-    auto changes = FromLotusJson<std::vector<HeadChange>>(*value);
+    auto changes = ReadAnswer<std::vector<HeadChange>>(*value);
     if (!changes.ok()) co_return Annotate(changes.status(), "unreadable head change");
     if (!heard) NoteSubscribed(node);
     heard = true;
@@ -142,11 +144,16 @@ async::Task<void> LotusHeads::Poll() {
   while (true) {
     co_await nodes_.GetTimer().afterDelay(poll_interval_);
     if (nodes_.GetTimer().now() - last_told_ < poll_interval_) continue;
-    const auto raw = co_await nodes_.Call("Filecoin.ChainHead", "[]", CallKind::kRead);
-    if (!raw.ok()) continue;  // Follow says what is wrong
-    auto head = FromLotusJson<filecoin::TipSet>(*raw);
-    if (!head.ok() || head->Key() == last_key_) continue;
-    Deliver(Current(*std::move(head)));
+    const auto head = std::make_shared<filecoin::TipSet>();
+    AnswerReader read = [head](std::string_view raw) -> absl::Status {
+      DAMOCLES_ASSIGN_OR_RETURN(*head, ReadAnswer<filecoin::TipSet>(raw));
+      return absl::OkStatus();
+    };
+    auto asking = nodes_.Call("Filecoin.ChainHead", "[]", CallKind::kRead, std::move(read));
+    const absl::Status answered = co_await kj::mv(asking);
+    if (!answered.ok()) continue;  // Follow says what is wrong
+    if (head->Key() == last_key_) continue;
+    Deliver(Current(std::move(*head)));
     // The push may be on its way; twice in a row it is not.
     if (++missed_ >= 2 && subscription_ != nullptr) {
       subscription_->End(absl::UnavailableError("the head moved, the subscription said nothing"));

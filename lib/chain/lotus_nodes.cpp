@@ -4,15 +4,25 @@
 
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 
+#include "damocles/async/offload.h"
 #include "damocles/base/log.h"
+#include "damocles/base/text.h"
 
 namespace damocles::chain::internal {
 namespace {
 
 // Between two lines in the log that a node is lost.
 constexpr kj::Duration kSayAgain = 10 * kj::MINUTES;
+// Larger answers are read on another thread: of this size they take about a millisecond.
+constexpr std::size_t kReadOnLoopMax = std::size_t{64} << 10;
+// Of what is said of an answer, which may repeat parts of it.
+constexpr std::size_t kReasonBytesMax = 1000;
+// Between two lines in the log about unreadable answers of one method.
+constexpr kj::Duration kTellAgain = 10 * kj::MINUTES;
 
 kj::HttpClientSettings ClientSettings(kj::EntropySource& entropy) {
   kj::HttpClientSettings settings;
@@ -30,17 +40,20 @@ kj::Maybe<kj::Network&> TlsOf(const LotusIo& io) {
 LotusNodes::LotusNodes(std::vector<Endpoint> endpoints, LotusIo io, const LotusOptions& options)
     : options_(options),
       timer_(io.timer),
+      executor_(io.executor),
       entropy_(io.random),
       http_(kj::newHttpClient(io.timer, header_table_, io.network, TlsOf(io),
                               ClientSettings(entropy_))) {
   for (Endpoint& endpoint : endpoints) {
-    links_.push_back(
-        std::make_unique<NodeLink>(std::move(endpoint), options_, timer_, *http_, header_table_));
+    links_.push_back(std::make_unique<NodeLink>(
+        std::move(endpoint), options_,
+        LinkIo{.timer = timer_, .http = *http_, .executor = executor_, .room = room_},
+        header_table_));
   }
 }
 
-async::Task<absl::StatusOr<std::string>> LotusNodes::Call(std::string method, std::string params,
-                                                          CallKind kind) {
+async::Task<absl::Status> LotusNodes::Call(std::string method, std::string params, CallKind kind,
+                                           AnswerReader read) {
   const kj::TimePoint until =
       timer_.now() + (kind == CallKind::kWait ? options_.wait_timeout : options_.call_timeout);
   const std::size_t first = current_;
@@ -54,14 +67,54 @@ async::Task<absl::StatusOr<std::string>> LotusNodes::Call(std::string method, st
         kind == CallKind::kRead ? left / static_cast<std::int64_t>(links_.size() - tried) : left;
     LinkAnswer answer = co_await links_[index]->Call(method, params, share);
     if (answer.fate == LinkAnswer::Fate::kAnswered) {
+      absl::Status status = answer.result.status();
+      if (status.ok()) {
+        auto reading = Read(read, std::move(answer));
+        status = co_await kj::mv(reading);
+        if (!status.ok()) {
+          status = absl::DataLossError(
+              absl::StrFormat("%s: the answer of node %s is unreadable: %s",
+                              absl::StripPrefix(method, "Filecoin."), links_[index]->Where().Name(),
+                              Printable(std::string(status.message()), kReasonBytesMax)));
+        }
+      }
+      // What is no answer, or none that can be.  The next node may know better; but what was
+      // pushed may be done.
+      if (absl::IsDataLoss(status) || absl::IsResourceExhausted(status)) {
+        last = WithoutTokens(std::move(status));
+        // With one node the caller hears of it.
+        if (links_.size() > 1) TellUnreadable(index, method, last);
+        if (kind == CallKind::kPush) co_return last;
+        continue;
+      }
       Use(index);
-      if (!answer.result.ok()) co_return WithoutTokens(answer.result.status());
-      co_return std::move(answer.result);
+      co_return WithoutTokens(std::move(status));
     }
     last = WithoutTokens(answer.result.status());
     if (answer.fate == LinkAnswer::Fate::kLost && kind == CallKind::kPush) co_return last;
   }
   co_return last;
+}
+
+// What the work uses it owns: nobody may wait for it any more.
+kj::Promise<absl::Status> LotusNodes::Read(AnswerReader read, LinkAnswer answer) {
+  if (executor_ == nullptr || answer.result->size() <= kReadOnLoopMax) {
+    return read(*answer.result);
+  }
+  auto raw = std::make_unique<std::string>(*std::move(answer.result));
+  auto reading = async::Offload<absl::Status>(
+      *executor_, [read = std::move(read), raw = std::move(raw)] { return read(*raw); });
+  return reading.attach(std::move(answer.place));
+}
+
+void LotusNodes::TellUnreadable(std::size_t index, const std::string& method,
+                                const absl::Status& why) {
+  const kj::TimePoint now = timer_.now();
+  const auto [told, is_new] = told_.emplace(std::pair(index, method), now);
+  if (!is_new && now - told->second < kTellAgain) return;
+  told->second = now;
+  LogWarning("chain", "answer_refused",
+             {{"node", links_[index]->Where().Name()}, {"method", method}, {"why", why}});
 }
 
 void LotusNodes::LeaveNode(std::size_t failed, const absl::Status& why) {

@@ -5,12 +5,16 @@
 #include <kj/compat/http.h>
 #include <kj/timer.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lib/chain/answer_room.h"
 #include "lib/chain/node_link.h"
 
 #include "damocles/async/task.h"
@@ -23,6 +27,10 @@ enum class CallKind {
   kPush,  // must not be carried out twice
   kWait,  // a read that takes as long as it takes
 };
+
+// Takes an answer apart; an error: it is none.  May run on another thread, once for each node that
+// is asked, one after the other.
+using AnswerReader = std::function<absl::Status(std::string_view raw)>;
 
 // KJ's interface has no virtual destructor.
 #pragma GCC diagnostic push
@@ -47,9 +55,9 @@ class LotusNodes {
   LotusNodes& operator=(const LotusNodes&) = delete;
   ~LotusNodes() noexcept {}  // NOLINT(modernize-use-equals-default): KJ's destructors may throw
 
-  // The raw result; `params` is a raw JSON array.
-  async::Task<absl::StatusOr<std::string>> Call(std::string method, std::string params,
-                                                CallKind kind);
+  // OK once `read` has taken an answer; `params` is a raw JSON array.
+  async::Task<absl::Status> Call(std::string method, std::string params, CallKind kind,
+                                 AnswerReader read);
 
   std::size_t Count() const { return links_.size(); }
   std::size_t Current() const { return current_; }
@@ -65,11 +73,17 @@ class LotusNodes {
 
  private:
   void Use(std::size_t index);
+  kj::Promise<absl::Status> Read(AnswerReader read, LinkAnswer answer);
+  // Once for each node and method within some time.
+  void TellUnreadable(std::size_t index, const std::string& method, const absl::Status& why);
   // An error must not carry a token, whoever put it there.
   absl::Status WithoutTokens(absl::Status status) const;
 
   LotusOptions options_;
   kj::Timer& timer_;
+  async::Executor* executor_;
+  AnswerRoom room_;
+  std::map<std::pair<std::size_t, std::string>, kj::TimePoint> told_;
   Entropy entropy_;
   kj::HttpHeaderTable header_table_;
   kj::Own<kj::HttpClient> http_;

@@ -40,6 +40,18 @@ absl::Status Late(const std::string& method, const std::string& node, kj::Durati
       absl::StrFormat("%s: no answer of %s within %d ms", method, node, limit / kj::MILLISECONDS));
 }
 
+absl::Status TooLarge(std::string_view method, const std::string& node, std::size_t limit) {
+  return absl::ResourceExhaustedError(absl::StrFormat(
+      "%s: the answer of %s is larger than the limit of %d bytes", method, node, limit));
+}
+
+bool Exceeds(kj::Maybe<std::uint64_t> length, std::size_t limit) {
+  KJ_IF_MAYBE (bytes, length) {
+    return *bytes > limit;
+  }
+  return false;
+}
+
 absl::Status FromHttpStatus(unsigned status, bool has_token) {
   if (status == 401 || status == 403) {
     const std::string refused =
@@ -55,14 +67,15 @@ absl::Status FromHttpStatus(unsigned status, bool has_token) {
 
 }  // namespace
 
-NodeLink::NodeLink(Endpoint endpoint, const LotusOptions& options, kj::Timer& timer,
-                   kj::HttpClient& http, const kj::HttpHeaderTable& header_table)
+NodeLink::NodeLink(Endpoint endpoint, const LotusOptions& options, LinkIo io,
+                   const kj::HttpHeaderTable& header_table)
     : endpoint_(std::move(endpoint)),
       options_(options),
-      timer_(timer),
-      http_(http),
+      io_(io),
+      timer_(io.timer),
+      http_(io.http),
       header_table_(header_table),
-      next_open_(timer.now()),
+      next_open_(io.timer.now()),
       pause_(options.reconnect_min) {}
 
 kj::HttpHeaders NodeLink::Headers() const {
@@ -112,7 +125,9 @@ kj::Promise<NodeLink::Opened> NodeLink::OpenSocket() {
                       }
                       return std::make_shared<WsSession>(
                           kj::mv(response.webSocketOrBody.get<kj::Own<kj::WebSocket>>()), timer_,
-                          options_.answer_bytes_max);
+                          WsLimits{.frame_bytes_max = options_.answer_bytes_max,
+                                   .executor = io_.executor,
+                                   .room = &io_.room});
                     });
   return WithDeadline<std::shared_ptr<WsSession>>(
       timer_, options_.connect_timeout,
@@ -130,10 +145,10 @@ async::Task<NodeLink::Opened> NodeLink::Open() {
   }
 }
 
-kj::Promise<absl::StatusOr<RpcFrame>> NodeLink::AnswerOf(WsSession& session, std::uint64_t id,
+kj::Promise<absl::StatusOr<WsAnswer>> NodeLink::AnswerOf(WsSession& session, std::uint64_t id,
                                                          const std::string& method,
                                                          kj::Duration limit) {
-  return WithDeadline<RpcFrame>(timer_, limit, Late(method, endpoint_.Name(), limit),
+  return WithDeadline<WsAnswer>(timer_, limit, Late(method, endpoint_.Name(), limit),
                                 session.Answer(id));
 }
 
@@ -151,20 +166,26 @@ async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, k
 
   CallGuard guard(*session, *id);
   const kj::TimePoint sent_at = timer_.now();
-  absl::StatusOr<RpcFrame> frame = co_await WithDeadline<RpcFrame>(
+  absl::StatusOr<WsAnswer> answer = co_await WithDeadline<WsAnswer>(
       timer_, limit, Late(method, endpoint_.Name(), limit), (*session)->Answer(*id));
-  if (!frame.ok()) {
+  if (!answer.ok()) {
     // A half-open connection looks like this: nothing at all came since the call went out.
-    if (absl::IsDeadlineExceeded(frame.status()) && (*session)->LastHeard() < sent_at) {
+    if (absl::IsDeadlineExceeded(answer.status()) && (*session)->LastHeard() < sent_at) {
       (*session)->Die(absl::UnavailableError("the node fell silent"));
     }
-    co_return LinkAnswer{Fate::kLost, frame.status()};
+    co_return LinkAnswer{Fate::kLost, answer.status()};
   }
   guard.Answered();
-  if (frame->error) {
-    co_return LinkAnswer{Fate::kAnswered, StatusFromRpcError(method, *frame->error)};
+  co_return Judge(method, std::move(answer->frame), std::move(answer->place));
+}
+
+LinkAnswer NodeLink::Judge(const std::string& method, RpcFrame frame,
+                           AnswerRoom::Place place) const {
+  if (frame.error) return {Fate::kAnswered, StatusFromRpcError(method, *frame.error)};
+  if (const std::size_t limit = AnswerBytesMax(method); frame.result.size() > limit) {
+    return {Fate::kAnswered, TooLarge(method, endpoint_.Name(), limit)};
   }
-  co_return LinkAnswer{Fate::kAnswered, std::move(frame->result)};
+  return {Fate::kAnswered, std::move(frame.result), std::move(place)};
 }
 
 kj::Promise<LinkAnswer> NodeLink::CallOverHttp(std::string method, std::string params,
@@ -187,9 +208,17 @@ async::Task<LinkAnswer> NodeLink::Post(std::string method, std::string body) {
     sent = true;
     request.body = nullptr;
     auto response = co_await kj::mv(request.response);
-    const kj::String text = co_await response.body->readAllText(options_.answer_bytes_max);
-    co_return ReadResponse(method, response.statusCode,
-                           std::string_view(text.begin(), text.size()));
+    const std::size_t limit = std::min(options_.answer_bytes_max, AnswerBytesMax(method));
+    if (const auto length = response.body->tryGetLength(); Exceeds(length, limit)) {
+      co_return LinkAnswer{Fate::kAnswered, TooLarge(method, endpoint_.Name(), limit)};
+    }
+    co_await io_.room.WhenThereIsRoom();
+    auto reading = response.body->readAllText(limit);
+    const kj::String text = co_await kj::mv(reading);
+    LinkAnswer answer =
+        ReadResponse(method, response.statusCode, std::string_view(text.begin(), text.size()));
+    answer.place = io_.room.Take(text.size());
+    co_return answer;
   } catch (const kj::Exception& error) {
     absl::Status status = async::FailureStatus(error, endpoint_.Name());
     co_return LinkAnswer{sent ? Fate::kLost : Fate::kNotSent, Annotate(std::move(status), method)};
@@ -206,7 +235,7 @@ LinkAnswer NodeLink::ReadResponse(const std::string& method, unsigned status,
   absl::StatusOr<RpcFrame> frame = ParseRpcFrame(body);
   if (frame.ok() && frame->kind == RpcFrame::Kind::kAnswer) {
     if (frame->error) return {Fate::kAnswered, StatusFromRpcError(method, *frame->error)};
-    if (status == 200) return {Fate::kAnswered, std::move(frame->result)};
+    if (status == 200) return {Fate::kAnswered, std::move(frame->result), nullptr};
   }
   if (status == 200) {
     return {Fate::kAnswered,
@@ -224,12 +253,12 @@ async::Task<absl::StatusOr<std::shared_ptr<NodeLink::Subscription>>> NodeLink::S
   DAMOCLES_CO_ASSIGN_OR_RETURN(std::shared_ptr<WsSession> session, co_await Session());
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::uint64_t id, session->Send(method, "[]", true));
   CallGuard guard(session, id);
-  kj::Promise<absl::StatusOr<RpcFrame>> answer =
+  kj::Promise<absl::StatusOr<WsAnswer>> answering =
       AnswerOf(*session, id, method, options_.call_timeout);
-  DAMOCLES_CO_ASSIGN_OR_RETURN(RpcFrame frame, co_await kj::mv(answer));
-  if (frame.error) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const WsAnswer answer, co_await kj::mv(answering));
+  if (answer.frame.error) {
     guard.Answered();
-    co_return StatusFromRpcError(method, *frame.error);
+    co_return StatusFromRpcError(method, *answer.frame.error);
   }
   std::shared_ptr<Channel> values = session->ChannelOf(id);
   if (values == nullptr) {

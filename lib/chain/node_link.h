@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lib/chain/answer_room.h"
 #include "lib/chain/ws_session.h"
 
 #include "damocles/async/task.h"
@@ -28,13 +29,22 @@ struct LinkAnswer {
   };
   Fate fate = Fate::kNotSent;
   absl::StatusOr<std::string> result;  // raw JSON
+  AnswerRoom::Place place = nullptr;   // kept until `result` has been read
+};
+
+// What links share.  All outlives them.
+struct LinkIo {
+  kj::Timer& timer;
+  kj::HttpClient& http;
+  async::Executor* executor;  // may be null
+  AnswerRoom& room;
 };
 
 // One node: a WebSocket, opened when wanted and again after a pause when it was lost, and plain
 // HTTP for calls while there is none.
 class NodeLink {
  public:
-  NodeLink(Endpoint endpoint, const LotusOptions& options, kj::Timer& timer, kj::HttpClient& http,
+  NodeLink(Endpoint endpoint, const LotusOptions& options, LinkIo io,
            const kj::HttpHeaderTable& header_table);
   NodeLink(const NodeLink&) = delete;
   NodeLink& operator=(const NodeLink&) = delete;
@@ -73,16 +83,18 @@ class NodeLink {
   async::Task<Opened> Session();
   async::Task<Opened> Open();
   kj::Promise<Opened> OpenSocket();
-  kj::Promise<absl::StatusOr<RpcFrame>> AnswerOf(WsSession& session, std::uint64_t id,
+  kj::Promise<absl::StatusOr<WsAnswer>> AnswerOf(WsSession& session, std::uint64_t id,
                                                  const std::string& method, kj::Duration limit);
   kj::Promise<LinkAnswer> CallOverHttp(std::string method, std::string params, kj::Duration limit);
   async::Task<LinkAnswer> Post(std::string method, std::string body);
+  LinkAnswer Judge(const std::string& method, RpcFrame frame, AnswerRoom::Place place) const;
   LinkAnswer ReadResponse(const std::string& method, unsigned status, std::string_view body) const;
   absl::Status HttpFailure(unsigned status) const;
   kj::HttpHeaders Headers() const;
 
   Endpoint endpoint_;
   LotusOptions options_;
+  const LinkIo io_;
   kj::Timer& timer_;
   kj::HttpClient& http_;
   const kj::HttpHeaderTable& header_table_;

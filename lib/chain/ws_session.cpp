@@ -10,7 +10,7 @@
 #include "absl/strings/str_format.h"
 
 #include "damocles/async/failure.h"
-#include "damocles/base/log.h"
+#include "damocles/base/text.h"
 
 namespace damocles::chain::internal {
 
@@ -18,6 +18,7 @@ kj::Promise<absl::StatusOr<std::string>> Channel::Next() {
   if (!waiting_.empty()) {
     std::string value = std::move(waiting_.front());
     waiting_.pop_front();
+    waiting_bytes_ -= value.size();
     return absl::StatusOr<std::string>(std::move(value));
   }
   if (ended_) return absl::StatusOr<std::string>(*ended_);
@@ -28,11 +29,14 @@ kj::Promise<absl::StatusOr<std::string>> Channel::Next() {
 
 void Channel::Push(std::string value) {
   if (ended_) return;
-  if (waiting_.size() >= kWaitingMax) {
+  if (waiting_.size() >= kWaitingMax ||
+      (!waiting_.empty() && waiting_bytes_ + value.size() > kWaitingBytesMax)) {
     waiting_.clear();
+    waiting_bytes_ = 0;
     End(absl::UnavailableError("head changes came faster than they were taken"));
     return;
   }
+  waiting_bytes_ += value.size();
   waiting_.push_back(std::move(value));
   Wake();
 }
@@ -49,18 +53,15 @@ void Channel::Wake() {
   }
 }
 
-WsSession::WsSession(kj::Own<kj::WebSocket> socket, kj::Timer& timer, std::size_t frame_bytes_max)
-    : socket_(kj::mv(socket)),
-      timer_(timer),
-      frame_bytes_max_(frame_bytes_max),
-      last_heard_(timer.now()) {
+WsSession::WsSession(kj::Own<kj::WebSocket> socket, kj::Timer& timer, WsLimits limits)
+    : socket_(kj::mv(socket)), timer_(timer), limits_(limits), last_heard_(timer.now()) {
   reading_.emplace(ReadLoop());
 }
 
 void WsSession::Die(absl::Status why) {
   if (dead_) return;
   dead_ = why;
-  for (auto& [id, call] : calls_) call.fulfiller->fulfill(absl::StatusOr<RpcFrame>(why));
+  for (auto& [id, call] : calls_) call.fulfiller->fulfill(absl::StatusOr<WsAnswer>(why));
   for (auto& [number, subscription] : channels_) subscription.values->End(why);
   channels_.clear();
   socket_->abort();
@@ -74,13 +75,13 @@ absl::StatusOr<std::uint64_t> WsSession::Send(std::string method, std::string pa
         absl::StrFormat("%d calls are waiting for an answer of the node", kCallsMax));
   }
   const std::uint64_t id = next_id_++;
-  auto pair = kj::newPromiseAndFulfiller<absl::StatusOr<RpcFrame>>();
+  auto pair = kj::newPromiseAndFulfiller<absl::StatusOr<WsAnswer>>();
   calls_[id] = Call{kj::mv(pair.fulfiller), kj::mv(pair.promise), subscription};
   Write(WriteRpcRequest(id, method, params));
   return id;
 }
 
-kj::Promise<absl::StatusOr<RpcFrame>> WsSession::Answer(std::uint64_t id) {
+kj::Promise<absl::StatusOr<WsAnswer>> WsSession::Answer(std::uint64_t id) {
   return kj::mv(calls_.at(id).answer);
 }
 
@@ -119,11 +120,22 @@ async::Task<void> WsSession::ReadLoop() {
   absl::Status why = absl::OkStatus();
   while (why.ok() && !dead_) {
     try {
-      kj::WebSocket::Message message = co_await socket_->receive(frame_bytes_max_);
+      // The node waits as long as its earlier answers have not been read.
+      co_await limits_.room->WhenThereIsRoom();
+      kj::WebSocket::Message message = co_await socket_->receive(limits_.frame_bytes_max);
       last_heard_ = timer_.now();
       if (message.is<kj::String>()) {
-        const kj::String& text = message.get<kj::String>();
-        Read(std::string_view(text.begin(), text.size()));
+        AnswerRoom::Place place = limits_.room->Take(message.get<kj::String>().size());
+        auto parsing = Parse(kj::mv(message.get<kj::String>()));
+        absl::StatusOr<RpcFrame> frame = co_await kj::mv(parsing);
+        if (frame.ok()) {
+          Take(*std::move(frame), std::move(place));
+        } else {
+          // Nobody knows whose answer it was: they are asked again elsewhere.
+          why = absl::UnavailableError(
+              absl::StrFormat("the node sent what is no JSON-RPC: %s",
+                              Printable(std::string(frame.status().message()), 500)));
+        }
       } else if (message.is<kj::WebSocket::Close>()) {
         why = absl::UnavailableError("the node closed the WebSocket");
       }
@@ -134,23 +146,33 @@ async::Task<void> WsSession::ReadLoop() {
   Die(why);
 }
 
-void WsSession::Read(std::string_view text) {
-  absl::StatusOr<RpcFrame> frame = ParseRpcFrame(text);
-  if (!frame.ok()) {
-    LogWarning("chain", "unreadable_frame", {{"bytes", text.size()}, {"why", frame.status()}});
-    return;
+kj::Promise<absl::StatusOr<RpcFrame>> WsSession::Parse(kj::String text) {
+  constexpr std::size_t kParseOnLoopMax = std::size_t{256} << 10;
+  if (limits_.executor == nullptr || text.size() <= kParseOnLoopMax) {
+    return ParseRpcFrame(std::string_view(text.begin(), text.size()));
   }
-  switch (frame->kind) {
+  return async::Offload<absl::StatusOr<RpcFrame>>(*limits_.executor, [text = kj::mv(text)] {
+    return ParseRpcFrame(std::string_view(text.begin(), text.size()));
+  });
+}
+
+void WsSession::Take(RpcFrame frame, AnswerRoom::Place place) {
+  if (dead_) return;
+  switch (frame.kind) {
     case RpcFrame::Kind::kAnswer:
-      ReadAnswer(*std::move(frame));
+      TakeAnswer(std::move(frame), std::move(place));
       return;
     case RpcFrame::Kind::kChannelValue:
-      if (auto found = channels_.find(*frame->channel); found != channels_.end()) {
-        found->second.values->Push(std::move(frame->result));
+      if (auto found = channels_.find(*frame.channel); found != channels_.end()) {
+        if (frame.result.size() > AnswerBytesMax("ChainNotify")) {
+          found->second.values->End(absl::ResourceExhaustedError("a head change is too large"));
+        } else {
+          found->second.values->Push(std::move(frame.result));
+        }
       }
       return;
     case RpcFrame::Kind::kChannelClose:
-      if (auto found = channels_.find(*frame->channel); found != channels_.end()) {
+      if (auto found = channels_.find(*frame.channel); found != channels_.end()) {
         found->second.values->End(absl::UnavailableError("the node ended the subscription"));
         channels_.erase(found);
       }
@@ -160,7 +182,7 @@ void WsSession::Read(std::string_view text) {
   }
 }
 
-void WsSession::ReadAnswer(RpcFrame frame) {
+void WsSession::TakeAnswer(RpcFrame frame, AnswerRoom::Place place) {
   const auto found = frame.id ? calls_.find(*frame.id) : calls_.end();
   if (found == calls_.end()) return;  // nobody waits any more
   Call& call = found->second;
@@ -169,7 +191,7 @@ void WsSession::ReadAnswer(RpcFrame frame) {
     absl::StatusOr<std::uint64_t> number = ParseRpcChannel(frame.result);
     if (number.ok()) channels_[*number] = Subscription{found->first, std::make_shared<Channel>()};
   }
-  call.fulfiller->fulfill(absl::StatusOr<RpcFrame>(std::move(frame)));
+  call.fulfiller->fulfill(absl::StatusOr<WsAnswer>(WsAnswer{std::move(frame), std::move(place)}));
 }
 
 }  // namespace damocles::chain::internal

@@ -15,7 +15,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lib/chain/answer_room.h"
 
+#include "damocles/async/offload.h"
 #include "damocles/async/task.h"
 #include "damocles/chain/json_rpc.h"
 
@@ -26,6 +28,8 @@ namespace damocles::chain::internal {
 class Channel {
  public:
   static constexpr std::size_t kWaitingMax = 64;
+  // All values that wait together; one alone may have as much.
+  static constexpr std::size_t kWaitingBytesMax = std::size_t{32} << 20;
 
   // Waits for the next raw value; an error ends the channel.  One call at a time.
   kj::Promise<absl::StatusOr<std::string>> Next();
@@ -37,8 +41,21 @@ class Channel {
   void Wake();
 
   std::deque<std::string> waiting_;
+  std::size_t waiting_bytes_ = 0;
   std::optional<absl::Status> ended_;
   std::optional<kj::Own<kj::PromiseFulfiller<void>>> sleeper_;
+};
+
+// An answer, with the room that its text takes.
+struct WsAnswer {
+  RpcFrame frame;
+  AnswerRoom::Place place;
+};
+
+struct WsLimits {
+  std::size_t frame_bytes_max = 0;      // of one message of the node
+  async::Executor* executor = nullptr;  // for large messages; null: on the loop
+  AnswerRoom* room = nullptr;           // outlives the session
 };
 
 // One open WebSocket to a node: calls and subscriptions until the first failure, then nothing more.
@@ -47,8 +64,7 @@ class WsSession {
   // Calls under way at once; beyond it the node is stuck, and more calls only cost memory.
   static constexpr std::size_t kCallsMax = 4096;
 
-  // `frame_bytes_max` bounds one message of the node.
-  WsSession(kj::Own<kj::WebSocket> socket, kj::Timer& timer, std::size_t frame_bytes_max);
+  WsSession(kj::Own<kj::WebSocket> socket, kj::Timer& timer, WsLimits limits);
   WsSession(const WsSession&) = delete;
   WsSession& operator=(const WsSession&) = delete;
   ~WsSession() noexcept {}  // NOLINT(modernize-use-equals-default): KJ's destructors may throw
@@ -62,7 +78,7 @@ class WsSession {
   // The id of a call, to wait for with Answer and to drop with Forget.  kUnavailable if dead.
   absl::StatusOr<std::uint64_t> Send(std::string method, std::string params, bool subscription);
   // Settles with the answer, or the reason why the session ended.
-  kj::Promise<absl::StatusOr<RpcFrame>> Answer(std::uint64_t id);
+  kj::Promise<absl::StatusOr<WsAnswer>> Answer(std::uint64_t id);
   // The call or subscription is of no more interest: the node is told so.
   void Forget(std::uint64_t id);
   // Of a subscription that was answered; null if there is none.
@@ -70,8 +86,8 @@ class WsSession {
 
  private:
   struct Call {
-    kj::Own<kj::PromiseFulfiller<absl::StatusOr<RpcFrame>>> fulfiller;
-    kj::Promise<absl::StatusOr<RpcFrame>> answer = nullptr;
+    kj::Own<kj::PromiseFulfiller<absl::StatusOr<WsAnswer>>> fulfiller;
+    kj::Promise<absl::StatusOr<WsAnswer>> answer = nullptr;
     bool subscription = false;
   };
   struct Subscription {
@@ -80,13 +96,14 @@ class WsSession {
   };
 
   void Write(std::string text);
-  void Read(std::string_view text);
-  void ReadAnswer(RpcFrame frame);
+  kj::Promise<absl::StatusOr<RpcFrame>> Parse(kj::String text);
+  void Take(RpcFrame frame, AnswerRoom::Place place);
+  void TakeAnswer(RpcFrame frame, AnswerRoom::Place place);
   async::Task<void> ReadLoop();
 
   kj::Own<kj::WebSocket> socket_;
   kj::Timer& timer_;
-  std::size_t frame_bytes_max_;
+  const WsLimits limits_;
   kj::TimePoint last_heard_;
   std::optional<absl::Status> dead_;
   std::uint64_t next_id_ = 1;

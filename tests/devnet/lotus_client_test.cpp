@@ -7,15 +7,20 @@
 #include <kj/compat/http.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/devnet/lotus_fixture.h"
 
+#include "damocles/async/offload.h"
 #include "damocles/base/log.h"
+#include "damocles/base/thread_pool.h"
 #include "damocles/chain/json_rpc.h"
 #include "damocles/chain/lotus_json.h"
 
@@ -333,9 +338,111 @@ TEST_F(LotusClientTest, LengthsThatNobodyCanDivideByAreRefused) {
     chain::LotusOptions options;
     options.use_websocket = false;
     EXPECT_THAT(Wait(Client({endpoint}, options)->StateMinerProvingDeadline(kMinerAddress, {})),
-                StatusIs(absl::StatusCode::kInvalidArgument, "StateMinerProvingDeadline"))
+                StatusIs(absl::StatusCode::kDataLoss, "StateMinerProvingDeadline"))
         << window;
   }
+}
+
+// Several nodes, of which the first answers every call in its own way.
+class OddNodeTest : public LotusClientTest {
+ protected:
+  ~OddNodeTest() noexcept override {}  // NOLINT(modernize-use-equals-default): KJ's may throw
+
+  void Odd(const std::string& result) {
+    node_ = std::make_unique<CannedNode>(result);
+    http_ = std::make_unique<kj::HttpServer>(io_.provider->getTimer(), table_, *node_);
+    receiver_ =
+        io_.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io_.waitScope)->listen();
+    listening_ = http_->listenHttp(*receiver_).eagerlyEvaluate([](kj::Exception&&) {});
+  }
+  chain::Endpoint OddAt() {
+    chain::Endpoint endpoint = At();
+    endpoint.port = static_cast<std::uint16_t>(receiver_->getPort());
+    return endpoint;
+  }
+
+  kj::HttpHeaderTable table_;
+  std::unique_ptr<CannedNode> node_;
+  std::unique_ptr<kj::HttpServer> http_;
+  kj::Own<kj::ConnectionReceiver> receiver_;
+  kj::Promise<void> listening_ = kj::READY_NOW;
+};
+
+TEST_F(OddNodeTest, WhatCannotBeIsRefusedAndTheNextNodeIsAsked) {
+  Serve();
+  const std::string without_from =
+      R"([{"Message":{"To":"f01000","Nonce":0,"Method":0,"GasLimit":1,"GasFeeCap":"0",)"
+      R"("GasPremium":"0","Value":"0","Params":null},"Signature":{"Type":1,"Data":"AA=="}}])";
+  for (const std::string& odd :
+       {without_from, std::string("{}"), std::string("7"), std::string(R"([{"Message":null}])"),
+        std::string(100'000, '['), "[" + std::string(100, ' ') + "1,2,3]"}) {
+    SCOPED_TRACE(odd.substr(0, 60));
+    Odd(odd);
+    EXPECT_OK(Wait(Client({OddAt(), At()})->MpoolPending({})));
+    ASSERT_OK_AND_ASSIGN(const auto head, Wait(Client({OddAt(), At()})->ChainHead()));
+    EXPECT_EQ(head, chain_->ChainHead());
+    EXPECT_THAT(Wait(Client({OddAt()})->ChainHead()),
+                StatusIs(absl::StatusCode::kDataLoss, "ChainHead: "));
+  }
+  EXPECT_THAT(Wait(Client({OddAt()})->MpoolPending({})).status(),
+              ::testing::Not(StatusIs(absl::StatusCode::kOk, "")));
+}
+
+TEST_F(OddNodeTest, APushWhoseAnswerIsUnreadableIsNotRepeatedElsewhere) {
+  Serve();
+  Odd("{}");
+  filecoin::Message message;
+  message.to = message.from = chain_->StateMinerInfo(kMinerAddress, {})->worker;
+  EXPECT_THAT(Wait(Client({OddAt(), At()})->MpoolPushMessage(message, WithUuid(9))),
+              StatusIs(absl::StatusCode::kDataLoss, "MpoolPushMessage: "));
+  EXPECT_TRUE(Wait(Client({At()})->MpoolPending({}))->empty());
+}
+
+TEST_F(OddNodeTest, AnswersHaveALimitByTheirMethod) {
+  Serve();
+  // Beyond what a head may have, within what a list of messages may.
+  Odd("[" + std::string(std::size_t{2} << 20, ' ') + "]");
+  EXPECT_THAT(Wait(Client({OddAt()})->ChainHead()),
+              StatusIs(absl::StatusCode::kResourceExhausted, "1048576 bytes"));
+  EXPECT_OK(Wait(Client({OddAt(), At()})->ChainHead()));
+  EXPECT_OK(Wait(Client({OddAt()})->MpoolPending({})));
+}
+
+TEST_F(OddNodeTest, LargeAnswersAreReadOnAnotherThread) {
+  ThreadPool pool(1);
+  async::PoolExecutor executor(pool);
+  std::string addresses = "[";
+  for (int i = 0; i < 100'000; ++i)
+    addresses += (i == 0 ? "\"f0" : ",\"f0") + std::to_string(i) + '"';
+  Odd(addresses + "]");
+  auto client = chain::MakeLotusClient({OddAt()},
+                                       {.timer = io_.provider->getTimer(),
+                                        .network = io_.provider->getNetwork(),
+                                        .random = SystemRandom(),
+                                        .executor = &executor},
+                                       {})
+                    .value();
+  // The thread is busy: the answer waits, the loop goes on.
+  std::atomic<bool> go_on{false};
+  std::atomic<bool> busy{false};
+  pool.Run([&] {
+    busy = true;
+    while (!go_on) std::this_thread::yield();
+  });
+  while (!busy) std::this_thread::yield();
+  auto asking = client->StateListMiners({}).ToPromise();
+  for (int i = 0; i < 50; ++i) {
+    io_.provider->getTimer().afterDelay(10 * kj::MILLISECONDS).wait(io_.waitScope);
+    EXPECT_FALSE(asking.poll(io_.waitScope));
+  }
+  go_on = true;
+  const auto miners = asking.wait(io_.waitScope);
+  ASSERT_OK(miners);
+  EXPECT_EQ(miners->size(), 100'000U);
+  // Whoever does not wait any more costs nothing.
+  go_on = false;
+  { auto dropped = client->StateListMiners({}).ToPromise(); }
+  client = nullptr;
 }
 
 TEST_F(LotusClientTest, HalfOpenSocketIsGivenUp) {

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 
+#include "damocles/async/offload.h"
 #include "damocles/async/task.h"
 #include "damocles/base/random.h"
 #include "damocles/chain/api.h"
@@ -30,8 +31,9 @@ struct LotusOptions {
   // Pause before a connection is tried again: grows by half from the least to the greatest.
   kj::Duration reconnect_min = 100 * kj::MILLISECONDS;
   kj::Duration reconnect_max = 5 * kj::SECONDS;
-  // Largest answer: a list of 25,000 sectors takes about 16 MiB.
-  std::size_t answer_bytes_max = std::size_t{256} << 20;
+  // Largest answer of any method; most have a smaller limit of their own (1 MiB unless it is a
+  // list), see lib/chain/answer_room.cpp.
+  std::size_t answer_bytes_max = std::size_t{64} << 20;
   // A subscription that says nothing for this long is given up.  Zero: three epochs and a little,
   // by the epoch length that the node states.
   kj::Duration silence = 0 * kj::SECONDS;
@@ -45,12 +47,17 @@ struct LotusIo {
   kj::Network& network;
   kj::Network* tls_network = nullptr;  // for https and wss endpoints
   Random& random;                      // masks of WebSocket frames: SystemRandom() in earnest
+  // Where large answers are read, so that the loop goes on meanwhile.  Null: on the loop.
+  async::Executor* executor = nullptr;
 };
 
 // A client of Lotus-compatible nodes.  Calls go over one WebSocket to the node in use,
 // over HTTP while that cannot be had.  When that node cannot be reached the next one is used, and
 // kept until it fails in turn; calls that only read are repeated there at once, pushes are not
 // (see kDeadlineExceeded and kUnavailable in chain/api.h).  Subscriptions come back by themselves.
+//
+// Answers are judged by ReadAnswer (chain/answer.h): for one that is refused the next node is
+// asked, and if none gives a better one the call fails with kDataLoss.
 //
 // INVALID_ARGUMENT without endpoints, or for a TLS endpoint without `tls_network`.
 absl::StatusOr<std::unique_ptr<Api>> MakeLotusClient(std::vector<Endpoint> endpoints, LotusIo io,
