@@ -2,7 +2,6 @@
 
 #include "apps/devnet/run.h"
 
-#include <arpa/inet.h>
 #include <kj/async-io.h>
 #include <kj/async-unix.h>
 #include <signal.h>
@@ -11,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -23,6 +23,7 @@
 
 #include "damocles/async/failure.h"
 #include "damocles/base/clock.h"
+#include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
@@ -103,11 +104,9 @@ struct Listen {
   bool loopback = true;
 };
 
-// Numbers only: what a name stands for is decided elsewhere, and may change.
-bool IsLoopback(const std::string& host) {
-  in_addr four{};
-  if (inet_pton(AF_INET, host.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
-  return host == "localhost" || host == "[::1]";
+std::string_view WithoutBrackets(std::string_view host) {
+  const bool has = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return has ? host.substr(1, host.size() - 2) : host;
 }
 
 // ":PORT" is this machine's loopback: a devnet gives everybody every right.
@@ -123,7 +122,7 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
   }
   const std::string host = text.substr(0, colon);
   if (host.empty()) return Listen{.address = "127.0.0.1" + text, .loopback = true};
-  return Listen{.address = text, .loopback = IsLoopback(host)};
+  return Listen{.address = text, .loopback = IsLoopbackHost(WithoutBrackets(host))};
 }
 
 }  // namespace

@@ -365,6 +365,14 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
 
   auto receiver = cli::ListenOn(io, listen.address, kDefaultPort, options.listen);
   if (!receiver.ok()) return receiver.status();
+  // What a name stood for when it was resolved.
+  if (listen.loopback && !rpc::IsLoopback(**receiver) && !HasTokens(home) &&
+      !options.insecure_no_auth) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "refusing to listen on %s without tokens: the name does not stand for this machine alone; "
+        "write 127.0.0.1, or run damocles-manager daemon init to make tokens",
+        options.listen));
+  }
   const auto port = static_cast<std::uint16_t>((*receiver)->getPort());
   DAMOCLES_ASSIGN_OR_RETURN(
       AddressNotice notice,

@@ -48,6 +48,7 @@ bool HasTokens(const Home& home) {
 absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, TokenNeed need) {
   // By digest: how long a look-up takes tells nothing about the token.
   std::map<Bytes32, rpc::Role> roles;
+  std::map<Bytes32, std::string> files;
   for (const auto& [name, role] : kRoles) {
     const std::string file = home.TokenFile(name);
     auto content = ReadFile(file, 4096);
@@ -64,7 +65,14 @@ absl::StatusOr<rpc::Authorize> LoadTokens(const Home& home, TokenNeed need) {
     if (!MayBeToken(token)) {
       return absl::InvalidArgumentError(absl::StrFormat("%s: the token %s", file, kNoToken));
     }
-    roles[hash::Sha256Of(AsBytes(token))] = role;
+    const Bytes32 digest = hash::Sha256Of(AsBytes(token));
+    if (const auto [other, is_new] = files.emplace(digest, file); !is_new) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "%s and %s hold the same token: whoever has it would be both; delete one of the files "
+          "and run daemon init again, it makes another token",
+          other->second, file));
+    }
+    roles[digest] = role;
   }
   return rpc::Authorize(
       [roles, need](std::string_view token, bool loopback) -> absl::StatusOr<rpc::Role> {

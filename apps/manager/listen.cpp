@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "apps/common/cli.h"
 
+#include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
 #include "damocles/config/endpoint.h"
@@ -30,8 +31,7 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
   }
   return Listen{.address = parsed->ToString(),
                 .host = parsed->host,
-                .loopback = parsed->host == "localhost" || parsed->host == "::1" ||
-                            parsed->host.starts_with("127.")};
+                .loopback = IsLoopbackHost(parsed->host)};
 }
 
 absl::StatusOr<AddressNotice> AddressNotice::Post(const std::string& address_file,

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lib/rpc/convert.h"
+#include "lib/rpc/guarded_stream.h"
 
 #include "damocles/async/failure.h"
 #include "damocles/base/log.h"
@@ -27,6 +28,7 @@ kj::Duration ToKj(absl::Duration duration) {
 // A connection with its open gate.  Shared by all that use it.
 struct Line {
   kj::Own<kj::AsyncIoStream> stream;
+  kj::Own<GuardedStream> guarded;
   kj::Own<capnp::TwoPartyVatNetwork> network;
   kj::Own<capnp::RpcSystem<capnp::rpc::twoparty::VatId>> system;
   std::string address;
@@ -91,8 +93,10 @@ async::Task<absl::StatusOr<std::shared_ptr<Line>>> Dial(kj::Network& network, kj
   auto line = std::make_shared<Line>();
   line->address = address;
   line->stream = *std::move(stream);
+  KeepAlive(*line->stream, options.silence_max);
+  line->guarded = kj::heap<GuardedStream>(*line->stream, timer, LimitsOfTheKnown());
   line->network =
-      kj::heap<capnp::TwoPartyVatNetwork>(*line->stream, capnp::rpc::twoparty::Side::CLIENT);
+      kj::heap<capnp::TwoPartyVatNetwork>(*line->guarded, capnp::rpc::twoparty::Side::CLIENT);
   line->system = kj::heap(capnp::makeRpcClient(*line->network));
   capnp::MallocMessageBuilder message;
   auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();

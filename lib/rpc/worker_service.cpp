@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "lib/rpc/convert.h"
 
 #include "damocles/async/task.h"
+#include "damocles/base/text.h"
 
 namespace damocles::rpc {
 namespace {
@@ -25,6 +29,30 @@ std::uint32_t IntervalMs(const worker::Session& session) {
 // 0: a worker of an earlier release does not say.
 void NoteClock(worker::Session& session, const Clock& wall, std::int64_t unix_ms) {
   if (unix_ms != 0) session.NoteClock(FromUnixMs(unix_ms) - wall.Now());
+}
+
+// Of texts that a worker hands over, which go into records, listings and the log.
+constexpr std::size_t kReasonBytesMax = 1000;
+constexpr std::size_t kNameBytesMax = 256;
+constexpr std::size_t kNamesMax = 10'000;
+
+absl::Status CheckOffer(const worker::Capabilities& offer) {
+  std::vector<std::string_view> names = {offer.name, offer.software, offer.instance};
+  names.insert(names.end(), offer.stores.begin(), offer.stores.end());
+  for (const auto& [type, digest] : offer.verifying_keys) names.emplace_back(digest);
+  if (names.size() + offer.threads.size() > kNamesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("a worker with %d stores and %d threads, at most %d are taken",
+                        offer.stores.size(), offer.threads.size(), kNamesMax));
+  }
+  for (const std::string_view name : names) {
+    if (name.size() > kNameBytesMax) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("a name of %d bytes, at most %d are taken: \"%s\"", name.size(),
+                          kNameBytesMax, Printable(name, 40)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 class SessionServer final : public schema::WorkerSession::Server {
@@ -111,8 +139,11 @@ class SessionServer final : public schema::WorkerSession::Server {
     auto attempt = ReadAttempt(context.getParams().getId(), context.getParams().getAttempt());
     absl::Status status = attempt.status();
     if (status.ok()) {
-      status = co_await session->ReportFaults(*std::move(attempt),
-                                              ReadFaults(context.getParams().getFaults()));
+      std::vector<job::SectorFault> faults = ReadFaults(context.getParams().getFaults());
+      for (job::SectorFault& fault : faults) {
+        fault.reason = Printable(fault.reason, kReasonBytesMax);
+      }
+      status = co_await session->ReportFaults(*std::move(attempt), std::move(faults));
     }
     Write(status, context.getResults().initStatus());
   }
@@ -124,8 +155,8 @@ class SessionServer final : public schema::WorkerSession::Server {
       const auto kind = context.getParams().getKind() == schema::FailureKind::MAPPING
                             ? job::FailureKind::kMapping
                             : job::FailureKind::kAttempt;
-      status = co_await session->Fail(*std::move(attempt), kind,
-                                      ToString(context.getParams().getReason()));
+      std::string reason = Printable(ToString(context.getParams().getReason()), kReasonBytesMax);
+      status = co_await session->Fail(*std::move(attempt), kind, std::move(reason));
     }
     Write(status, context.getResults().initStatus());
   }
@@ -141,6 +172,9 @@ class HubServer final : public schema::WorkerHub::Server {
 
   kj::Promise<void> register_(RegisterContext context) override {
     auto capabilities = Read(context.getParams().getOffer());
+    if (capabilities.ok()) {
+      if (absl::Status fits = CheckOffer(*capabilities); !fits.ok()) capabilities = std::move(fits);
+    }
     absl::StatusOr<std::shared_ptr<worker::Session>> session =
         capabilities.ok() ? hub_.Register(*std::move(capabilities), peer_)
                           : absl::StatusOr<std::shared_ptr<worker::Session>>(capabilities.status());

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/worker/verify_turns.h"
 
 #include "damocles/base/clock_skew.h"
 #include "damocles/base/invariant.h"
@@ -29,6 +30,11 @@ constexpr int kMissesMax = 2;
 // proof of it is to be kept for so long.
 constexpr absl::Duration kUnknownFor = absl::Minutes(10);
 constexpr std::size_t kRemovedMax = 10'000;
+
+// Names of workers that are remembered.
+constexpr std::size_t kWorkersMax = 4096;
+// As many as the manager has threads for it.
+constexpr std::size_t kVerificationsTogether = 2;
 
 // Given out, and not confirmed yet by a heartbeat or a report.
 struct Pending {
@@ -58,6 +64,7 @@ struct Hub::State {
   async::Executor& executor;
   kj::Timer& timer;
   const Clock& clock;
+  VerifyTurns turns{timer, kVerificationsTogether};
   std::map<filecoin::PoStProofType, std::string> own_keys;
   std::map<std::string, Worker> workers;
   bool practice_allowed = false;
@@ -106,6 +113,21 @@ struct Hub::State {
     auto pair = kj::newPromiseAndFulfiller<void>();
     waiters.push_back({worker, kj::mv(pair.fulfiller)});
     return kj::mv(pair.promise);
+  }
+  // Makes room for a name that is new: the one that was heard last of those that are gone is
+  // forgotten.  False if all are there.
+  bool RoomForOneMore() {
+    if (workers.size() < kWorkersMax) return true;
+    auto oldest = workers.end();
+    for (auto at = workers.begin(); at != workers.end(); ++at) {
+      if (at->second.sessions > 0 || !at->second.pending.empty()) continue;
+      if (oldest == workers.end() || at->second.info.last_seen < oldest->second.info.last_seen) {
+        oldest = at;
+      }
+    }
+    if (oldest == workers.end()) return false;
+    workers.erase(oldest);
+    return true;
   }
   // Wakes every session that waits for work; who comes late finds nothing and waits on.  First who
   // got none for the longest time: one worker must not do all the work because it asks first, or
@@ -242,6 +264,21 @@ class Hub::HubSession final : public Session {
       DAMOCLES_CO_RETURN_IF_ERROR(state->OnDisk(attempt.job));
       co_return Receipt{};
     }
+    const bool expected = std::ranges::any_of(
+        record->live, [&](const job::Attempt& live) { return live.worker == name; });
+    auto taking = state->turns.Take(name, expected);
+    DAMOCLES_CO_ASSIGN_OR_RETURN(VerifyTurns::Turn turn, co_await kj::mv(taking));
+    // Others may have brought it meanwhile.
+    record = state->queue.Get(attempt.job);
+    if (absl::IsNotFound(record.status())) {
+      DAMOCLES_CO_RETURN_IF_ERROR(state->AskedForUnknown(attempt.job));
+      co_return Receipt{};
+    }
+    if (!record.ok()) co_return record.status();
+    if (record->state == job::JobState::kSucceeded) {
+      DAMOCLES_CO_RETURN_IF_ERROR(state->OnDisk(attempt.job));
+      co_return Receipt{};
+    }
     prover::WindowPostStatement statement{.proof_type = record->spec->proof_type,
                                           .miner = record->spec->miner,
                                           .randomness = record->spec->randomness,
@@ -255,6 +292,8 @@ class Hub::HubSession final : public Session {
           return verifier->Verify(statement, proof);
         });
     const auto valid = co_await kj::mv(verifying);
+    turn = nullptr;
+    state->turns.Note(name, expected, valid.ok() && *valid);
     std::string why;
     if (valid.ok() && *valid) {
       const auto verdict =
@@ -425,6 +464,10 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
                 {"silent", other.address},
                 {"now", address},
                 {"if_both_live", "give each its own [worker] name"}});
+  }
+  if (known == state_->workers.end() && !state_->RoomForOneMore()) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("%d workers are registered already", kWorkersMax));
   }
   if (is_new || known->second.info.capabilities != capabilities) {
     // What other processes had in work is gone; this one may reach what it could not.

@@ -226,7 +226,9 @@ TEST_F(LotusClientTest, ANodeThatHasNoWebSocketIsPolledAndThatIsSaidOnce) {
   kj::HttpServer http(io_.provider->getTimer(), table, node);
   std::vector<std::string> log;
   SetLogSink([&](Severity severity, std::string_view line) {
-    if (severity >= Severity::kWarning) log.emplace_back(line);
+    // It answers every question with its head, also those for something else.
+    const bool odd = line.find("answer_refused") != std::string::npos;
+    if (severity >= Severity::kWarning && !odd) log.emplace_back(line);
   });
   const auto quiet = kj::defer([] { SetLogSink({}); });
   for (const std::size_t nodes : {1u, 2u}) {

@@ -31,7 +31,8 @@ TEST(ListenTest, OnlyLoopbackIsLoopback) {
     ASSERT_OK_AND_ASSIGN(const Listen listen, ParseListen(text));
     EXPECT_TRUE(listen.loopback) << text;
   }
-  for (const char* text : {":0", "0.0.0.0:0", "[::]:0", "10.1.2.3:1"}) {
+  for (const char* text : {":0", "0.0.0.0:0", "[::]:0", "10.1.2.3:1", "127.0.0.1.evil.test:1",
+                           "127.example.org:1", "/dns4/127.0.0.1.evil.test/tcp/1"}) {
     ASSERT_OK_AND_ASSIGN(const Listen listen, ParseListen(text));
     EXPECT_FALSE(listen.loopback) << text;
   }

@@ -27,6 +27,8 @@ struct ClientOptions {
   std::string token;    // may be empty: what the manager grants on loopback
   absl::Duration connect_timeout = absl::Seconds(5);
   absl::Duration call_timeout = absl::Seconds(30);
+  // A manager whose machine is gone is noticed within this time, also between two calls.
+  absl::Duration silence_max = absl::Seconds(15);
   std::string software;  // for the manager's lists
   // The wall clock of this machine, compared with the manager's.
   const Clock* wall = &SystemClock();

@@ -47,9 +47,12 @@ class Backend {
 using Authorize = std::function<absl::StatusOr<Role>(std::string_view token, bool loopback)>;
 
 struct ServerLimits {
-  // Half of the descriptors of this process at most: the rest is for the database, the chain and
-  // the sectors.
+  // Connections with an open gate.  Half of the descriptors of this process at most: the rest is
+  // for the database, the chain and the sectors.
   std::size_t connections_max = ConnectionsFor(DescriptorLimit());
+  // Connections without.  They are no part of the others: when there is one too many, the oldest of
+  // the host that has most of them is closed.
+  std::size_t strangers_max = StrangersFor(DescriptorLimit());
   // A connection that has not opened the gate by then is closed.
   absl::Duration open_within = absl::Seconds(10);
   // Whether workers may register from outside; not in local mode, where the hub has its own.
@@ -58,9 +61,15 @@ struct ServerLimits {
   const Clock* wall = &SystemClock();
 
   static std::size_t ConnectionsFor(std::uint64_t descriptors);
+  static std::size_t StrangersFor(std::uint64_t descriptors);
 };
 
 // Serves the Gate of capnp/manager.capnp.  One event loop; everything handed in outlives it.
+//
+// Whoever has not shown a token yet can send one small message after the other, eight in all, ask
+// once, and is gone after `open_within`; what such peers do is told in the log a few times a
+// minute.  Behind the gate a message may have 64 MiB, and a peer that sends much or reads little is
+// not read for a while (lib/rpc/guarded_stream.h).
 class Server {
  public:
   // `worker_hub` may be null: then no worker may register and none is listed.
@@ -74,7 +83,9 @@ class Server {
   std::size_t Connections() const;
 
  private:
+  struct Connection;
   struct State;
+  class Gate;
   void Take(kj::Own<kj::AsyncIoStream> stream);
   async::Task<void> ServeOn(kj::Own<kj::ConnectionReceiver> receiver);
   kj::Own<State> state_;
@@ -82,5 +93,7 @@ class Server {
 
 // Whether the other end of the stream is on this machine's loopback interface.
 bool IsLoopback(kj::AsyncIoStream& stream);
+// Whether only this machine can reach the receiver: what its address was resolved to.
+bool IsLoopback(kj::ConnectionReceiver& receiver);
 
 }  // namespace damocles::rpc
