@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -190,6 +191,16 @@ async::Task<void> JudgeNetwork(NetworkJudge judge, cli::Proving::Keys keys, work
   if (practice) refused.fulfill(absl::Status(rest));
 }
 
+// Of those that are connected.
+std::vector<std::set<std::string>> StoresOfWorkers(const worker::Hub& hub) {
+  std::vector<std::set<std::string>> stores;
+  for (const worker::Hub::WorkerInfo& info : hub.Workers()) {
+    if (!info.connected) continue;
+    stores.emplace_back(info.capabilities.stores.begin(), info.capabilities.stores.end());
+  }
+  return stores;
+}
+
 std::string RandomName() {
   std::uint8_t bytes[8];
   SystemRandom().Fill(bytes);
@@ -273,7 +284,8 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                             store::OpenLevelDb(home.Database()));
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<sector::Index> index,
                             sector::Index::Open(*database));
-  const sector::Tracker tracker(*index, stores);
+  const sector::Tracker tracker(
+      *index, stores, [&index](const sector::IndexRow& row) { return index->Put({row}); });
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<job::Queue> queue,
                             job::Queue::Open(*database, SteadyClock(), JobPolicyOf(config)));
   DAMOCLES_ASSIGN_OR_RETURN(worker::ResultStore results, worker::ResultStore::Open(home.Results()));
@@ -303,8 +315,15 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   if (options.poster) {
     DAMOCLES_ASSIGN_OR_RETURN(chain, ChainClient::Make(config, *io.provider));
     proof_jobs = poster::MakeQueueJobs(*queue);
-    sector_source =
-        poster::MakeTrackerSource(tracker, threads.sector_checks, [&check] { return check; });
+    sector_source = poster::MakeTrackerSource(tracker, threads.sector_checks,
+                                              [&check, &hub, workers = options.worker_prover] {
+                                                poster::SectorCheckOptions now = check;
+                                                // The worker of local mode sees what the manager
+                                                // sees.
+                                                if (workers)
+                                                  now.worker_stores = StoresOfWorkers(hub);
+                                                return now;
+                                              });
     DAMOCLES_ASSIGN_OR_RETURN(
         runner, poster::Runner::Open({.api = chain->Api(),
                                       .jobs = *proof_jobs,

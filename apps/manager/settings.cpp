@@ -56,15 +56,18 @@ sector::StrictCheck MakeStrictCheck(const config::ManagerConfig& config,
     const std::atomic<bool> never{false};
     const auto outcome =
         prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), *pool, never);
-    if (absl::IsResourceExhausted(outcome.status())) {
-      // This machine's trouble, not the sector's: the prover will see.
-      LogWarning("manager", "sector_not_checked",
-                 {{"miner", id.miner}, {"sector", id.number}, {"error", outcome.status()}});
-      return absl::OkStatus();
-    }
     DAMOCLES_RETURN_IF_ERROR(outcome.status());
     if (outcome->faults.empty()) return absl::OkStatus();
-    return absl::DataLossError(outcome->faults.front().reason);
+    const prover::UnprovableSector& fault = outcome->faults.front();
+    switch (fault.kind) {
+      case prover::FaultKind::kWrong:
+        return absl::DataLossError(fault.reason);
+      case prover::FaultKind::kMissing:
+        return absl::NotFoundError(fault.reason);
+      case prover::FaultKind::kUnreadable:
+        break;
+    }
+    return absl::UnavailableError(fault.reason);
   };
 }
 

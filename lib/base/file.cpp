@@ -22,34 +22,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/io_error.h"
 #include "damocles/base/mutex.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 
 namespace damocles {
 namespace {
-
-absl::Status ErrnoStatus(int error, std::string_view what, std::string_view path) {
-  const std::string text =
-      absl::StrFormat("%s: cannot %s: %s", path, what, std::generic_category().message(error));
-  switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-      return absl::NotFoundError(text);
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return absl::PermissionDeniedError(text);
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-    case EMFILE:
-    case ENFILE:
-      return absl::ResourceExhaustedError(text);
-    default:
-      return absl::UnavailableError(text);
-  }
-}
 
 bool BeginsWithHome(std::string_view path) {
   return path == "~" || path.starts_with("~/");
@@ -79,7 +58,7 @@ absl::Status WriteAll(int fd, std::string_view content, const std::string& path)
     const ssize_t written = write(fd, content.data(), content.size());
     if (written < 0) {
       if (errno == EINTR) continue;
-      return ErrnoStatus(errno, "write", path);
+      return IoError(errno, "write", path);
     }
     content.remove_prefix(static_cast<std::size_t>(written));
   }
@@ -149,13 +128,13 @@ File::~File() {
 absl::StatusOr<File> OpenForReading(const std::string& path) {
   DAMOCLES_RETURN_IF_ERROR(CheckHome(path));
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return ErrnoStatus(errno, "open", path);
+  if (fd < 0) return IoError(errno, "open", path);
   return File(fd);
 }
 
 absl::StatusOr<std::uint64_t> FileSize(const std::string& path) {
   struct stat info;
-  if (stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, "look at", path);
+  if (stat(path.c_str(), &info) != 0) return IoError(errno, "look at", path);
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: is not a regular file", path));
   }
@@ -169,7 +148,7 @@ absl::Status ReadAt(const File& file, std::uint64_t offset, std::span<std::uint8
         pread(file.Descriptor(), out.data(), out.size(), static_cast<off_t>(offset));
     if (got < 0) {
       if (errno == EINTR) continue;
-      return ErrnoStatus(errno, "read", path);
+      return IoError(errno, "read", path);
     }
     if (got == 0) {
       return absl::OutOfRangeError(absl::StrFormat("%s: ends at byte %d, %d more bytes were wanted",
@@ -184,7 +163,7 @@ absl::Status ReadAt(const File& file, std::uint64_t offset, std::span<std::uint8
 absl::StatusOr<std::string> ReadFile(const std::string& path, std::uint64_t bytes_max) {
   DAMOCLES_ASSIGN_OR_RETURN(const File file, OpenForReading(path));
   struct stat info;
-  if (fstat(file.Descriptor(), &info) != 0) return ErrnoStatus(errno, "look at", path);
+  if (fstat(file.Descriptor(), &info) != 0) return IoError(errno, "look at", path);
   if (S_ISDIR(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: is a folder, want a file", path));
   }
@@ -195,7 +174,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::uint64_t byte
     const ssize_t got = read(file.Descriptor(), buffer, sizeof(buffer));
     if (got < 0) {
       if (errno == EINTR) continue;
-      return ErrnoStatus(errno, "read", path);
+      return IoError(errno, "read", path);
     }
     if (got == 0) return content;
     if (content.size() + static_cast<std::size_t>(got) > bytes_max) {
@@ -217,7 +196,7 @@ absl::StatusOr<DraftFile> CreateDraft(const std::string& path, unsigned mode) {
     File file(open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode)));
     if (!file.IsOpen()) {
       const int error = errno;
-      failed = ErrnoStatus(error, "create", name);
+      failed = IoError(error, "create", name);
       if (error != EEXIST) return failed;
       continue;
     }
@@ -254,10 +233,10 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view conte
   DAMOCLES_ASSIGN_OR_RETURN(const DraftFile draft, CreateDraft(path, mode));
   absl::Status status = WriteAll(draft.file.Descriptor(), content, draft.path);
   if (status.ok() && fsync(draft.file.Descriptor()) != 0) {
-    status = ErrnoStatus(errno, "sync", draft.path);
+    status = IoError(errno, "sync", draft.path);
   }
   if (status.ok() && rename(draft.path.c_str(), path.c_str()) != 0) {
-    status = ErrnoStatus(errno, "put the new file in place at", path);
+    status = IoError(errno, "put the new file in place at", path);
   }
   if (!status.ok()) {
     unlink(draft.path.c_str());
@@ -275,15 +254,15 @@ absl::Status MakeFolders(const std::string& path) {
   DAMOCLES_RETURN_IF_ERROR(CheckHome(path));
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error) return ErrnoStatus(error.value(), "make the folder", path);
+  if (error) return IoError(error.value(), "make the folder", path);
   return absl::OkStatus();
 }
 
 absl::Status SyncFolder(const std::string& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return ErrnoStatus(errno, "open the folder", folder);
+  if (fd < 0) return IoError(errno, "open the folder", folder);
   const File file(fd);
-  if (fsync(fd) != 0) return ErrnoStatus(errno, "sync the folder", folder);
+  if (fsync(fd) != 0) return IoError(errno, "sync the folder", folder);
   return absl::OkStatus();
 }
 

@@ -6,32 +6,14 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/io_error.h"
 #include "damocles/base/status.h"
 
 namespace damocles::merkle {
-namespace {
-
-absl::Status IoError(const char* what, const std::string& path) {
-  const int error = errno;
-  const std::string text =
-      absl::StrFormat("%s: cannot %s: %s", path, what, std::generic_category().message(error));
-  if (error == ENOENT || error == ENOTDIR) return absl::NotFoundError(text);
-  if (error == EACCES || error == EPERM || error == EROFS) {
-    return absl::PermissionDeniedError(text);
-  }
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    return absl::ResourceExhaustedError(text);
-  }
-  return absl::UnavailableError(text);
-}
-
-}  // namespace
-
 absl::Status AsFault(absl::Status status) {
   if (absl::IsInvalidArgument(status) || absl::IsOutOfRange(status)) {
     return absl::DataLossError(std::string(status.message()));
@@ -94,7 +76,7 @@ absl::Status NewFile::WriteAt(std::uint64_t offset, ByteSpan bytes) const {
         pwrite(file_.Descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0) {
       if (errno == EINTR) continue;
-      return IoError("write", temporary_);
+      return IoError(errno, "write", temporary_);
     }
     offset += static_cast<std::uint64_t>(written);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
@@ -103,9 +85,9 @@ absl::Status NewFile::WriteAt(std::uint64_t offset, ByteSpan bytes) const {
 }
 
 absl::Status NewFile::Commit(bool sync) {
-  if (sync && fsync(file_.Descriptor()) != 0) return IoError("sync", temporary_);
+  if (sync && fsync(file_.Descriptor()) != 0) return IoError(errno, "sync", temporary_);
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    return IoError("put the new file in place at", path_);
+    return IoError(errno, "put the new file in place at", path_);
   }
   temporary_.clear();
   return absl::OkStatus();

@@ -80,6 +80,7 @@ JobView ViewOf(const job::JobRecord& record) {
     case job::JobState::kReadyToRun:
     case job::JobState::kRunning:
       view.outcome = JobOutcome::kWorking;
+      view.waits = record.state == job::JobState::kReadyToRun;
       break;
     case job::JobState::kSucceeded:
       view.outcome = JobOutcome::kSucceeded;

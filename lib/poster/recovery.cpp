@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "lib/poster/codec.h"
 #include "lib/poster/fees.h"
 #include "lib/poster/step.h"
 
@@ -20,7 +19,6 @@
 namespace damocles::poster {
 namespace {
 
-constexpr std::uint64_t kRecoveryFormat = 1;
 // Of one message, as the miner actor limits it.
 constexpr std::uint64_t kSectorsPerMessageMax = 25'000;
 constexpr std::uint64_t kDeclaredPartitionsMax = 3'000;
@@ -30,124 +28,10 @@ constexpr filecoin::EpochDelta kLostAfter{5};
 constexpr filecoin::EpochDelta kPassedOverAfter{4};
 // After so many pushes without an answer another sender declares.
 constexpr std::uint32_t kPushesUnanswered = 3;
+// So many sectors are named one by one in the log; records and listings have them all.
+constexpr std::size_t kNamedInLog = 20;
 
 }  // namespace
-
-std::string_view Name(RecoveryState state) {
-  switch (state) {
-    case RecoveryState::kReading:
-      return "Reading";
-    case RecoveryState::kChecking:
-      return "Checking";
-    case RecoveryState::kSubmitting:
-      return "Submitting";
-    case RecoveryState::kDone:
-      return "Done";
-    case RecoveryState::kTooLate:
-      return "TooLate";
-  }
-  return "Unknown";
-}
-
-bool IsFinal(RecoveryState state) {
-  return state == RecoveryState::kDone || state == RecoveryState::kTooLate;
-}
-
-std::string RecoveryRowKey(const RecordKey& key) {
-  return internal::RowKey(kRecoveryPrefix, key);
-}
-
-filecoin::DeadlineInfo RecoveryTarget(const filecoin::DeadlineInfo& current) {
-  const std::int64_t window = current.shape.challenge_window.Count();
-  const std::int64_t needed = current.shape.fault_declaration_cutoff.Count() + window / 2;
-  const std::int64_t ahead = std::max<std::int64_t>(2, (needed + window - 1) / window);
-  filecoin::DeadlineInfo target = current;
-  for (std::int64_t i = 0; i < ahead; ++i) target = filecoin::Next(target);
-  return target;
-}
-
-std::string EncodeRecovery(const RecoveryRecord& record) {
-  internal::Encoder out;
-  out.Array(8);
-  out.Uint(kRecoveryFormat);
-  out.Uint(record.miner);
-  out.Deadline(record.target);
-  out.Uint(static_cast<std::uint64_t>(record.state));
-  out.Array(record.messages.size());
-  for (const RecoveryMessage& message : record.messages) {
-    out.Array(8);
-    out.Array(message.partitions.size());
-    for (const RecoveredPartition& partition : message.partitions) {
-      out.Array(2);
-      out.Uint(partition.index);
-      out.Array(partition.sectors.size());
-      for (const filecoin::SectorNumber number : partition.sectors) out.Uint(number);
-    }
-    out.Uint(message.attempt);
-    out.Raw(message.uuid);
-    out.Address(message.from);
-    out.Cid(message.cid);
-    out.Epoch(message.sent_at);
-    out.Uint(message.failures);
-    out.Bool(message.done);
-  }
-  out.Array(record.unreadable.size());
-  for (const SkippedSector& sector : record.unreadable) {
-    out.Array(3);
-    out.Uint(sector.partition);
-    out.Uint(sector.number);
-    out.Text(sector.reason);
-  }
-  out.Text(record.note);
-  out.Mark(record.finished);
-  return std::move(out).Take();
-}
-
-absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
-  internal::Decoder in(bytes);
-  RecoveryRecord record;
-  in.Struct(8, "recovery record");
-  if (const std::uint64_t format = in.Uint(); format != kRecoveryFormat) {
-    in.Refuse(absl::StrFormat("recovery record of format %d, this program knows %d", format,
-                              kRecoveryFormat));
-  }
-  record.miner = in.Uint();
-  record.target = in.Deadline();
-  record.state = in.Choice<RecoveryState>(5, "state");
-  for (std::uint64_t messages = in.Array(); messages > 0 && in.Ok(); --messages) {
-    RecoveryMessage message;
-    in.Struct(8, "message");
-    for (std::uint64_t partitions = in.Array(); partitions > 0 && in.Ok(); --partitions) {
-      RecoveredPartition partition;
-      in.Struct(2, "partition");
-      partition.index = in.Uint();
-      for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
-        partition.sectors.push_back(in.Uint());
-      }
-      message.partitions.push_back(std::move(partition));
-    }
-    message.attempt = in.Uint32();
-    message.uuid = in.Uuid();
-    message.from = in.Address();
-    message.cid = in.Cid();
-    message.sent_at = in.Epoch();
-    message.failures = in.Uint32();
-    message.done = in.Bool();
-    record.messages.push_back(std::move(message));
-  }
-  for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
-    SkippedSector sector;
-    in.Struct(3, "sector");
-    sector.partition = in.Uint();
-    sector.number = in.Uint();
-    sector.reason = in.Text();
-    record.unreadable.push_back(std::move(sector));
-  }
-  record.note = in.Text();
-  record.finished = in.Mark();
-  DAMOCLES_RETURN_IF_ERROR(in.Finish());
-  return record;
-}
 
 namespace recovery {
 namespace {
@@ -195,6 +79,12 @@ class Stepper {
 
   void Handle(const FaultsRead& read) {
     Landed({Step::kRead});
+    if (record_.state == RecoveryState::kSubmitting) {
+      // After a restart: what was not declared yet is looked at further.
+      machine_.proof_type = read.proof_type;
+      machine_.faulty = read.partitions;
+      return;
+    }
     if (record_.state != RecoveryState::kReading) return;
     if (read.partitions.empty()) {
       End(RecoveryState::kDone, "no faulty sector");
@@ -205,38 +95,54 @@ class Stepper {
     record_.state = RecoveryState::kChecking;
   }
 
+  // Also a later look, at what could not be read before.
   void Handle(const FaultyChecked& checked) {
-    Landed({Step::kCheck});
-    if (record_.state != RecoveryState::kChecking) return;
+    const Key key{Step::kCheck};
+    Landed(key);
+    if (record_.state != RecoveryState::kChecking && record_.state != RecoveryState::kSubmitting) {
+      return;
+    }
     std::map<filecoin::SectorNumber, const SectorVerdict*> verdicts;
     for (const SectorVerdict& verdict : checked.verdicts) verdicts[verdict.number] = &verdict;
+    std::set<filecoin::SectorNumber> in_messages;
+    for (const RecoveryMessage& message : record_.messages) {
+      for (const RecoveredPartition& partition : message.partitions) {
+        in_messages.insert(partition.sectors.begin(), partition.sectors.end());
+      }
+    }
     std::vector<RecoveredPartition> good;
-    std::uint64_t sectors = 0;
+    std::vector<SkippedSector> left;
+    std::uint64_t sectors = in_messages.size();
     const std::uint64_t most = policy_.recovery.max_sectors;
-    record_.unreadable.clear();
     for (const FaultyPartition& partition : machine_.faulty) {
       RecoveredPartition out;
       out.index = partition.index;
       for (const PlannedSector& sector : partition.sectors) {
+        if (in_messages.contains(sector.number)) continue;
         const auto found = verdicts.find(sector.number);
-        const std::string reason =
-            found == verdicts.end() ? "it was not looked at" : found->second->reason;
-        if (!reason.empty()) {
-          record_.unreadable.push_back({partition.index, sector.number, reason});
-        } else if (most == 0 || sectors < most) {
+        if (found == verdicts.end() || !found->second->ForProver()) {
+          left.push_back(
+              {partition.index, sector.number,
+               found == verdicts.end() ? "it was not looked at" : found->second->reason});
+        } else if (most != 0 && sectors >= most) {
+          left.push_back({partition.index, sector.number,
+                          absl::StrFormat("it can be read, but MaxRecoverSectorLimit is %d: its "
+                                          "turn is in a later period",
+                                          most)});
+        } else {
           out.sectors.push_back(sector.number);
           ++sectors;
         }
       }
       if (!out.sectors.empty()) good.push_back(std::move(out));
     }
-    if (good.empty()) {
-      End(RecoveryState::kDone, "no faulty sector can be read");
-      return;
-    }
+    Tell(left);
+    record_.unreadable = std::move(left);
+    FlightOf(key).not_before = now_.time + RelookPause();
+    if (good.empty()) return;
+    Log(Severity::kInfo, "recoveries_to_declare", std::to_string(sectors - in_messages.size()));
     Cut(std::move(good));
     record_.state = RecoveryState::kSubmitting;
-    Log(Severity::kInfo, "recoveries_to_declare", std::to_string(sectors));
   }
 
   void Handle(const Looked& looked) {
@@ -360,21 +266,17 @@ class Stepper {
         return;
       }
       case RecoveryState::kChecking: {
+        if (!record_.unreadable.empty() && !InTime()) {
+          End(RecoveryState::kDone, "no faulty sector can be read");
+          return;
+        }
         if (TooLate()) return;
         if (machine_.faulty.empty()) {  // after a restart
           record_.state = RecoveryState::kReading;
           Ask(ReadFaults{record_.target.index});
           return;
         }
-        CheckFaulty check;
-        check.proof_type = machine_.proof_type;
-        for (const FaultyPartition& partition : machine_.faulty) {
-          check.sectors.insert(check.sectors.end(), partition.sectors.begin(),
-                               partition.sectors.end());
-        }
-        check.budget =
-            std::max(absl::Seconds(1), (now_.TimeOf(record_.target.fault_cutoff) - now_.time) / 2);
-        Ask(std::move(check));
+        LookAtTheLeft();
         return;
       }
       case RecoveryState::kSubmitting:
@@ -430,6 +332,62 @@ class Stepper {
     record_.state = state;
     if (!note.empty()) record_.note = std::move(note);
     record_.finished = {now_.epoch, now_.time};
+  }
+  absl::Duration RelookPause() const {
+    const absl::Duration window =
+        now_.epoch_duration * (record_.target.close - record_.target.open).Count();
+    return std::clamp((now_.TimeOf(record_.target.fault_cutoff) - now_.time) / 10, absl::Seconds(1),
+                      std::max(window / 5, absl::Seconds(1)));
+  }
+  // At all that is in no message.
+  void LookAtTheLeft() {
+    std::set<filecoin::SectorNumber> declared;
+    for (const RecoveryMessage& message : record_.messages) {
+      for (const RecoveredPartition& partition : message.partitions) {
+        declared.insert(partition.sectors.begin(), partition.sectors.end());
+      }
+    }
+    const std::uint64_t most = policy_.recovery.max_sectors;
+    if (most != 0 && declared.size() >= most) return;
+    CheckFaulty check;
+    check.proof_type = machine_.proof_type;
+    for (const FaultyPartition& partition : machine_.faulty) {
+      for (const PlannedSector& sector : partition.sectors) {
+        if (!declared.contains(sector.number)) check.sectors.push_back(sector);
+      }
+    }
+    if (check.sectors.empty()) return;
+    const absl::Duration to_cutoff = now_.TimeOf(record_.target.fault_cutoff) - now_.time;
+    const bool again = !record_.unreadable.empty();
+    check.budget = std::max(absl::Seconds(1), to_cutoff / (again ? 10 : 2));
+    Ask(std::move(check));
+  }
+  // What nobody would hear of otherwise: that a sector stays faulty, and why.  Once, and when it
+  // changes.
+  void Tell(const std::vector<SkippedSector>& left) {
+    std::map<filecoin::SectorNumber, std::string> before;
+    for (const SkippedSector& sector : record_.unreadable) before[sector.number] = sector.reason;
+    std::size_t told = 0;
+    std::size_t more = 0;
+    for (const SkippedSector& sector : left) {
+      const auto known = before.find(sector.number);
+      if (known != before.end() && known->second == sector.reason) continue;
+      if (++told > kNamedInLog) {
+        ++more;
+        continue;
+      }
+      action::LogLine line;
+      line.severity = Severity::kWarning;
+      line.event = "sector_stays_faulty";
+      line.fields = {{"partition", std::to_string(sector.partition)},
+                     {"sector", std::to_string(sector.number)},
+                     {"why", sector.reason}};
+      actions_.emplace_back(std::move(line));
+    }
+    if (more > 0) {
+      Log(Severity::kWarning, "sectors_stay_faulty",
+          absl::StrFormat("%d more; util sealer proving faults lists them", more));
+    }
   }
   // A declaration counts from the epoch that includes it.
   bool InTime() const {
@@ -513,8 +471,9 @@ class Stepper {
             ? std::min(policy_.recovery.max_partitions_per_message, kDeclaredPartitionsMax)
             : kDeclaredPartitionsMax;
     std::uint64_t sectors = 0;
+    bool first = true;  // what is out already is left as it is
     for (RecoveredPartition& partition : partitions) {
-      const bool full = record_.messages.empty() ||
+      const bool full = std::exchange(first, false) ||
                         record_.messages.back().partitions.size() >= most ||
                         sectors + partition.sectors.size() > kSectorsPerMessageMax;
       if (full) {
@@ -527,6 +486,15 @@ class Stepper {
   }
   void PlanMessages() {
     bool all_done = true;
+    // What comes back before the cut-off is declared in a message of its own.
+    if (!record_.unreadable.empty() && InTime()) {
+      all_done = false;
+      if (machine_.faulty.empty()) {
+        Ask(ReadFaults{record_.target.index});
+      } else {
+        LookAtTheLeft();
+      }
+    }
     for (std::size_t i = 0; i < record_.messages.size(); ++i) {
       const RecoveryMessage& message = record_.messages[i];
       if (message.done) continue;
@@ -553,7 +521,10 @@ class Stepper {
       Ask(std::move(look));
     }
     if (all_done) {
-      End(RecoveryState::kDone, "");
+      End(RecoveryState::kDone,
+          record_.unreadable.empty()
+              ? ""
+              : absl::StrFormat("%d sectors stay faulty", record_.unreadable.size()));
       Log(Severity::kInfo, "recoveries_declared", std::to_string(record_.messages.size()));
     }
   }
@@ -582,11 +553,53 @@ std::optional<Key> KeyOf(const Action& action) {
   return std::visit(Visitor{}, action);
 }
 
+Violations InvariantsOf(const Machine& machine) {
+  Violations found;
+  const RecoveryRecord& record = machine.record;
+  found.Require(IsFinal(record.state) == (record.finished.time != absl::InfinitePast()),
+                "a record has its end if and only if it is final");
+  found.Require(record.state != RecoveryState::kSubmitting || !record.messages.empty(),
+                "what is submitted has a message");
+  std::set<filecoin::SectorNumber> named;
+  bool once = true;
+  bool ascending = true;
+  bool sent_whole = true;
+  bool all_done = true;
+  for (const RecoveryMessage& message : record.messages) {
+    all_done = all_done && message.done;
+    sent_whole = sent_whole && (!message.cid || message.attempt > 0);
+    for (const RecoveredPartition& partition : message.partitions) {
+      ascending = ascending && std::is_sorted(partition.sectors.begin(), partition.sectors.end());
+      for (const filecoin::SectorNumber sector : partition.sectors) {
+        once = named.insert(sector).second && once;
+      }
+    }
+  }
+  for (const SkippedSector& sector : record.unreadable) {
+    once = named.insert(sector.number).second && once;
+  }
+  found.Require(once, "a sector is in one message, or among those that stay faulty, once");
+  found.Require(ascending, "the sectors of a declaration ascend");
+  found.Require(sent_whole, "a message that is known to the chain was an attempt of ours");
+  found.Require(record.state != RecoveryState::kDone || all_done,
+                "nothing is done while a message is open");
+  return found;
+}
+
 StepResult Advance(Machine machine, const Event& event, const Now& now, const MinerPolicy& policy) {
   Stepper stepper(std::move(machine), now, policy);
   std::visit([&](const auto& happened) { stepper.Handle(happened); }, event);
   stepper.Plan();
-  return std::move(stepper).Finish();
+  StepResult result = std::move(stepper).Finish();
+  const RecoveryRecord& record = result.machine.record;
+  CheckInvariants("recovery",
+                  absl::StrFormat("f0%d open %d", record.miner, record.target.open.Value()),
+                  InvariantsOf(result.machine), [&record] {
+                    return absl::StrFormat("state %s, %d messages, %d stay faulty, note: %s",
+                                           Name(record.state), record.messages.size(),
+                                           record.unreadable.size(), record.note);
+                  });
+  return result;
 }
 
 }  // namespace recovery

@@ -87,12 +87,31 @@ class Stepper {
   void DeriveState();
   void Enter(DeadlineState state);
 
+  // ---- skipped sectors that may be back (step_rejoin.cpp)
+  // The batch a partition is in; kNoBatch if in none.
+  std::size_t BatchOf(std::uint64_t partition) const;
+  absl::Duration RelookPause() const;
+  // How much of the window is kept for the message.
+  absl::Duration Reserve() const;
+  // When it is too late to prove the batch anew with sectors that came back.
+  absl::Time RejoinUntil(std::size_t i) const;
+  bool MayRejoin(std::size_t i) const;
+  void AddSkipped(std::vector<PlannedSector>& sectors) const;
+  void TakeRelook(const std::map<filecoin::SectorNumber, const SectorVerdict*>& verdicts);
+  void Rejoin(std::size_t i, const std::map<filecoin::SectorNumber, const SectorVerdict*>& back);
+  // Whether a proof without sectors that may be back is better not sent yet.
+  bool IsHeld(std::size_t i);
+  // Back to the proof that was there before a rejoining that takes too long.
+  bool FellBack(std::size_t i);
+
   // ---- proving (step_batch.cpp)
   void PlanBatch(std::size_t i);
   void PlanProving(std::size_t i);
   // Earlier batches are still with the provers, and this one is not to be proven beside them.
   bool MustWaitForEarlier(std::size_t i) const;
   void PauseResets(std::size_t i, std::uint32_t resets);
+  // Everybody who was asked failed and is not asked again for some time.
+  bool ResetStuckJob(std::size_t i);
   void DropJobOf(const PartitionBatch& batch);
   // The statement of the batch changed: another job.
   void ProveAnew(std::size_t i);
@@ -102,7 +121,11 @@ class Stepper {
   // ---- faults that provers name (step_faults.cpp)
   void FaultsNamed(std::size_t i, const JobView& job);
   void PlanClaim(std::size_t i);
-  void MarkFaults(std::size_t i, const std::map<filecoin::SectorNumber, std::string>& faults);
+  // `seen`: those of which the manager itself saw that they cannot be read.
+  void MarkFaults(std::size_t i, const std::map<filecoin::SectorNumber, std::string>& faults,
+                  const std::set<filecoin::SectorNumber>& seen = {});
+  // Sectors that were moved since the job was made; true if there are any.
+  bool TakeNewPlaces(std::size_t i, const std::vector<SectorVerdict>& verdicts);
   bool IsBelieved(std::size_t i, filecoin::SectorNumber sector, const std::string& worker) const;
   // Nothing of the batch can be proven: looked at again until the close.
   bool NothingReadable(std::size_t i) const;
@@ -182,5 +205,14 @@ class Stepper {
   std::vector<Action> actions_;
   std::optional<absl::Time> wake_at_;
 };
+
+template <typename Visit>
+void Stepper::VisitSectors(std::size_t i, const Visit& visit) const {
+  for (const std::uint64_t index : record_.batches[i].partitions) {
+    const PlannedPartition* partition = FindPartition(record_, index);
+    if (partition == nullptr) continue;
+    for (const PlannedSector& sector : partition->sectors) visit(sector);
+  }
+}
 
 }  // namespace damocles::poster::internal

@@ -60,6 +60,7 @@ void Stepper::PlanProving(std::size_t i) {
     PlanUnreadable(i);
     return;
   }
+  FellBack(i);
   if (batch.job_id.empty()) {
     if (!MustWaitForEarlier(i)) Ask(action::EnsureJob{RefOf(i), SpecOf(record_, batch, now_)});
     return;
@@ -83,8 +84,27 @@ void Stepper::PlanProving(std::size_t i) {
     }
     return;
   }
+  if (ResetStuckJob(i)) return;
   // The queue announces changes; this catches a job that was removed and a lost announcement.
   AskOnceAHead(action::GetJob{RefOf(i), batch.job_id});
+}
+
+// Workers that do not see a store are left alone for minutes, which a window may not have; who is
+// asked again names the sectors, and the rest can be proven.
+bool Stepper::ResetStuckJob(std::size_t i) {
+  const auto stuck = state_.stuck_since.find(i);
+  if (stuck == state_.stuck_since.end() || TimeLeft() >= WindowLength() / 2 || !CanStillSend()) {
+    return false;
+  }
+  const absl::Time due = stuck->second + TwentiethOfWindow();
+  if (now_.time < due) {
+    Wake(due);
+    return false;
+  }
+  const PartitionBatch& batch = record_.batches[i];
+  if (!Ask(action::ResetJob{RefOf(i), batch.job_id, batch.note})) return false;
+  LogBatch(Severity::kWarning, "job_offered_again", i, batch.note);
+  return true;
 }
 
 bool Stepper::MustWaitForEarlier(std::size_t i) const {
@@ -142,6 +162,11 @@ void Stepper::Handle(const event::JobChanged& changed) {
     case JobOutcome::kWorking:
       state_.job_began.try_emplace(i, now_.time);  // a manager that was started anew
       if (!changed.job.error.empty()) batch.note = changed.job.error;
+      if (changed.job.waits && !changed.job.error.empty()) {
+        state_.stuck_since.try_emplace(i, now_.time);
+      } else {
+        state_.stuck_since.erase(i);
+      }
       break;
     case JobOutcome::kSucceeded:
       if (changed.job.proof.empty()) {
@@ -151,6 +176,13 @@ void Stepper::Handle(const event::JobChanged& changed) {
       }
       batch.proof = changed.job.proof;
       batch.note.clear();
+      if (const auto began = state_.job_began.find(i);
+          began != state_.job_began.end() && !from_before) {
+        state_.proof_took[i] = now_.time - began->second;
+      }
+      if (const auto rejoining = state_.rejoinings.find(i); rejoining != state_.rejoinings.end()) {
+        rejoining->second.skipped_before.clear();
+      }
       SetState(i, DeadlineState::kProven);
       break;
     case JobOutcome::kFaults:
@@ -191,6 +223,7 @@ void Stepper::Handle(const event::JobReset& reset) {
   record_.batches[i].reset_job = false;
   state_.exhausted_jobs.erase(i);
   state_.doubted_jobs.erase(i);
+  state_.stuck_since.erase(i);
   state_.job_began[i] = now_.time;
   PauseResets(i, ++state_.job_resets[i]);
 }
@@ -219,6 +252,8 @@ void Stepper::ProveAnew(std::size_t i) {
   state_.job_began.erase(i);
   state_.fault_claims.erase(i);
   state_.doubted_jobs.erase(i);
+  state_.stuck_since.erase(i);
+  state_.held.erase(i);
   state_.heads_without_message.erase(i);
   if (batch.state != DeadlineState::kProving) SetState(i, DeadlineState::kProving);
 }

@@ -4,8 +4,9 @@
 //
 // Skipping a good sector costs its fault fee, and one worker whose mount is empty calls every
 // sector faulty.  So a first word is a claim: the manager looks again, and if it can read a sector
-// that was named the job goes to another prover.  Believed at once is what the manager cannot read
-// either, what two workers say, and everything when the window has little time left.
+// that was named, or another worker may, the job goes to another prover.  Believed at once is what
+// nobody else can read either, what two workers say, and everything when the window has little time
+// left.  Nothing of that is for good before the message goes out: see step_rejoin.cpp.
 
 #include <algorithm>
 #include <utility>
@@ -14,15 +15,6 @@
 #include "lib/poster/step.h"
 
 namespace damocles::poster::internal {
-
-template <typename Visit>
-void Stepper::VisitSectors(std::size_t i, const Visit& visit) const {
-  for (const std::uint64_t index : record_.batches[i].partitions) {
-    const PlannedPartition* partition = FindPartition(record_, index);
-    if (partition == nullptr) continue;
-    for (const PlannedSector& sector : partition->sectors) visit(sector);
-  }
-}
 
 bool Stepper::IsBelieved(std::size_t i, filecoin::SectorNumber sector,
                          const std::string& worker) const {
@@ -93,16 +85,25 @@ void Stepper::Handle(const event::FaultsJudged& judged) {
   if (found == state_.fault_claims.end()) return;
   const FaultClaim claim = std::move(found->second);
   state_.fault_claims.erase(found);
+  if (TakeNewPlaces(i, judged.verdicts)) {
+    ProveAnew(i);
+    batch.note = "sectors of it lie in other stores than the job said";
+    LogBatch(Severity::kInfo, "sectors_moved", i, batch.note);
+    return;
+  }
   std::set<filecoin::SectorNumber> unreadable;
   for (const SectorVerdict& verdict : judged.verdicts) {
-    if (!verdict.reason.empty()) unreadable.insert(verdict.number);
+    if (verdict.wrong) state_.wrong.insert(verdict.number);
+    // The one who named it is one of the readers: where there is another, it may do better.
+    const bool cannot_tell = !verdict.wrong && verdict.readers > 1;
+    if (!verdict.reason.empty() && !cannot_tell) unreadable.insert(verdict.number);
   }
   std::size_t doubted = 0;
   for (const auto& [number, reason] : claim.faults) {
     if (!unreadable.contains(number) && !IsBelieved(i, number, claim.worker)) ++doubted;
   }
   if (doubted == 0 || NoTimeToDoubt(claim)) {
-    MarkFaults(i, claim.faults);
+    MarkFaults(i, claim.faults, unreadable);
     return;
   }
   FaultDoubt& doubt = state_.fault_doubts[i];
@@ -116,15 +117,39 @@ void Stepper::Handle(const event::FaultsJudged& judged) {
     DelayFor(ActionKind::kResetJob, i, std::min(policy_.fault_doubt_pause, TwentiethOfWindow()));
   }
   batch.note =
-      absl::StrFormat("worker %s could not read %d sectors (%d: %s), the manager can", claim.worker,
+      absl::StrFormat("worker %s could not read %d sectors (%d: %s), others may", claim.worker,
                       doubted, claim.faults.begin()->first, claim.faults.begin()->second);
   batch.reset_job = true;
   state_.doubted_jobs.insert(i);
   LogBatch(Severity::kWarning, "faults_doubted", i, batch.note);
 }
 
-void Stepper::MarkFaults(std::size_t i,
-                         const std::map<filecoin::SectorNumber, std::string>& faults) {
+bool Stepper::TakeNewPlaces(std::size_t i, const std::vector<SectorVerdict>& verdicts) {
+  std::map<filecoin::SectorNumber, const SectorVerdict*> moved;
+  for (const SectorVerdict& verdict : verdicts) {
+    if (verdict.reason.empty() && !verdict.sealed_store.empty()) moved[verdict.number] = &verdict;
+  }
+  const auto is_elsewhere = [&moved](const PlannedSector& sector) {
+    const auto found = moved.find(sector.number);
+    return found != moved.end() && (found->second->sealed_store != sector.sealed_store ||
+                                    found->second->cache_store != sector.cache_store);
+  };
+  bool any = false;
+  VisitSectors(i, [&](const PlannedSector& sector) { any = any || is_elsewhere(sector); });
+  if (!any) return false;
+  for (PlannedPartition& partition : MutablePlan().partitions) {
+    if (BatchOf(partition.index) != i) continue;
+    for (PlannedSector& sector : partition.sectors) {
+      if (!is_elsewhere(sector)) continue;
+      sector.sealed_store = moved[sector.number]->sealed_store;
+      sector.cache_store = moved[sector.number]->cache_store;
+    }
+  }
+  return true;
+}
+
+void Stepper::MarkFaults(std::size_t i, const std::map<filecoin::SectorNumber, std::string>& faults,
+                         const std::set<filecoin::SectorNumber>& seen) {
   PartitionBatch& batch = record_.batches[i];
   std::size_t marked = 0;
   std::vector<std::uint64_t> left;
@@ -138,7 +163,7 @@ void Stepper::MarkFaults(std::size_t i,
       const auto fault = faults.find(sector.number);
       if (fault == faults.end() || sector.Skipped()) continue;
       sector.skip_reason = fault->second.empty() ? "the prover cannot read it" : fault->second;
-      sector.prover_fault = true;
+      sector.prover_fault = !seen.contains(sector.number);
       ++marked;
       Log(Severity::kWarning, "sector_skipped",
           {{"partition", std::to_string(partition.index)},
@@ -152,10 +177,13 @@ void Stepper::MarkFaults(std::size_t i,
     }
   }
   batch.note = absl::StrFormat("%d sectors could not be proven", marked);
+  Rejoining& rejoining = state_.rejoinings[i];
+  rejoining.not_before = std::max(rejoining.not_before, now_.time + WindowLength() / 10);
+  rejoining.skipped_before.clear();  // the statement is another, or the reserve's again
   if (left.empty()) {
     batch.note = FirstReason(*emptied.front());
     LogBatch(Severity::kError, "batch_unreadable", i, batch.note);
-    DelayFor(ActionKind::kJudgeFaults, i, policy_.unreadable_recheck_delay);
+    DelayFor(ActionKind::kJudgeFaults, i, RelookPause());
   } else {
     // Never posted with everything skipped.
     for (PlannedPartition* partition : emptied) partition->status = PartitionStatus::kUnreadable;
@@ -179,10 +207,10 @@ void Stepper::PlanUnreadable(std::size_t i) {
 }
 
 void Stepper::ReadableAgain(std::size_t i, const std::vector<SectorVerdict>& verdicts) {
-  DelayFor(ActionKind::kJudgeFaults, i, policy_.unreadable_recheck_delay);
+  DelayFor(ActionKind::kJudgeFaults, i, RelookPause());
   std::map<filecoin::SectorNumber, const SectorVerdict*> good;
   for (const SectorVerdict& verdict : verdicts) {
-    if (verdict.reason.empty()) good[verdict.number] = &verdict;
+    if (verdict.ForProver()) good[verdict.number] = &verdict;
   }
   if (good.empty()) return;
   PartitionBatch& batch = record_.batches[i];

@@ -100,6 +100,11 @@ void Stepper::StartOver(std::string why) {
   state_.sender_roles.clear();
   state_.unanswered_times.clear();
   state_.limits_said.clear();
+  state_.stuck_since.clear();
+  state_.proof_took.clear();
+  state_.rejoinings.clear();
+  state_.held.clear();
+  state_.wrong.clear();
   state_.check_rounds = 0;
   Enter(DeadlineState::kPreparing);
 }
@@ -113,6 +118,7 @@ absl::Duration Stepper::CheckBudget() const {
 void Stepper::PlanChecks() {
   if (!CanStillSend()) return;
   action::CheckSectors check;
+  bool relook = false;
   for (const PlannedPartition& partition : record_.plan->partitions) {
     if (partition.status != PartitionStatus::kUnchecked) continue;
     for (const PlannedSector& sector : partition.sectors) {
@@ -126,10 +132,14 @@ void Stepper::PlanChecks() {
       if (partition.status != PartitionStatus::kUnreadable) continue;
       check.sectors.insert(check.sectors.end(), partition.sectors.begin(), partition.sectors.end());
     }
+    AddSkipped(check.sectors);
+    relook = true;
   }
   if (check.sectors.empty()) return;
   check.proof_type = record_.proof_type;
   check.budget = CheckBudget();
+  // Cheap, and what hangs must not keep the others from being looked at in time.
+  if (relook) check.budget = std::min(check.budget, 2 * RelookPause());
   Ask(std::move(check));
 }
 
@@ -142,8 +152,18 @@ void Stepper::Handle(const event::SectorsChecked& checked) {
 
   bool look_again = false;
   bool any_unchecked = false;
+  std::vector<const SectorVerdict*> left_to_provers;
   const bool last_round = state_.check_rounds + 1 >= policy_.sector_check_rounds;
-  for (PlannedPartition& partition : MutablePlan().partitions) {
+  // Another look at what is in batches changes the plan only where something is back.
+  const bool any_open =
+      std::any_of(record_.plan->partitions.begin(), record_.plan->partitions.end(),
+                  [](const PlannedPartition& partition) {
+                    return partition.status == PartitionStatus::kUnchecked ||
+                           partition.status == PartitionStatus::kUnreadable;
+                  });
+  if (any_open) MutablePlan();
+  for (std::size_t p = 0; any_open && p < our_plan_->partitions.size(); ++p) {
+    PlannedPartition& partition = our_plan_->partitions[p];
     const bool unchecked = partition.status == PartitionStatus::kUnchecked;
     if (!unchecked && partition.status != PartitionStatus::kUnreadable) continue;
     any_unchecked = any_unchecked || unchecked;
@@ -153,8 +173,12 @@ void Stepper::Handle(const event::SectorsChecked& checked) {
       if (const auto found = verdicts.find(sector.number); found != verdicts.end()) {
         sector.sealed_store = found->second->sealed_store;
         sector.cache_store = found->second->cache_store;
-        sector.skip_reason = found->second->reason;
+        sector.skip_reason = found->second->ForProver() ? "" : found->second->reason;
         if (!sector.Skipped()) sector.prover_fault = false;
+        if (!sector.Skipped() && !found->second->reason.empty()) {
+          left_to_provers.push_back(found->second);
+        }
+        if (found->second->wrong) state_.wrong.insert(sector.number);
       } else if (unchecked && !sector.Skipped() && sector.sealed_store.empty()) {
         complete = false;  // an answer that leaves a sector out says nothing about it
       }
@@ -170,9 +194,17 @@ void Stepper::Handle(const event::SectorsChecked& checked) {
     }
   }
   if (any_unchecked) ++state_.check_rounds;
-  DelayFor(ActionKind::kCheckSectors, kNoBatch,
-           look_again ? policy_.sector_recheck_delay : policy_.unreadable_recheck_delay);
-  FormBatches();
+  if (!left_to_provers.empty()) {
+    Log(Severity::kWarning, "sectors_left_to_workers",
+        {{"sectors", std::to_string(left_to_provers.size())},
+         {"first", std::to_string(left_to_provers.front()->number)},
+         {"why", left_to_provers.front()->reason}});
+  }
+  TakeRelook(verdicts);
+  DelayFor(
+      ActionKind::kCheckSectors, kNoBatch,
+      look_again ? std::min(policy_.sector_recheck_delay, TwentiethOfWindow()) : RelookPause());
+  if (any_open) FormBatches();
 }
 
 std::size_t Stepper::PartitionsMax() const {

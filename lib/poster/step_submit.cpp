@@ -62,6 +62,7 @@ void Stepper::PlanProven(std::size_t i) {
   }
   if (now_.epoch < Deadline().open + policy_.submit_confidence) return;
   if (!CanStillSend()) return;
+  if (IsHeld(i)) return;
   // Never two pushes at once: an earlier message of this batch is still on its way to the node.
   if (FlightOf(ActionKind::kSend, i).under_way) return;
   action::Survey survey = SurveyOf(i);

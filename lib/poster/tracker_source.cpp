@@ -10,17 +10,19 @@
 namespace damocles::poster {
 namespace {
 
-// Runs off the loop.  UNAVAILABLE: the index itself did not answer, which says nothing about the
-// sectors.
-absl::StatusOr<std::vector<SectorVerdict>> CheckNow(const sector::Tracker& tracker,
-                                                    const SectorCheckOptions& options,
-                                                    filecoin::ActorId miner,
-                                                    filecoin::PoStProofType proof_type,
-                                                    const std::vector<PlannedSector>& sectors,
-                                                    absl::Duration budget) {
+std::size_t ReadersOf(const sector::Location& location, const SectorCheckOptions& options) {
+  return static_cast<std::size_t>(std::count_if(
+      options.worker_stores.begin(), options.worker_stores.end(),
+      [&location](const std::set<std::string>& stores) {
+        return stores.contains(location.sealed_store) && stores.contains(location.cache_store);
+      }));
+}
+
+// Trusts the index.
+absl::StatusOr<std::vector<SectorVerdict>> LocateNow(const sector::Tracker& tracker,
+                                                     filecoin::ActorId miner,
+                                                     const std::vector<PlannedSector>& sectors) {
   std::vector<SectorVerdict> verdicts;
-  std::vector<sector::ProvableSector> located;
-  std::vector<std::size_t> verdict_of;
   for (const PlannedSector& planned : sectors) {
     SectorVerdict verdict;
     verdict.number = planned.number;
@@ -29,8 +31,6 @@ absl::StatusOr<std::vector<SectorVerdict>> CheckNow(const sector::Tracker& track
     if (location.ok()) {
       verdict.sealed_store = location->sealed_store;
       verdict.cache_store = location->cache_store;
-      located.push_back({planned.number, planned.upgraded, planned.comm_r});
-      verdict_of.push_back(verdicts.size());
     } else if (absl::IsNotFound(location.status())) {
       verdict.reason = std::string(location.status().message());
     } else {
@@ -38,14 +38,51 @@ absl::StatusOr<std::vector<SectorVerdict>> CheckNow(const sector::Tracker& track
     }
     verdicts.push_back(std::move(verdict));
   }
-  if (!options.check_files || located.empty()) return verdicts;
+  return verdicts;
+}
+
+// Runs off the loop.  UNAVAILABLE: the index itself did not answer, which says nothing about the
+// sectors.
+absl::StatusOr<std::vector<SectorVerdict>> CheckNow(const sector::Tracker& tracker,
+                                                    const SectorCheckOptions& options,
+                                                    filecoin::ActorId miner,
+                                                    filecoin::PoStProofType proof_type,
+                                                    const std::vector<PlannedSector>& sectors,
+                                                    absl::Duration budget) {
+  if (!options.check_files) return LocateNow(tracker, miner, sectors);
+  std::vector<sector::ProvableSector> wanted;
+  for (const PlannedSector& planned : sectors) {
+    wanted.push_back({planned.number, planned.upgraded, planned.comm_r});
+  }
   sector::CheckLimits limits = options.limits;
   limits.total = limits.total == absl::ZeroDuration() ? budget : std::min(limits.total, budget);
   const std::vector<sector::SectorHealth> health =
-      tracker.Check(miner, filecoin::SectorSizeOf(proof_type), located, limits, options.strict);
-  for (std::size_t i = 0; i < health.size() && i < verdict_of.size(); ++i) {
-    // What could not be judged goes to the prover, which judges it for good.
-    if (health[i].health == sector::Health::kBad) verdicts[verdict_of[i]].reason = health[i].reason;
+      tracker.Check(miner, filecoin::SectorSizeOf(proof_type), wanted, limits, options.strict);
+  std::vector<SectorVerdict> verdicts;
+  for (const sector::SectorHealth& one : health) {
+    SectorVerdict verdict;
+    verdict.number = one.number;
+    if (one.location) {
+      verdict.sealed_store = one.location->sealed_store;
+      verdict.cache_store = one.location->cache_store;
+      verdict.readers = one.missing ? 0 : ReadersOf(*one.location, options);
+    }
+    switch (one.health) {
+      case sector::Health::kGood:
+        break;
+      case sector::Health::kWrong:
+        verdict.wrong = true;
+        verdict.reason = one.reason;
+        break;
+      case sector::Health::kUnreadable:
+        verdict.reason = one.reason;
+        break;
+      case sector::Health::kUnknown:
+        if (!one.location) return absl::UnavailableError(one.reason);
+        // What could not be judged goes to the prover, which judges it for good.
+        break;
+    }
+    verdicts.push_back(std::move(verdict));
   }
   return verdicts;
 }

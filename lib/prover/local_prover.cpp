@@ -39,8 +39,10 @@ absl::StatusOr<PostClaim> KindOfClaim(filecoin::PoStProofType type, const Bytes3
 absl::StatusOr<WindowPostOutcome> ProveClaim(PostProver& prover, ThreadPool& pool,
                                              const PostClaim& claim,
                                              std::span<const SectorToProve> sectors,
-                                             const std::atomic<bool>& cancelled) {
-  DAMOCLES_ASSIGN_OR_RETURN(VanillaOutcome vanilla, ProveVanilla(claim, sectors, pool, cancelled));
+                                             const std::atomic<bool>& cancelled,
+                                             absl::Duration read_limit) {
+  DAMOCLES_ASSIGN_OR_RETURN(VanillaOutcome vanilla,
+                            ProveVanilla(claim, sectors, pool, cancelled, read_limit));
   WindowPostOutcome outcome;
   if (!vanilla.faults.empty()) {
     outcome.faults = std::move(vanilla.faults);
@@ -75,8 +77,9 @@ class LocalWindowProver final : public WindowProver {
     DAMOCLES_ASSIGN_OR_RETURN(const PostClaim claim, KindOfClaim(task.proof_type, task.randomness,
                                                                  post::PostKind::kWindow));
     DAMOCLES_RETURN_IF_ERROR(CheckAscending(task.sectors));
-    return WithoutExceptions<WindowPostOutcome>(
-        [&] { return ProveClaim(prover_, pool_, claim, task.sectors, cancelled); });
+    return WithoutExceptions<WindowPostOutcome>([&] {
+      return ProveClaim(prover_, pool_, claim, task.sectors, cancelled, task.read_limit);
+    });
   }
 
  private:
@@ -176,7 +179,7 @@ absl::StatusOr<WindowPostOutcome> ProveWinning(PostProver& prover, ThreadPool& p
                                                const std::atomic<bool>& cancelled) {
   DAMOCLES_ASSIGN_OR_RETURN(const PostClaim claim,
                             KindOfClaim(proof_type, randomness, post::PostKind::kWinning));
-  return ProveClaim(prover, pool, claim, std::span(&sector, 1), cancelled);
+  return ProveClaim(prover, pool, claim, std::span(&sector, 1), cancelled, absl::ZeroDuration());
 }
 
 absl::StatusOr<bool> VerifyWinning(ParameterStore& parameters, ThreadPool& pool, Random& random,

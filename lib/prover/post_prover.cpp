@@ -5,29 +5,28 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <set>
+#include <map>
+#include <memory>
+#include <numeric>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/check.h"
+#include "damocles/base/io_error.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/groth16/proof.h"
 #include "damocles/post/circuit.h"
 #include "damocles/post/public_inputs.h"
+#include "damocles/storage/many_reads.h"
 
 namespace damocles::prover {
 namespace {
 
 absl::Status CheckGoOn(const std::atomic<bool>& cancelled) {
   return cancelled ? absl::CancelledError("proving was cancelled") : absl::OkStatus();
-}
-
-// Whether the sector is to blame.  Lack of descriptors, of memory or of rights is this machine's.
-bool IsFault(const absl::Status& status) {
-  return absl::IsNotFound(status) || absl::IsDataLoss(status);
 }
 
 std::string ParentOf(const std::string& path) {
@@ -48,6 +47,62 @@ SectorResult ProveSector(const PostClaim& claim, const post::ChallengedSector& s
   return proof;
 }
 
+// What the threads of one ProveVanilla use, also those that it leaves behind.
+struct Reading {
+  PostClaim claim;
+  std::vector<post::ChallengedSector> challenged;
+  std::vector<SectorToProve> files;  // of each
+};
+
+// Threads that hang in dead mounts are this process's, whoever proved.
+const std::shared_ptr<storage::Readers>& VanillaReaders() {
+  static const auto* const kReaders =
+      new std::shared_ptr<storage::Readers>(std::make_shared<storage::Readers>());
+  return *kReaders;
+}
+
+// Reads those of `which`; none is waited for longer than the limit.
+void ReadWithin(const std::shared_ptr<const Reading>& reading,
+                const std::vector<std::size_t>& which, std::size_t parallel, absl::Duration limit,
+                const std::atomic<bool>& cancelled, std::vector<SectorResult>& results) {
+  std::vector<storage::Read> reads;
+  std::vector<std::shared_ptr<SectorResult>> answers;
+  for (const std::size_t i : which) {
+    // A place of its own for each try: a late answer to the first must not be taken for the second.
+    answers.push_back(std::make_shared<SectorResult>(absl::CancelledError("was not read")));
+    reads.push_back(
+        {ParentOf(reading->files[i].sealed_path), [reading, i, answer = answers.back()] {
+           *answer = ProveSector(reading->claim, reading->challenged[i], reading->files[i]);
+           return absl::OkStatus();
+         }});
+  }
+  const std::vector<storage::ReadResult> ends =
+      storage::ReadMany(VanillaReaders(), std::move(reads), {.parallel = parallel, .single = limit},
+                        [&cancelled] { return cancelled.load(); });
+  for (std::size_t k = 0; k < which.size(); ++k) {
+    const std::size_t i = which[k];
+    if (ends[k].end == storage::ReadEnd::kReturned) {
+      results[i] = std::move(*answers[k]);
+    } else {
+      results[i] = absl::DeadlineExceededError(
+          absl::StrFormat("%s: %s", reading->files[i].sealed_path, ends[k].reason));
+    }
+  }
+}
+
+FaultKind KindOf(const absl::Status& status) {
+  switch (TroubleOf(status)) {
+    case ReadTrouble::kWrong:
+      return FaultKind::kWrong;
+    case ReadTrouble::kAbsent:
+      return FaultKind::kMissing;
+    case ReadTrouble::kNone:
+    case ReadTrouble::kPassing:
+      break;
+  }
+  return FaultKind::kUnreadable;
+}
+
 std::vector<std::vector<bls12_381::Fr>> InputsOfPartitions(
     const post::CircuitShape& circuit, std::span<const post::ChallengedSector> challenged) {
   std::vector<std::vector<bls12_381::Fr>> inputs;
@@ -62,56 +117,69 @@ std::vector<std::vector<bls12_381::Fr>> InputsOfPartitions(
 
 absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
                                             std::span<const SectorToProve> sectors,
-                                            ThreadPool& pool, const std::atomic<bool>& cancelled) {
+                                            ThreadPool& pool, const std::atomic<bool>& cancelled,
+                                            absl::Duration read_limit) {
   std::vector<post::SectorCommitment> commitments;
   std::map<filecoin::SectorNumber, const SectorToProve*> by_number;
   for (const SectorToProve& sector : sectors) {
     commitments.push_back({sector.number, sector.comm_r});
     by_number.emplace(sector.number, &sector);
   }
-  VanillaOutcome outcome;
+  const auto reading = std::make_shared<Reading>();
+  reading->claim = claim;
   DAMOCLES_ASSIGN_OR_RETURN(
-      outcome.challenged,
+      reading->challenged,
       post::ChallengeSectors(claim.circuit, claim.version, claim.randomness, commitments));
+  const std::size_t count = reading->challenged.size();
+  for (const post::ChallengedSector& sector : reading->challenged) {
+    reading->files.push_back(*by_number.at(sector.sector));
+  }
 
-  const std::size_t count = outcome.challenged.size();
   std::vector<SectorResult> proofs(count, absl::CancelledError("proving was cancelled"));
-  const auto prove = [&](std::size_t i) {
-    const post::ChallengedSector& sector = outcome.challenged[i];
-    proofs[i] = ProveSector(claim, sector, *by_number.at(sector.sector));
+  const auto read = [&](const std::vector<std::size_t>& which, std::size_t parallel) {
+    if (read_limit > absl::ZeroDuration()) {
+      ReadWithin(reading, which, parallel, read_limit, cancelled, proofs);
+      return;
+    }
+    const auto prove = [&](std::size_t k) {
+      const std::size_t i = which[k];
+      if (!cancelled) proofs[i] = ProveSector(claim, reading->challenged[i], reading->files[i]);
+    };
+    if (parallel > 1) {
+      pool.ParallelFor(which.size(), prove);
+    } else {
+      for (std::size_t k = 0; k < which.size(); ++k) prove(k);
+    }
   };
-  pool.ParallelFor(count, [&](std::size_t i) {
-    if (!cancelled) prove(i);
-  });
+  std::vector<std::size_t> all(count);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  read(all, pool.Threads());
+  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+  // Perhaps the trouble is this machine's: once more, with nobody beside it that takes descriptors
+  // or memory.  What hung had its time.
+  std::vector<std::size_t> again;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (TroubleOf(proofs[i].status()) == ReadTrouble::kPassing &&
+        !absl::IsDeadlineExceeded(proofs[i].status())) {
+      again.push_back(i);
+    }
+  }
+  if (!again.empty()) read(again, 1);
   DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
 
-  std::set<std::string> readable;  // folders of sealed files
-  const auto folder_of = [&](std::size_t i) {
-    return ParentOf(by_number.at(outcome.challenged[i].sector)->sealed_path);
-  };
+  VanillaOutcome outcome;
+  outcome.challenged = reading->challenged;
+  std::size_t short_of_something = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (proofs[i].ok()) readable.insert(folder_of(i));
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    if (proofs[i].ok()) continue;
-    if (!IsFault(proofs[i].status())) {
-      // Perhaps the trouble is this machine's: once more, with nobody beside it that takes
-      // descriptors or memory.
-      DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
-      prove(i);
-      if (proofs[i].ok()) continue;
-    }
     const absl::Status& status = proofs[i].status();
-    // A device that fails twice in one sector while its neighbours can be read has lost that
-    // sector: it must not cost all the others their proof.
-    const bool bad_blocks = absl::IsUnavailable(status) && readable.contains(folder_of(i));
-    if (!IsFault(status) && !bad_blocks) {
-      return Annotate(status, absl::StrFormat("sector %d cannot be read on this machine",
-                                              outcome.challenged[i].sector));
-    }
+    if (status.ok()) continue;
+    if (absl::IsResourceExhausted(status)) ++short_of_something;
     outcome.faults.push_back({.number = outcome.challenged[i].sector,
                               .reason = std::string(status.message()),
-                              .missing = absl::IsNotFound(status)});
+                              .kind = KindOf(status)});
+  }
+  if (count > 0 && short_of_something == count) {
+    return Annotate(proofs.front().status(), "no sector can be read on this machine");
   }
   if (!outcome.faults.empty()) return outcome;
   for (auto& proof : proofs) outcome.proofs.push_back(*std::move(proof));

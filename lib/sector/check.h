@@ -6,9 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "lib/sector/readers.h"
-
 #include "damocles/sector/tracker.h"
+#include "damocles/storage/many_reads.h"
 
 namespace damocles::sector {
 
@@ -25,9 +24,15 @@ struct SectorRead {
 absl::Status CheckPaths(const SectorFiles& files, filecoin::SectorSize size, bool strict_sealed,
                         bool strict_cache);
 
+// How a read that ended so speaks of its sector.
+Health HealthOf(const absl::Status& status);
+
+// Where a sector's files lie, for people and for ReadMany: store "a".
+std::string PlaceOf(const Location& location);
+
 // Reads all of them as Tracker::Check says; one answer a read, in the same order.
-std::vector<SectorHealth> ReadAll(std::shared_ptr<Readers> readers, std::vector<SectorRead> reads,
-                                  filecoin::SectorSize size, const CheckLimits& limits,
-                                  const StrictCheck& strict);
+std::vector<SectorHealth> ReadAll(std::shared_ptr<storage::Readers> readers,
+                                  std::vector<SectorRead> reads, filecoin::SectorSize size,
+                                  const CheckLimits& limits, const StrictCheck& strict);
 
 }  // namespace damocles::sector

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <system_error>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/io_error.h"
 #include "damocles/base/status.h"
 #include "damocles/storage/sector_paths.h"
 
@@ -25,8 +25,7 @@ absl::StatusOr<std::uint64_t> SizeOf(const std::string& path, bool strict) {
     if (error == ENOENT || error == ENOTDIR) {
       return absl::NotFoundError(absl::StrFormat("%s is missing", path));
     }
-    return absl::UnavailableError(
-        absl::StrFormat("cannot look at %s: %s", path, std::generic_category().message(error)));
+    return IoError(error, "look at", path);
   }
   if (!S_ISREG(info.st_mode)) {
     return absl::FailedPreconditionError(absl::StrFormat("%s is not a regular file", path));

@@ -296,9 +296,10 @@ const PersistStore* StoreRegistry::Find(std::string_view name) const {
 
 absl::StatusOr<std::string> StoreRegistry::PathOf(std::string_view name) const {
   if (const PersistStore* store = Find(name); store != nullptr) return store->path;
-  return absl::NotFoundError(
-      absl::StrFormat("persist store \"%s\" is not configured here (known: %s)", name,
-                      stores_.empty() ? "none" : absl::StrJoin(Names(), ", ")));
+  return absl::NotFoundError(absl::StrFormat(
+      "persist store \"%s\" is not configured here (known: %s): give it back its entry "
+      "and its name, or attach the store that has its sectors now",
+      name, stores_.empty() ? "none" : absl::StrJoin(Names(), ", ")));
 }
 
 const PersistStore* StoreRegistry::FindByPath(const std::string& path) const {

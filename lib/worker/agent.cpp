@@ -23,13 +23,19 @@ constexpr absl::Duration kReportRetry = absl::Seconds(1);
 // A proof that no manager takes is kept for so long after its close: as long as a manager knows of
 // the job.  What its clock or ours says of the close is no reason to forget a proof.
 constexpr absl::Duration kKeptAfterClose = absl::Hours(25);
+// A sector whose files have not answered in a quarter of the time that is left is given up: the
+// rest must still be proven.  Not before a busy disk could have answered.
+constexpr absl::Duration kReadLimitMin = absl::Seconds(10);
+constexpr absl::Duration kReadLimitMax = absl::Minutes(20);
+// Jobs of which it is remembered that a store of theirs was not seen.
+constexpr std::size_t kUnseenJobsMax = 1000;
 
 // Intervals between reconnections stay below the time-out, of which the heartbeat is a fifth.
 constexpr int kIntervalsBetweenConnections = 2;
 
 struct ProofOutcome {
   absl::StatusOr<prover::WindowPostOutcome> proof;
-  std::string absent_store;  // why it says nothing about the sectors; empty: it does
+  std::string unseen_store;  // why it says nothing about the sectors; empty: it does
 };
 
 }  // namespace
@@ -406,12 +412,13 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
     co_await Report(link, work, close_time, std::move(finding));
     co_return;
   }
+  task->read_limit = std::clamp(assignment.time_left / 4, kReadLimitMin, kReadLimitMax);
   // No lambda inside co_await: g++ 12 destroys its captures twice.
   auto proving = async::Offload<ProofOutcome>(
       executor_, [prover = prover_, task = *std::move(task), spec = assignment.spec,
                   stores = options_.stores, cancelled = work->cancelled] {
-        ProofOutcome made{.proof = prover->Prove(task, *cancelled), .absent_store = ""};
-        if (made.proof.ok()) made.absent_store = AbsentStore(*spec, stores, made.proof->faults);
+        ProofOutcome made{.proof = prover->Prove(task, *cancelled), .unseen_store = ""};
+        if (made.proof.ok()) made.unseen_store = UnseenStore(*spec, stores, made.proof->faults);
         return made;
       });
   ProofOutcome made = co_await kj::mv(proving);
@@ -441,9 +448,12 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
     finding.failure = absl::IsFailedPrecondition(made.proof.status()) ? job::FailureKind::kMapping
                                                                       : job::FailureKind::kAttempt;
     finding.reason = made.proof.status().ToString();
-  } else if (!made.absent_store.empty()) {
+  } else if (!made.unseen_store.empty() && unseen_jobs_.insert(attempt.job).second) {
+    // Somebody else may see the store.  Who is asked again has nobody before it: then the manager
+    // hears which sectors these are, so that the rest can be proven.
+    if (unseen_jobs_.size() > kUnseenJobsMax) unseen_jobs_ = {attempt.job};
     finding.failure = job::FailureKind::kMapping;
-    finding.reason = std::move(made.absent_store);
+    finding.reason = std::move(made.unseen_store);
   } else {
     for (const prover::UnprovableSector& fault : made.proof->faults) {
       finding.faults.push_back({.number = fault.number, .reason = fault.reason});

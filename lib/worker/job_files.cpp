@@ -2,15 +2,14 @@
 
 #include "lib/worker/job_files.h"
 
-#include <filesystem>
 #include <set>
-#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/status.h"
 #include "damocles/storage/sector_paths.h"
+#include "damocles/storage/store_look.h"
 
 namespace damocles::worker {
 namespace {
@@ -24,10 +23,12 @@ std::string Describe(const StoreFolders& stores) {
   return names.empty() ? "none" : names;
 }
 
-bool HasEntries(const std::string& folder) {
-  std::error_code error;
-  const std::filesystem::directory_iterator entries(folder, error);
-  return !error && entries != std::filesystem::directory_iterator();
+// A file system that lives lists a folder in milliseconds.
+constexpr absl::Duration kLookPatience = absl::Seconds(3);
+
+bool ShowsSectors(const std::string& folder) {
+  return storage::LookAtStores({folder}, kLookPatience).at(folder).condition ==
+         storage::StoreCondition::kShowsSectors;
 }
 
 }  // namespace
@@ -59,16 +60,16 @@ absl::StatusOr<prover::WindowPostTask> MapTask(const job::JobSpec& spec, const S
   return task;
 }
 
-std::string AbsentStore(const job::JobSpec& spec, const StoreFolders& stores,
+std::string UnseenStore(const job::JobSpec& spec, const StoreFolders& stores,
                         const std::vector<prover::UnprovableSector>& faults) {
-  std::map<filecoin::SectorNumber, std::string> missing;  // with the reason
+  std::map<filecoin::SectorNumber, std::string> unseen;  // with the reason
   for (const prover::UnprovableSector& fault : faults) {
-    if (fault.missing) missing.emplace(fault.number, fault.reason);
+    if (fault.kind != prover::FaultKind::kWrong) unseen.emplace(fault.number, fault.reason);
   }
-  if (missing.empty()) return "";
+  if (unseen.empty()) return "";
   struct Count {
     std::size_t sectors = 0;
-    std::size_t missing = 0;
+    std::size_t unseen = 0;
     std::string reason;
   };
   std::map<std::string, Count> counts;  // by store
@@ -77,20 +78,20 @@ std::string AbsentStore(const job::JobSpec& spec, const StoreFolders& stores,
          std::set<std::string>{sector.sealed_store, sector.cache_store}) {
       Count& count = counts[store];
       ++count.sectors;
-      const auto fault = missing.find(sector.number);
+      const auto fault = unseen.find(sector.number);
       const auto folder = stores.find(store);
-      if (fault == missing.end() || folder == stores.end()) continue;
+      if (fault == unseen.end() || folder == stores.end()) continue;
       // The sector may have files in two stores: the reason names the one that misses it.
       if (!absl::StrContains(fault->second, folder->second)) continue;
-      ++count.missing;
+      ++count.unseen;
       if (count.reason.empty()) count.reason = fault->second;
     }
   }
   for (const auto& [store, count] : counts) {
     const auto folder = stores.find(store);
-    if (count.missing < count.sectors || folder == stores.end()) continue;
+    if (count.unseen < count.sectors || folder == stores.end()) continue;
     // A single sector may well be gone; the folder tells whether more is.
-    if (count.sectors == 1 && HasEntries(folder->second)) continue;
+    if (count.sectors == 1 && ShowsSectors(folder->second)) continue;
     return absl::StrFormat(
         "store \"%s\" at %s shows none of the job's %d sectors that lie in it: is it mounted? (%s)",
         store, folder->second, count.sectors, count.reason);

@@ -21,9 +21,10 @@ using StoreFolders = std::map<std::string, std::string>;
 absl::StatusOr<prover::WindowPostTask> MapTask(const job::JobSpec& spec, const StoreFolders& stores,
                                                const std::string& worker);
 
-// Why the faults say nothing about the sectors: a store of which nothing can be seen here, so that
-// its disk is most likely not mounted.  Empty: they do.  Looks at the disk.
-std::string AbsentStore(const job::JobSpec& spec, const StoreFolders& stores,
+// Why the faults say nothing about the sectors: a store of which nothing can be read here, so that
+// its disk is most likely not mounted, dead, or not ours to read.  Empty: they do.  Looks at the
+// disk, for a few seconds at most.
+std::string UnseenStore(const job::JobSpec& spec, const StoreFolders& stores,
                         const std::vector<prover::UnprovableSector>& faults);
 
 }  // namespace damocles::worker

@@ -147,12 +147,21 @@ class Bench {
     Need<action::ReadInputs>();
     Do(Inputs());
   }
+  SectorVerdict Verdict(filecoin::SectorNumber number) const {
+    SectorVerdict verdict;
+    verdict.number = number;
+    verdict.sealed_store = verdict.cache_store = "store";
+    if (unreadable.contains(number)) verdict.reason = "file is gone";
+    if (wrong.contains(number)) verdict.reason = "root differs";
+    verdict.wrong = wrong.contains(number);
+    verdict.readers = readers;
+    return verdict;
+  }
   void CheckSectors() {
     const auto check = Need<action::CheckSectors>();
     event::SectorsChecked checked;
     for (const PlannedSector& sector : check.sectors) {
-      const bool bad = unreadable.contains(sector.number);
-      checked.verdicts.push_back({sector.number, "store", "store", bad ? "file is gone" : ""});
+      checked.verdicts.push_back(Verdict(sector.number));
     }
     Do(checked);
   }
@@ -188,8 +197,7 @@ class Bench {
     event::FaultsJudged judged;
     judged.ref = judge.ref;
     for (const PlannedSector& sector : judge.sectors) {
-      const bool bad = unreadable.contains(sector.number);
-      judged.verdicts.push_back({sector.number, "store", "store", bad ? "file is gone" : ""});
+      judged.verdicts.push_back(Verdict(sector.number));
     }
     Do(judged);
     return judge;
@@ -260,7 +268,9 @@ class Bench {
   PosterPolicy policy;
   Machine machine;
   std::vector<PartitionInput> partitions = {Partition(0, {1, 2}), Partition(1, {3, 4})};
-  std::set<filecoin::SectorNumber> unreadable;
+  std::set<filecoin::SectorNumber> unreadable;  // by the manager; the trouble may pass
+  std::set<filecoin::SectorNumber> wrong;
+  std::size_t readers = 0;  // workers that have the store
   std::set<std::uint64_t> posted;
   Bytes32 randomness = Filled(7);
   Bytes32 commit_randomness = Filled(9);

@@ -17,7 +17,7 @@ using testing_support::StatusIs;
 
 DeadlineRecord FullRecord() {
   Bench bench;
-  bench.unreadable = {2};
+  bench.wrong = {2};
   bench.policy.sector_check_rounds = 1;
   bench.Reach(DeadlineState::kOnChain);
   return bench.Record();
@@ -116,7 +116,9 @@ TEST(DeadlineRecordTest, KeysOrderByMinerThenEpoch) {
 class RecoveryTest : public ::testing::Test {
  protected:
   // While deadline 3 is open (1030), deadline 5 (open 1050, cut-off 1043) is the target.
-  RecoveryTest() {
+  RecoveryTest() { Begin(); }
+  void Begin() {
+    machine_ = {};
     now_.epoch = filecoin::ChainEpoch(1030);
     now_.time = now_.epoch_start = absl::FromUnixSeconds(1'000'000);
     machine_.record.miner = testing::kMiner;
@@ -205,7 +207,117 @@ TEST_F(RecoveryTest, DeclaresWhatCanBeReadAndReportsTheRest) {
   EXPECT_EQ(machine_.record.state, RecoveryState::kSubmitting) << "not deep enough";
   Head(1037);
   Look(std::pair(0, 1032), {{0, {2}}});
+  EXPECT_EQ(machine_.record.state, RecoveryState::kSubmitting) << "sector 2 may come back in time";
+  Head(1041);
   EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
+  EXPECT_EQ(machine_.record.note, "1 sectors stay faulty");
+}
+
+// A mount that comes back between the first look and the cut-off.
+TEST_F(RecoveryTest, WhatComesBackBeforeTheCutoffIsDeclaredInAMessageOfItsOwn) {
+  for (const bool restarted : {false, true}) {
+    SCOPED_TRACE(restarted);
+    Begin();
+    const recovery::Declare first = Push();
+    Do(recovery::Declared{0, first.attempt, testing::CidOf(1)});
+    if (restarted) {
+      recovery::Machine loaded;
+      loaded.record = *DecodeRecovery(EncodeRecovery(machine_.record));
+      machine_ = std::move(loaded);
+    }
+    Head(1032);
+    if (restarted) {
+      ASSERT_TRUE(Find<recovery::ReadFaults>().has_value());
+      recovery::FaultsRead read;
+      read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
+      read.partitions = {{0, {testing::Sector(1), testing::Sector(2)}}, {1, {testing::Sector(3)}}};
+      Do(read);
+    }
+    const auto check = Find<recovery::CheckFaulty>();
+    ASSERT_TRUE(check.has_value());
+    ASSERT_EQ(check->sectors.size(), 1u) << "only what is in no message";
+    EXPECT_EQ(check->sectors[0].number, 2u);
+    Do(recovery::FaultyChecked{{{2, "s", "s", ""}}});
+    ASSERT_EQ(machine_.record.messages.size(), 2u);
+    EXPECT_EQ(machine_.record.messages[0].partitions.size(), 2u) << "it is out: left as it is";
+    EXPECT_EQ(machine_.record.messages[1].partitions, (std::vector<RecoveredPartition>{{0, {2}}}));
+    EXPECT_TRUE(machine_.record.unreadable.empty());
+  }
+}
+
+TEST_F(RecoveryTest, WhatStaysFaultyIsToldOnceAndWhenItChanges) {
+  Do(recovery::Tick{});
+  recovery::FaultsRead read;
+  read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
+  read.partitions = {{0, {testing::Sector(1), testing::Sector(2)}}};
+  Do(read);
+  const auto told = [this] {
+    std::vector<std::string> lines;
+    for (const recovery::Action& action : actions_) {
+      const auto* line = std::get_if<action::LogLine>(&action);
+      if (line == nullptr || line->event != "sector_stays_faulty") continue;
+      lines.push_back(line->fields[1].second + ": " + line->fields[2].second);
+    }
+    return lines;
+  };
+  Do(recovery::FaultyChecked{{{1, "s", "s", "gone"}, {2, "s", "s", "gone"}}});
+  EXPECT_EQ(told(), (std::vector<std::string>{"1: gone", "2: gone"}));
+  EXPECT_EQ(machine_.record.state, RecoveryState::kChecking);
+  Head(1034);
+  ASSERT_TRUE(Find<recovery::CheckFaulty>().has_value());
+  Do(recovery::FaultyChecked{{{1, "s", "s", "gone"}, {2, "s", "s", "I/O error"}}});
+  EXPECT_EQ(told(), (std::vector<std::string>{"2: I/O error"}));
+  Head(1041);
+  EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
+  EXPECT_EQ(machine_.record.note, "no faulty sector can be read");
+}
+
+// What the manager does not have mounted a worker may read.
+TEST_F(RecoveryTest, WhatAWorkerMayReadIsDeclared) {
+  Do(recovery::Tick{});
+  recovery::FaultsRead read;
+  read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
+  read.partitions = {{0, {testing::Sector(1), testing::Sector(2), testing::Sector(3)}}};
+  Do(read);
+  Do(recovery::FaultyChecked{{{1, "s", "s", "not mounted here", false, 1},
+                              {2, "s", "s", "root differs", true, 1},
+                              {3, "s", "s", "not mounted here", false, 0}}});
+  ASSERT_EQ(machine_.record.messages.size(), 1u);
+  EXPECT_EQ(machine_.record.messages[0].partitions, (std::vector<RecoveredPartition>{{0, {1}}}));
+}
+
+TEST_F(RecoveryTest, InvariantsSayWhatIsBroken) {
+  Push();
+  EXPECT_TRUE(recovery::InvariantsOf(machine_).empty());
+  recovery::Machine broken = machine_;
+  broken.record.unreadable.push_back({1, 3, "also in a message"});
+  EXPECT_FALSE(recovery::InvariantsOf(broken).empty());
+  broken = machine_;
+  broken.record.state = RecoveryState::kDone;
+  EXPECT_EQ(recovery::InvariantsOf(broken).rules().size(), 2u) << "no end, a message open";
+  broken = machine_;
+  broken.record.messages.clear();
+  EXPECT_FALSE(recovery::InvariantsOf(broken).empty());
+  broken = machine_;
+  broken.record.messages[0].cid = testing::CidOf(1);
+  broken.record.messages[0].attempt = 0;
+  EXPECT_FALSE(recovery::InvariantsOf(broken).empty());
+}
+
+// A message without a trace is made anew in time for the cut-off.
+TEST_F(RecoveryTest, MessageThatIsLostIsMadeAnewAfterFiveEpochs) {
+  const recovery::Declare first = Push();
+  Do(recovery::Declared{0, first.attempt, testing::CidOf(1)});
+  for (std::int64_t epoch = 1031; epoch < 1035; ++epoch) {
+    Head(epoch);
+    Look(std::nullopt);
+    EXPECT_FALSE(Find<recovery::Declare>().has_value()) << epoch;
+  }
+  Head(1035);
+  Look(std::nullopt);
+  const auto again = Find<recovery::Declare>();
+  ASSERT_TRUE(again.has_value());
+  EXPECT_NE(again->uuid, first.uuid);
 }
 
 TEST_F(RecoveryTest, LimitTakesTheLowestNumbers) {
@@ -244,8 +356,10 @@ TEST_F(RecoveryTest, DeclaredByAnotherIsDone) {
   now_.time += absl::Seconds(1);
   Do(recovery::Tick{});
   Look(std::nullopt, {{0, {2}}});
-  EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
+  EXPECT_TRUE(machine_.record.messages[0].done);
   EXPECT_FALSE(Find<recovery::Declare>().has_value());
+  Head(1041);
+  EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
 }
 
 TEST_F(RecoveryTest, CutoffEndsIt) {

@@ -33,6 +33,7 @@ class TrackerSourceTest : public ::testing::Test {
                                                    bool check_files) {
     SectorCheckOptions options;
     options.check_files = check_files;
+    options.worker_stores = worker_stores_;
     const std::unique_ptr<SectorSource> source =
         MakeTrackerSource(tracker_, executor_, [options] { return options; });
     return loop_.Wait(source
@@ -41,6 +42,7 @@ class TrackerSourceTest : public ::testing::Test {
                           .ToPromise());
   }
 
+  std::vector<std::set<std::string>> worker_stores_;
   testing_support::Loop loop_;
   FewSectors locator_;
   storage::StoreRegistry stores_;
@@ -71,6 +73,18 @@ TEST_F(TrackerSourceTest, StoreThatIsNotMountedHereIsBadOnlyWhenFilesAreChecked)
   EXPECT_EQ(trusted[0].reason, "");
   ASSERT_OK_AND_ASSIGN(const auto checked, Check({testing::Sector(1)}, true));
   EXPECT_THAT(checked[0].reason, HasSubstr("sealed-store"));
+}
+
+// A store that the manager does not have is no word against its sectors while a worker has it.
+TEST_F(TrackerSourceTest, WorkersThatHaveBothStoresOfASectorAreItsReaders) {
+  worker_stores_ = {
+      {"sealed-store", "cache-store"}, {"sealed-store"}, {"sealed-store", "cache-store", "other"}};
+  ASSERT_OK_AND_ASSIGN(const auto verdicts, Check({testing::Sector(1), testing::Sector(2)}, true));
+  EXPECT_EQ(verdicts[0].readers, 2u);
+  EXPECT_FALSE(verdicts[0].wrong);
+  EXPECT_NE(verdicts[0].reason, "");
+  EXPECT_TRUE(verdicts[0].ForProver());
+  EXPECT_FALSE(verdicts[1].ForProver()) << "nobody knows where it is";
 }
 
 TEST_F(TrackerSourceTest, EachCheckGoesByTheOptionsOfItsTime) {

@@ -3,15 +3,20 @@
 #include "damocles/prover/local_prover.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <thread>
 
+#include "gmock/gmock.h"
+#include "tests/support/hung_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/without_rights.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
@@ -181,8 +186,86 @@ TEST_F(LocalProverTest, AMissingFileIsToldFromADamagedOne) {
   const auto outcome = prover_->Prove(task_, never_);
   ASSERT_OK(outcome);
   ASSERT_EQ(outcome->faults.size(), 2u);
-  EXPECT_TRUE(outcome->faults[0].missing);
-  EXPECT_FALSE(outcome->faults[1].missing);
+  EXPECT_EQ(outcome->faults[0].kind, FaultKind::kMissing);
+  EXPECT_EQ(outcome->faults[1].kind, FaultKind::kWrong);
+}
+
+// A file that this process may not read, of one sector or of all: no other sector pays for it, and
+// all of them are named at once.
+TEST_F(LocalProverTest, SectorsThatMayNotBeReadAreNamedAtOnceAndTheRestCanBeProven) {
+  namespace fs = std::filesystem;
+  const testing_support::WithoutRights plain(folder_.Path());
+  fs::permissions(task_.sectors[0].sealed_path, fs::perms::none);
+  fs::permissions(task_.sectors[2].cache_dir, fs::perms::none);
+  fs::permissions(task_.sectors[4].cache_dir + "/p_aux", fs::perms::none);
+  const auto outcome = prover_->Prove(task_, never_);
+  ASSERT_OK(outcome);
+  ASSERT_EQ(outcome->faults.size(), 3u);
+  const filecoin::SectorNumber want[] = {3, 8, 21};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(outcome->faults[i].number, want[i]);
+    EXPECT_EQ(outcome->faults[i].kind, FaultKind::kUnreadable);
+    EXPECT_THAT(outcome->faults[i].reason, ::testing::HasSubstr("Permission denied"));
+    EXPECT_THAT(outcome->faults[i].reason, ::testing::HasSubstr(folder_ / "store"));
+  }
+  const std::vector<SectorToProve> all = task_.sectors;
+  task_.sectors = {all[1], all[3]};
+  const auto rest = prover_->Prove(task_, never_);
+  ASSERT_OK(rest);
+  EXPECT_TRUE(verifier_->Verify(Statement(), rest->proof).value());
+  // Nothing at all: still sector by sector.
+  task_.sectors = all;
+  fs::permissions(folder_ / "store/sealed", fs::perms::none);
+  const auto none = prover_->Prove(task_, never_);
+  ASSERT_OK(none);
+  EXPECT_EQ(none->faults.size(), 5u);
+  fs::permissions(folder_ / "store/sealed", fs::perms::all);
+  for (const SectorToProve& sector : all) fs::permissions(sector.cache_dir, fs::perms::all);
+}
+
+// Whatever lies in the place of a file, one sector is given up and none hangs.
+TEST_F(LocalProverTest, WhatLiesInThePlaceOfAFileCostsItsSectorOnly) {
+  namespace fs = std::filesystem;
+  fs::remove(task_.sectors[0].sealed_path);
+  fs::create_directories(task_.sectors[0].sealed_path);
+  fs::remove(task_.sectors[1].sealed_path);
+  fs::create_symlink(task_.sectors[1].sealed_path, task_.sectors[1].sealed_path);
+  fs::remove(task_.sectors[2].sealed_path);
+  ASSERT_EQ(mkfifo(task_.sectors[2].sealed_path.c_str(), 0644), 0);
+  fs::remove(task_.sectors[3].cache_dir + "/p_aux");
+  fs::create_symlink("/dev/zero", task_.sectors[3].cache_dir + "/p_aux");
+  const auto outcome = prover_->Prove(task_, never_);
+  ASSERT_OK(outcome);
+  std::map<filecoin::SectorNumber, FaultKind> kinds;
+  for (const UnprovableSector& fault : outcome->faults) kinds[fault.number] = fault.kind;
+  EXPECT_EQ(kinds, (std::map<filecoin::SectorNumber, FaultKind>{{3, FaultKind::kWrong},
+                                                                {5, FaultKind::kMissing},
+                                                                {8, FaultKind::kWrong},
+                                                                {13, FaultKind::kWrong}}));
+}
+
+// One of the sectors lies on a mount that is dead: the others are read, and it is given up in time.
+TEST_F(LocalProverTest, AReadThatHangsIsGivenUpAndTheOthersAreNot) {
+  const PostClaim claim = ClaimOf(task_.proof_type, {}).value();
+  const testing_support::HungFile hung(task_.sectors[2].sealed_path);
+  const auto began = std::chrono::steady_clock::now();
+  task_.read_limit = absl::Milliseconds(500);
+  const auto outcome = prover_->Prove(task_, never_);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
+  ASSERT_OK(outcome);
+  ASSERT_EQ(outcome->faults.size(), 1u);
+  EXPECT_EQ(outcome->faults[0].number, 8u);
+  EXPECT_EQ(outcome->faults[0].kind, FaultKind::kUnreadable);
+  EXPECT_THAT(outcome->faults[0].reason, ::testing::HasSubstr("did not answer within 500ms"));
+  // Nobody waits for it who is told to stop.
+  std::atomic<bool> cancelled = false;
+  std::thread stopper([&cancelled] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    cancelled = true;
+  });
+  EXPECT_THAT(ProveVanilla(claim, task_.sectors, pool_, cancelled, absl::Minutes(1)),
+              StatusIs(absl::StatusCode::kCancelled, ""));
+  stopper.join();
 }
 
 // Leaves this process so many descriptors, until it goes.

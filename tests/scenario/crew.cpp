@@ -38,7 +38,8 @@ class Crew::CrewProver final : public prover::WindowProver {
     prover::WindowPostOutcome out;
     if (blind) {
       for (const prover::SectorToProve& sector : task.sectors) {
-        out.faults.push_back({sector.number, sector.sealed_path + ": no such file", true});
+        out.faults.push_back(
+            {sector.number, sector.sealed_path + ": no such file", prover::FaultKind::kMissing});
       }
       return out;
     }

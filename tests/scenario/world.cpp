@@ -3,6 +3,7 @@
 #include "tests/scenario/world.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -88,15 +89,40 @@ class World::Disk final : public store::Store {
     if (world_.refuse_write && world_.refuse_write(batch)) {
       return absl::UnavailableError("the disk is full");
     }
+    store::Batch undo;
+    for (const store::Batch::Operation& operation : batch.Operations()) {
+      const auto before = inner_->Get(operation.key);
+      DAMOCLES_CHECK(before.ok());
+      if (before->has_value()) {
+        undo.Put(operation.key, **before);
+      } else {
+        undo.Delete(operation.key);
+      }
+    }
     const absl::Status status = inner_->Write(batch);
+    if (status.ok()) undo_.push_back(std::move(undo));
+    if (undo_.size() > kRemembered) undo_.pop_front();
     if (++world_.writes_ == world_.kill_at_write_) world_.KillManager();
     return status;
   }
+  // Takes the last writes back.
+  void Forget(std::size_t writes) {
+    for (; writes > 0 && !undo_.empty(); --writes) {
+      DAMOCLES_CHECK(inner_->Write(undo_.back()).ok());
+      undo_.pop_back();
+    }
+  }
 
  private:
+  static constexpr std::size_t kRemembered = 500;
   World& world_;
   std::unique_ptr<store::Store> inner_;
+  std::deque<store::Batch> undo_;  // of each write, the latest last
 };
+
+store::Store& World::disk() {
+  return *disk_;
+}
 
 void World::RememberDisk() {
   absl::StatusOr<std::vector<store::Entry>> rows = store::List(*disk_, "");
@@ -145,8 +171,14 @@ class World::Sectors final : public poster::SectorSource {
     co_await world_.timer_.afterDelay(ToKj(std::min(budget, world_.check_takes)));
     std::vector<poster::SectorVerdict> out;
     for (const poster::PlannedSector& sector : sectors) {
-      const bool bad = world_.unreadable.contains(sector.number);
-      out.push_back({sector.number, "store", "store", bad ? "unreadable on purpose" : ""});
+      poster::SectorVerdict verdict;
+      verdict.number = sector.number;
+      verdict.sealed_store = verdict.cache_store = "store";
+      verdict.wrong = world_.wrong.contains(sector.number);
+      if (world_.unreadable.contains(sector.number)) verdict.reason = "unreadable on purpose";
+      if (verdict.wrong) verdict.reason = "wrong on purpose";
+      verdict.readers = world_.readers;
+      out.push_back(std::move(verdict));
     }
     co_return out;
   }
@@ -261,6 +293,7 @@ void World::SetEnabled(filecoin::ActorId miner, bool enabled) {
 void World::StartManager() {
   start_manager_at_.reset();
   dead_ = false;
+  disk_->Forget(std::exchange(forget_writes_, 0));
   api_->SetDead(false);
   auto manager = std::make_unique<Manager>(timer_);
   absl::StatusOr<std::unique_ptr<job::Queue>> queue =

@@ -105,7 +105,7 @@ class World {
   devnet::Chain& chain() { return *chain_; }
   devnet::DirectApi& node() { return *direct_; }
   CountedApi& api() { return *api_; }
-  store::Store& disk() { return *disk_; }
+  store::Store& disk();
   int Restarts() const { return restarts_; }
   bool ManagerRuns() const { return manager_ != nullptr && !dead_; }
   // Jobs of the running manager.
@@ -116,10 +116,15 @@ class World {
   void SetEnabled(filecoin::ActorId miner, bool enabled);
   // Spoils all rows under the prefix, also while the manager is dead.
   void Damage(std::string_view prefix);
+  // The next start of a manager finds a disk without the last `writes` that it had acknowledged, as
+  // after the fail-over of a database; more than there were: all that is remembered of them.
+  void ForgetAtRestart(std::size_t writes) { forget_writes_ = writes; }
   // True: the disk does not take this batch.
   std::function<bool(const store::Batch&)> refuse_write;
 
-  std::set<filecoin::SectorNumber> unreadable;           // as the sector check sees it
+  std::set<filecoin::SectorNumber> unreadable;           // as the sector check sees it; may pass
+  std::set<filecoin::SectorNumber> wrong;                // as it sees it; proven so
+  std::size_t readers = 0;                               // workers that have the stores, it is told
   absl::Duration check_takes = absl::Milliseconds(100);  // but no more than its budget
   std::set<std::size_t> blind_workers;  // their mounts are empty: they find nothing
   std::set<std::size_t> hung_workers;   // take a job, beat, and never end (kModel only)
@@ -161,7 +166,7 @@ class World {
   std::unique_ptr<devnet::Chain> chain_;
   std::unique_ptr<devnet::DirectApi> direct_;
   std::unique_ptr<CountedApi> api_;
-  std::unique_ptr<store::Store> disk_;
+  std::unique_ptr<Disk> disk_;
   std::uint64_t writes_ = 0;
   std::uint64_t kill_at_write_ = 0;
   bool dead_ = false;
@@ -169,6 +174,7 @@ class World {
   std::vector<store::Entry> remembered_;
   bool forget_ = false;
   int restarts_ = 0;
+  std::size_t forget_writes_ = 0;
   std::unique_ptr<Crew> crew_;
   std::unique_ptr<Manager> manager_;
   std::vector<kj::Promise<void>> workers_;

@@ -243,7 +243,7 @@ TEST(LeaseTest, AStoreThatShowsNothingIsNoFaultOfItsSectors) {
     fleet.prover->faults.push_back(
         {.number = number,
          .reason = absl::StrFormat("/one/sealed/s-t01001-%d: cannot look at: no such file", number),
-         .missing = true});
+         .kind = prover::FaultKind::kMissing});
   }
   const job::JobId id = fleet.AddJob(1);
   fleet.Pass(absl::Seconds(5));
@@ -261,6 +261,27 @@ TEST(LeaseTest, AStoreThatShowsNothingIsNoFaultOfItsSectors) {
   record = fleet.Job(id);
   EXPECT_EQ(record.state, JobState::kFaults);
   EXPECT_EQ(record.faults.size(), 2U);
+}
+
+// Nobody else has the store: the manager must hear which sectors these are, or the window is lost
+// for the others too.
+TEST(LeaseTest, AStoreThatNobodySeesIsNamedSectorBySectorAtTheSecondTry) {
+  Fleet fleet({}, absl::Seconds(1));
+  fleet.AddWorker("w1");
+  for (const std::uint64_t number : {7U, 17U, 27U}) {
+    fleet.prover->faults.push_back(
+        {.number = number,
+         .reason = absl::StrFormat("/one/sealed/s-t01001-%d: cannot read: I/O error", number),
+         .kind = prover::FaultKind::kUnreadable});
+  }
+  const job::JobId id = fleet.AddJob(1);
+  fleet.Pass(absl::Seconds(5));
+  EXPECT_EQ(fleet.Job(id).state, JobState::kReadyToRun);
+  ASSERT_OK(fleet.queue().Reset(id));
+  fleet.Pass(absl::Seconds(5));
+  EXPECT_EQ(fleet.Job(id).state, JobState::kFaults);
+  EXPECT_EQ(fleet.Job(id).faults.size(), 3U);
+  EXPECT_GE(fleet.prover->LastTask().read_limit, absl::Seconds(10));
 }
 
 }  // namespace

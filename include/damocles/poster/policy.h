@@ -58,8 +58,15 @@ struct PosterPolicy {
   // Looks of the sector check before an unreadable sector is skipped.
   std::uint32_t sector_check_rounds = 2;
   absl::Duration sector_recheck_delay = absl::Seconds(5);
-  // How often partitions of which nothing can be read are looked at again.
+  // How often sectors that are skipped are looked at again until their message goes out, at most a
+  // twentieth of the window.
   absl::Duration unreadable_recheck_delay = absl::Seconds(60);
+  // What is proven without sectors whose trouble may pass is not sent, and proven anew with them
+  // when they can be read again, before only this part of the window is left (at least five
+  // epochs), and twice what the proof takes.
+  double reserve_share = 0.25;
+  // How often one batch is proven anew because of that.
+  std::uint32_t rejoins_max = 3;
   // The sector check gets at most this part of the time that is left until the close...
   double sector_check_share = 0.25;
   // ... and never more than this.

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/base/invariant.h"
 #include "damocles/chain/types.h"
 #include "damocles/filecoin/address.h"
 #include "damocles/filecoin/cid.h"
@@ -190,6 +191,9 @@ struct StepResult {
   std::vector<Action> actions;
   std::optional<absl::Time> wake_at;
 };
+
+// What always holds of a machine between two steps.
+Violations InvariantsOf(const Machine& machine);
 
 // While the miner, or its recovering, is not enabled, answers are taken in and nothing begins.
 StepResult Advance(Machine machine, const Event& event, const Now& now, const MinerPolicy& policy);

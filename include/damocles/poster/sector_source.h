@@ -6,6 +6,8 @@
 
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,8 +28,8 @@ class SectorSource {
 
   // One verdict a sector, in the same order.  Takes about `budget` at most: sectors whose turn had
   // not come by then come back as readable if it is known where they are (the prover will tell);
-  // those whose files did not answer come back as bad.  An error says nothing about any sector: ask
-  // again.
+  // those whose files did not answer come back as unreadable.  An error says nothing about any
+  // sector: ask again.
   virtual async::Task<absl::StatusOr<std::vector<SectorVerdict>>> Check(
       filecoin::ActorId miner, filecoin::PoStProofType proof_type,
       std::vector<PlannedSector> sectors, absl::Duration budget) = 0;
@@ -37,6 +39,8 @@ struct SectorCheckOptions {
   sector::CheckLimits limits;  // `total` is cut to the budget
   sector::StrictCheck strict;  // empty: files are only looked at
   bool check_files = true;     // false: trust the index (the stores are not mounted here)
+  // The stores that each connected worker on another machine has.
+  std::vector<std::set<std::string>> worker_stores;
 };
 
 // Over the tracker of this manager.  The blocking part runs on `executor`; both outlive the result,

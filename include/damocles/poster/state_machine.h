@@ -217,7 +217,14 @@ struct SectorVerdict {
   filecoin::SectorNumber number{};
   std::string sealed_store;
   std::string cache_store;
-  std::string reason;  // not empty: it cannot be read
+  std::string reason;  // not empty: this manager cannot read it
+  // With a reason: what its files hold is proven wrong.  Otherwise the trouble may pass.
+  bool wrong = false;
+  // Connected workers that have its stores: they may read what this manager cannot.
+  std::size_t readers = 0;
+
+  // Whether a prover is to be asked: nobody here can say that it cannot be proven.
+  bool ForProver() const { return reason.empty() || (!wrong && readers > 0); }
 };
 
 enum class JobOutcome {
@@ -235,6 +242,7 @@ struct JobView {
   std::vector<std::pair<filecoin::SectorNumber, std::string>> faults;
   std::string error;
   std::string worker;  // who has or last had it
+  bool waits = false;  // kWorking, and nobody is at it
 };
 
 enum class MessageWhereabouts {
@@ -385,6 +393,13 @@ struct FaultDoubt {
   std::map<filecoin::SectorNumber, std::set<std::string>> named_by;
   std::uint32_t times = 0;
 };
+// Sectors of a batch that were skipped and then could be read again.
+struct Rejoining {
+  std::uint32_t times = 0;
+  absl::Time not_before = absl::InfinitePast();  // of those that only a prover can judge
+  // Why they were skipped, while a proof without them is kept: what to go back to.
+  std::map<filecoin::SectorNumber, std::string> skipped_before;
+};
 struct Volatile {
   std::map<ActionKey, Flight> flights;
   bool recheck_randomness = true;
@@ -402,7 +417,12 @@ struct Volatile {
   std::map<std::size_t, std::string> limits_said;         // MaxGasFeeCap, once a message
   std::map<std::size_t, FaultClaim> fault_claims;
   std::map<std::size_t, FaultDoubt> fault_doubts;
-  std::set<std::size_t> doubted_jobs;  // whose reset is wanted only because of a doubt
+  std::set<std::size_t> doubted_jobs;             // whose reset is wanted only because of a doubt
+  std::map<std::size_t, absl::Time> stuck_since;  // the job waits, and somebody failed at it
+  std::map<std::size_t, absl::Duration> proof_took;
+  std::map<std::size_t, Rejoining> rejoinings;
+  std::set<std::size_t> held;  // proven, and not sent because skipped sectors may be back
+  std::set<filecoin::SectorNumber> wrong;  // skipped, and proven to be no sectors
 };
 
 struct Machine {

@@ -43,14 +43,15 @@ struct VanillaOutcome {
   std::vector<UnprovableSector> faults;            // ascending
 };
 
-// Reads the sectors and proves their challenges, several sectors at once.  A sector is faulty if a
-// file of it is missing or corrupt, or if the device fails again at a second reading while others
-// of that store can be read.  INVALID_ARGUMENT for a wrong claim (see post::ChallengeSectors),
-// CANCELLED; RESOURCE_EXHAUSTED, PERMISSION_DENIED or UNAVAILABLE if this machine cannot read a
-// sector for a reason of its own: that says nothing about the sector.
+// Reads the sectors and proves their challenges, several sectors at once.  What fails for another
+// reason than its contents is read once more, with nothing beside it.  All sectors that cannot be
+// proven are named, each with its kind.  INVALID_ARGUMENT for a wrong claim (see
+// post::ChallengeSectors), CANCELLED; RESOURCE_EXHAUSTED if no sector could be read because this
+// machine is short of something.  `read_limit`: see WindowPostTask.
 absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
                                             std::span<const SectorToProve> sectors,
-                                            ThreadPool& pool, const std::atomic<bool>& cancelled);
+                                            ThreadPool& pool, const std::atomic<bool>& cancelled,
+                                            absl::Duration read_limit = absl::ZeroDuration());
 
 // Checks vanilla proofs made elsewhere, and that they are those of `challenged`.
 absl::Status CheckVanilla(const PostClaim& claim,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "damocles/base/bytes.h"
 #include "damocles/filecoin/partition.h"
@@ -30,13 +31,21 @@ struct WindowPostTask {
   Bytes32 randomness{};  // as the chain gives it: the prover clears the two top bits of byte 31.
                          // PostClaim, one layer below, has them cleared already
   std::vector<SectorToProve> sectors;  // ascending by number, each once, at least one
+  // A sector whose files do not answer in this time is given up as unreadable; zero: no limit.
+  absl::Duration read_limit = absl::ZeroDuration();
+};
+
+enum class FaultKind {
+  kWrong,       // what its files hold is not the sector
+  kMissing,     // a file of it is not there
+  kUnreadable,  // it could not be read here and now: that may be this machine's trouble
 };
 
 // (What a manager makes of it, with numbers and texts cut to size, is job::SectorFault.)
 struct UnprovableSector {
   filecoin::SectorNumber number;
   std::string reason;
-  bool missing = false;  // a file of it is not there
+  FaultKind kind = FaultKind::kWrong;
 };
 
 struct WindowPostOutcome {
@@ -50,11 +59,11 @@ class WindowProver {
   virtual ~WindowProver() = default;
 
   // Blocks until the proof is made and verified, or one sector or more cannot be proven (then
-  // nothing is proven and the outcome says which and why).  Statuses: INVALID_ARGUMENT for a wrong
-  // task, CANCELLED soon after `cancelled` became true, FAILED_PRECONDITION if parameters are
+  // nothing is proven and the outcome names all of them and why).  Statuses: INVALID_ARGUMENT for a
+  // wrong task, CANCELLED soon after `cancelled` became true, FAILED_PRECONDITION if parameters are
   // missing (names the file) or if this machine has made two wrong proofs in a row and makes no
-  // more, DATA_LOSS if they are damaged; RESOURCE_EXHAUSTED, PERMISSION_DENIED or UNAVAILABLE if
-  // this machine cannot read a sector that may be sound.
+  // more, DATA_LOSS if they are damaged; RESOURCE_EXHAUSTED if this machine can read nothing for
+  // want of descriptors or memory.
   virtual absl::StatusOr<WindowPostOutcome> Prove(const WindowPostTask& task,
                                                   const std::atomic<bool>& cancelled) = 0;
 };

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,8 @@ class Agent final : private kj::TaskSet::ErrorHandler {
   kj::ForkedPromise<void> changed_;
   kj::Own<kj::PromiseFulfiller<void>> changed_fulfiller_;
   absl::Time last_start_ = absl::InfinitePast();
+  std::set<job::JobId>
+      unseen_jobs_;  // a store of theirs was not seen here, and the manager told so
   kj::TaskSet jobs_;
 };
 
