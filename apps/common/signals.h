@@ -4,23 +4,31 @@
 
 #pragma once
 
-#include <kj/async-unix.h>
-#include <signal.h>
+#include <kj/async-io.h>
 
 #include <initializer_list>
+#include <memory>
 
 namespace damocles::cli {
 
 // Call before any thread starts, so that all of them leave `signals` to the event loop.  A peer
 // that has gone is an error of a write, not the end of the process.
-inline void LeaveToTheLoop(std::initializer_list<int> signals) {
-  for (const int signal : signals) kj::UnixEventPort::captureSignal(signal);
-  ::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): cannot fail for SIGPIPE
-}
+void LeaveToTheLoop(std::initializer_list<int> signals);
 
-// The next SIGTERM or SIGINT; both must have been left to the loop.
-inline kj::Promise<void> StopSignal(kj::UnixEventPort& port) {
-  return port.onSignal(SIGTERM).ignoreResult().exclusiveJoin(port.onSignal(SIGINT).ignoreResult());
-}
+// SIGTERM and SIGINT, on a thread of their own: nothing that hangs, the event loop included, keeps
+// an operator from ending the process.  Until the loop waits for them the first one ends it,
+// nothing has begun by then; afterwards the second one.
+class StopSignals {
+ public:
+  // Call before any other thread starts.  Once a process.
+  StopSignals();
+
+  // The first of them from now on; call once.
+  kj::Promise<void> First(kj::AsyncIoContext& io);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
 
 }  // namespace damocles::cli

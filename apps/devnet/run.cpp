@@ -128,7 +128,8 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
 }  // namespace
 
 absl::StatusOr<int> RunDevnet(const RunOptions& options) {
-  cli::LeaveToTheLoop({SIGTERM, SIGINT});
+  cli::LeaveToTheLoop({});
+  cli::StopSignals stop_signals;
   const PortFile port_file(options.port_file);
 
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
@@ -191,7 +192,7 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
                    [](kj::Exception&& exception) -> Outcome {
                      return async::FailureStatus(exception, "the port failed");
                    });
-  auto stopped = cli::StopSignal(io.unixEventPort).then([]() -> Outcome {
+  auto stopped = stop_signals.First(io).then([]() -> Outcome {
     LogInfo("devnet", "stopping", {});
     return cli::kExitDone;
   });

@@ -239,7 +239,8 @@ absl::StatusOr<int> InitDaemon(const Home& home) {
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   // KJ keeps one signal for itself, and SIGUSR1 is the operators'.
   kj::UnixEventPort::setReservedSignal(SIGUSR2);
-  cli::LeaveToTheLoop({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
+  cli::LeaveToTheLoop({SIGHUP, SIGUSR1});
+  cli::StopSignals stop_signals;
   RaiseDescriptorLimit();
 
   if (options.http_listen) {
@@ -441,7 +442,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
            {"prover", options.worker_prover ? "workers" : "local"},
            {"miners", config.miners.size()}});
 
-  auto stopped = cli::StopSignal(io.unixEventPort).then([] { return absl::OkStatus(); });
+  auto stopped = stop_signals.First(io).then([] { return absl::OkStatus(); });
   const absl::Status why = stopped.exclusiveJoin(kj::mv(end.promise)).wait(io.waitScope);
   if (why.ok()) LogInfo("manager", "stopping", {});
   // Whatever is under way is on disk or can be done again: the records decide at the next start.

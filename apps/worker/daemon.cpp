@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <atomic>
+#include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
-#include <system_error>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,18 +29,24 @@
 #include "damocles/base/hex.h"
 #include "damocles/base/limits.h"
 #include "damocles/base/log.h"
+#include "damocles/base/patience.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 #include "damocles/base/version.h"
 #include "damocles/config/worker.h"
 #include "damocles/rpc/client.h"
 #include "damocles/storage/persist_store.h"
+#include "damocles/storage/store_look.h"
 #include "damocles/worker/agent.h"
 
 namespace damocles::worker_app {
 namespace {
 
 constexpr std::string_view kSoftware = "damocles-worker " DAMOCLES_VERSION_STRING;
+// How long the start waits for stores, for the digests of parameters, for its own folder.
+constexpr absl::Duration kStartPatience = absl::Seconds(3);
+constexpr absl::Duration kParametersPatience = absl::Minutes(1);
+constexpr absl::Duration kStatePatience = absl::Seconds(30);
 
 std::string HostName() {
   char name[256] = {};
@@ -64,19 +72,25 @@ absl::StatusOr<std::map<std::string, std::string>> AttachedStores(
     const config::WorkerConfig& config) {
   std::map<std::string, std::string> stores;
   for (const config::AttachedStore& store : config.attached) stores[store.name] = store.location;
-  const storage::StoreScan scan = storage::ScanPersistStores(config.scan_persist_stores);
+  const std::optional<storage::StoreScan> scan = Within<storage::StoreScan>(
+      kStartPatience,
+      [globs = config.scan_persist_stores] { return storage::ScanPersistStores(globs); });
   // One bad file is one store.
   const std::string key = absl::StrFormat("%s: worker.scan_persist_stores", config.scan_place);
-  for (const std::string& problem : scan.problems) {
+  if (!scan) {
+    LogError("storage", "scan_not_answering", {{"key", key}, {"now", "without these stores"}});
+    return stores;
+  }
+  for (const std::string& problem : scan->problems) {
     LogError("worker", "store_left_out",
              {{"key", key},
               {"why", problem},
               {"now", "no job of it comes here: mend that, then restart the worker"}});
   }
-  for (const std::string& note : scan.notes) {
+  for (const std::string& note : scan->notes) {
     LogWarning("worker", "scan_note", {{"key", key}, {"text", note}});
   }
-  for (const storage::PersistStore& store : scan.stores) {
+  for (const storage::PersistStore& store : scan->stores) {
     const auto [attached, is_new] = stores.emplace(store.name, store.path);
     if (is_new || attached->second == store.path) continue;
     LogWarning("worker", "store_left_out",
@@ -100,13 +114,6 @@ job::JobFilter FilterOf(const config::WorkerThread& thread) {
   return filter;
 }
 
-// Whether a store's folder can be seen and is no bare mount point.
-bool ShowsSomething(const std::string& folder) {
-  std::error_code error;
-  const std::filesystem::directory_iterator entries(folder, error);
-  return !error && entries != std::filesystem::directory_iterator();
-}
-
 // What never changes while this process lives.
 worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config) {
   worker::Capabilities capabilities;
@@ -124,18 +131,93 @@ worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config) {
   return capabilities;
 }
 
-// And what may: parameters that were copied here, disks that were mounted.
-worker::Capabilities LookAround(worker::Capabilities capabilities,
-                                const std::map<std::string, std::string>& stores,
-                                cli::Proving& proving) {
-  cli::Proving::Keys keys = proving.ProvableKeys();
-  capabilities.verifying_keys = std::move(keys.digests);
-  for (const auto& [type, why] : keys.practice) capabilities.practice_types.push_back(type);
-  capabilities.stores.clear();
-  for (const auto& [name, path] : stores) {
-    if (ShowsSomething(path)) capabilities.stores.push_back(name);
+// And what may: parameters that were copied here, disks that were mounted.  Nothing of it waits for
+// a file system that does not answer.
+class Surroundings {
+ public:
+  Surroundings(worker::Capabilities fixed, std::map<std::string, std::string> stores,
+               cli::Proving& proving)
+      : fixed_(std::move(fixed)),
+        stores_(std::move(stores)),
+        parameters_(std::make_shared<Parameters>(proving)) {}
+
+  bool Hangs() const { return parameters_->looking; }
+
+  // On one thread at a time.
+  worker::Capabilities Look() {
+    worker::Capabilities now = fixed_;
+    LookAtParameters(now);
+    now.stores.clear();
+    std::vector<std::string> paths;
+    for (const auto& [name, path] : stores_) paths.push_back(path);
+    const auto sights = storage::LookAtStores(paths, kStartPatience, look_at_store_);
+    for (const auto& [name, path] : stores_) {
+      const std::string why = storage::DescribeSight(sights.at(path), path);
+      if (why.empty()) now.stores.push_back(name);
+      std::string& told = told_[name];
+      if (why != told && !why.empty()) {
+        LogWarning("worker",
+                   sights.at(path).condition == storage::StoreCondition::kNotAnswering
+                       ? "store_not_answering"
+                       : "store_empty",
+                   {{"store", name}, {"why", why}, {"effect", "no job of it comes here"}});
+      } else if (why != told) {
+        LogInfo("worker", "store_is_back", {{"store", name}, {"path", path}});
+      }
+      told = why;
+    }
+    return now;
   }
-  return capabilities;
+
+ private:
+  // Owned by the thread that looks, too.
+  struct Parameters {
+    explicit Parameters(cli::Proving& of) : proving(of) {}
+    cli::Proving& proving;
+    std::atomic<bool> looking{false};
+  };
+
+  void LookAtParameters(worker::Capabilities& now) {
+    std::optional<cli::Proving::Keys> keys;
+    // A look that hangs is not joined by another each minute.
+    if (!parameters_->looking.exchange(true)) {
+      keys = Within<cli::Proving::Keys>(kParametersPatience, [parameters = parameters_] {
+        cli::Proving::Keys found = parameters->proving.ProvableKeys();
+        parameters->looking = false;
+        return found;
+      });
+    }
+    if (keys) {
+      keys_ = *std::move(keys);
+      parameters_silent_ = false;
+    } else if (!std::exchange(parameters_silent_, true)) {
+      LogError("params", "folder_not_answering",
+               {{"folder", parameters_->proving.Parameters().Folder()}});
+    }
+    now.verifying_keys = keys_.digests;
+    now.practice_types.clear();
+    for (const auto& [type, why] : keys_.practice) now.practice_types.push_back(type);
+  }
+
+  const worker::Capabilities fixed_;
+  const std::map<std::string, std::string> stores_;
+  const std::shared_ptr<Parameters> parameters_;
+  cli::Proving::Keys keys_;
+  bool parameters_silent_ = false;
+  const storage::StoreLook look_at_store_ = storage::OneLookAtATime();
+  std::map<std::string, std::string> told_;  // by store: why nothing of it is seen
+};
+
+// What is needed from the state folder, or the disk's name if it does not answer.
+template <typename T>
+absl::StatusOr<T> FromState(const std::string& folder, std::function<absl::StatusOr<T>()> work) {
+  std::optional<absl::StatusOr<T>> done =
+      Within<absl::StatusOr<T>>(kStatePatience, std::move(work));
+  if (done) return *std::move(done);
+  return absl::UnavailableError(absl::StrFormat(
+      "[worker] state_dir %s: its file system does not answer; mend the mount, or name a folder on "
+      "a disk of this machine",
+      folder));
 }
 
 // An operator who reloads a manager so may try it here: that must not cost the proof of the moment.
@@ -154,7 +236,8 @@ async::Task<void> ExplainOnReload(kj::UnixEventPort& port) {
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   // KJ keeps one signal for itself.
   kj::UnixEventPort::setReservedSignal(SIGUSR2);
-  cli::LeaveToTheLoop({SIGTERM, SIGINT, SIGHUP, SIGUSR1});
+  cli::LeaveToTheLoop({SIGHUP, SIGUSR1});
+  cli::StopSignals stop_signals;
   RaiseDescriptorLimit();
 
   config::LoadOptions load;
@@ -173,29 +256,25 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
         options.config));
   }
   const std::string state_dir = ExpandHome(config.state_dir);
-  DAMOCLES_ASSIGN_OR_RETURN(const File lock, LockState(state_dir));
+  DAMOCLES_ASSIGN_OR_RETURN(
+      const File lock, FromState<File>(state_dir, [state_dir] { return LockState(state_dir); }));
   DAMOCLES_ASSIGN_OR_RETURN(const auto stores, AttachedStores(config));
   DAMOCLES_ASSIGN_OR_RETURN(worker::ResultStore results,
-                            worker::ResultStore::Open(state_dir + "/results"));
+                            FromState<worker::ResultStore>(state_dir, [state_dir] {
+                              return worker::ResultStore::Open(state_dir + "/results");
+                            }));
 
   cli::Proving proving(cli::ParamsDir(config.params_dir), 0);
   worker::AgentOptions agent_options;
   agent_options.allocate_wait = absl::Hours(24);  // the shortest recover_interval
-  const worker::Capabilities fixed = CapabilitiesOf(config);
-  agent_options.refresh = [fixed, stores, &proving] { return LookAround(fixed, stores, proving); };
+  const auto surroundings = std::make_shared<Surroundings>(CapabilitiesOf(config), stores, proving);
+  agent_options.refresh = [surroundings] { return surroundings->Look(); };
   agent_options.capabilities = agent_options.refresh();
   agent_options.stores = stores;
   if (agent_options.capabilities.verifying_keys.empty()) {
     LogWarning("params", "no_parameters",
                {{"folder", proving.Parameters().Folder()},
                 {"effect", "no job comes here until they are there"}});
-  }
-  for (const auto& [name, path] : stores) {
-    if (std::ranges::find(agent_options.capabilities.stores, name) ==
-        agent_options.capabilities.stores.end()) {
-      LogWarning("worker", "store_empty",
-                 {{"store", name}, {"folder", path}, {"effect", "no job of it comes here"}});
-    }
   }
   for (const config::WorkerThread& thread : config.threads) {
     agent_options.allocate_wait = std::min(agent_options.allocate_wait, thread.recover_interval);
@@ -226,18 +305,17 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   worker::Agent agent(std::move(agent_options), std::move(prover), results, executor,
                       io.provider->getTimer(), SteadyClock(), std::move(managers));
 
-  kj::Promise<void> draining = cli::StopSignal(io.unixEventPort).then([&agent] {
-    LogInfo("worker", "stopping",
-            {{"running", agent.Running().size()}, {"now", "a second signal ends it at once"}});
-    agent.Drain();
-  });
-  auto stopped = draining.then([&io] { return cli::StopSignal(io.unixEventPort); }).then([] {
-    LogWarning("worker", "stopped_at_once", {});
-  });
-  agent.Run()
-      .exclusiveJoin(kj::mv(stopped))
-      .exclusiveJoin(ExplainOnReload(io.unixEventPort).ToPromise())
-      .wait(io.waitScope);
+  kj::Promise<void> draining = stop_signals.First(io)
+                                   .then([&agent] {
+                                     LogInfo("worker", "stopping",
+                                             {{"running", agent.Running().size()},
+                                              {"now", "a second signal ends it at once"}});
+                                     agent.Drain();
+                                   })
+                                   .eagerlyEvaluate(nullptr);
+  agent.Run().exclusiveJoin(ExplainOnReload(io.unixEventPort).ToPromise()).wait(io.waitScope);
+  // A look that hangs uses what goes now, and cannot be waited for.
+  if (surroundings->Hangs()) std::_Exit(cli::kExitDone);
   return cli::kExitDone;
 }
 

@@ -3,21 +3,35 @@
 #include "lib/config/common.h"
 
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/patience.h"
 #include "damocles/base/text.h"
 
 namespace damocles::config {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// A file system that lives answers in milliseconds.
+constexpr absl::Duration kFolderPatience = absl::Seconds(1);
+
+}  // namespace
+
 void WantFolder(TableReader& table, std::string_view key, const std::string& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) return;
-  table.Problem(key, fs::exists(path, error) ? absl::StrFormat("%s is not a folder", path)
-                                             : absl::StrFormat("folder %s does not exist", path));
+  // A dead mount must not hold up the start: whoever uses the folder says that it does not answer.
+  const std::optional<fs::file_type> type = Within<fs::file_type>(kFolderPatience, [path] {
+    std::error_code error;
+    return fs::status(path, error).type();
+  });
+  if (!type || *type == fs::file_type::directory) return;
+  table.Problem(key, *type == fs::file_type::not_found || *type == fs::file_type::none
+                         ? absl::StrFormat("folder %s does not exist", path)
+                         : absl::StrFormat("%s is not a folder", path));
 }
 
 void WantPrintable(TableReader& table, std::string_view key, std::string_view name) {
