@@ -56,6 +56,23 @@ struct DeadlineRecord {
   skippedSectors @10 :UInt64; # all; `skipped` of the batches names the first of them
 }
 
+struct FaultySector {
+  partition @0 :UInt64;
+  number @1 :UInt64;
+  why @2 :Text;               # it is not declared recovered; or what became of its declaration
+  messageCid @3 :Text;        # that declares it; empty: none
+}
+
+struct RecoveryRecord {
+  # One look at a deadline for sectors that are faulty and may be declared recovered.
+  miner @0 :UInt64;
+  deadlineIndex @1 :UInt64;
+  openEpoch @2 :Int64;        # of the window before which they are to be declared
+  state @3 :Text;
+  note @4 :Text;
+  sectors @5 :List(FaultySector);
+}
+
 struct AttachReport {
   store @0 :Text;
   added @1 :UInt64;
@@ -97,6 +114,9 @@ interface Reader {
   # as a listing shows by default; the server has a limit of its own besides.
   check @5 () -> (status :Common.Status, report :CheckReport);
   # Looks now at everything a window will need; may take a minute.  Older managers do not have it.
+  recoveries @6 (hasMiner :Bool, miner :UInt64)
+      -> (status :Common.Status, recoveries :List(RecoveryRecord));
+  # The latest of each deadline.
 }
 
 interface Admin extends(Reader) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -61,6 +62,41 @@ rpc::DeadlineSummary SummaryOf(const poster::DeadlineRecord& record) {
       }
     }
     summary.batches.push_back(std::move(out));
+  }
+  return summary;
+}
+
+rpc::RecoverySummary SummaryOf(const poster::RecoveryRecord& record) {
+  rpc::RecoverySummary summary{.miner = record.miner,
+                               .deadline_index = record.target.index,
+                               .open_epoch = record.target.open.Value(),
+                               .state = std::string(poster::Name(record.state)),
+                               .note = record.note,
+                               .sectors = {}};
+  for (const poster::SkippedSector& sector : record.unreadable) {
+    summary.sectors.push_back({.partition = sector.partition,
+                               .number = sector.number,
+                               .why = sector.reason,
+                               .message_cid = ""});
+  }
+  for (const poster::RecoveryMessage& message : record.messages) {
+    const std::string cid = message.cid ? message.cid->ToString() : "";
+    std::string why = "its declaration is pending";
+    if (message.done) {
+      why = "it is declared";
+    } else if (poster::IsFinal(record.state)) {
+      why = absl::StrFormat("its declaration did not get through: %s", record.note);
+    } else if (cid.empty()) {
+      why = record.note.empty()
+                ? "its declaration is about to be sent"
+                : absl::StrFormat("its declaration cannot be sent: %s", record.note);
+    }
+    for (const poster::RecoveredPartition& partition : message.partitions) {
+      for (const filecoin::SectorNumber number : partition.sectors) {
+        summary.sectors.push_back(
+            {.partition = partition.index, .number = number, .why = why, .message_cid = cid});
+      }
+    }
   }
   return summary;
 }
@@ -198,6 +234,19 @@ async::Task<absl::StatusOr<std::vector<rpc::DeadlineSummary>>> ManagerBackend::D
   std::vector<rpc::DeadlineSummary> summaries;
   summaries.reserve(records.size());
   for (const poster::DeadlineRecord& record : records) summaries.push_back(SummaryOf(record));
+  co_return summaries;
+}
+
+async::Task<absl::StatusOr<std::vector<rpc::RecoverySummary>>> ManagerBackend::Recoveries(
+    std::optional<filecoin::ActorId> miner) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const auto records, co_await recoveries_(miner));
+  std::vector<rpc::RecoverySummary> summaries;
+  std::set<std::pair<filecoin::ActorId, std::uint64_t>> seen;  // newest first: the latest of each
+  for (const poster::RecoveryRecord& record : records) {
+    if (seen.insert({record.miner, record.target.index}).second) {
+      summaries.push_back(SummaryOf(record));
+    }
+  }
   co_return summaries;
 }
 

@@ -8,11 +8,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "damocles/async/offload.h"
+#include "damocles/poster/recovery.h"
 #include "damocles/poster/runner.h"
 #include "damocles/rpc/server.h"
 #include "damocles/sector/index.h"
@@ -29,17 +31,21 @@ class ManagerBackend final : public rpc::Backend, private kj::TaskSet::ErrorHand
   using Records = std::function<async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>>(
       poster::RecordFilter)>;
   using SelfCheck = std::function<async::Task<absl::StatusOr<rpc::CheckReport>>()>;
+  using RecoveryRecords =
+      std::function<async::Task<absl::StatusOr<std::vector<poster::RecoveryRecord>>>(
+          std::optional<filecoin::ActorId>)>;
   // Blocks, perhaps for ever.
   using AskSpace = std::function<absl::StatusOr<storage::Space>(const std::string& path)>;
 
   // What may hang runs on `executor`, and uses `index` and `stores` there.
   ManagerBackend(sector::Index& index, const storage::StoreRegistry& stores, Records records,
-                 SelfCheck check, async::Executor& executor, kj::Timer& timer,
-                 storage::StoreLook look = storage::OneLookAtATime(),
+                 RecoveryRecords recoveries, SelfCheck check, async::Executor& executor,
+                 kj::Timer& timer, storage::StoreLook look = storage::OneLookAtATime(),
                  AskSpace ask_space = storage::SpaceAt)
       : index_(index),
         stores_(stores),
         records_(std::move(records)),
+        recoveries_(std::move(recoveries)),
         check_(std::move(check)),
         executor_(executor),
         timer_(timer),
@@ -54,6 +60,8 @@ class ManagerBackend final : public rpc::Backend, private kj::TaskSet::ErrorHand
   async::Task<absl::StatusOr<rpc::FoundSector>> FindSector(filecoin::SectorId sector) override;
   async::Task<absl::StatusOr<std::vector<rpc::DeadlineSummary>>> Deadlines(
       rpc::DeadlineQuery query) override;
+  async::Task<absl::StatusOr<std::vector<rpc::RecoverySummary>>> Recoveries(
+      std::optional<filecoin::ActorId> miner) override;
   // ALREADY_EXISTS while an attach of the same path is under way.
   async::Task<absl::StatusOr<rpc::AttachSummary>> Attach(
       std::string path, bool replace,
@@ -77,6 +85,7 @@ class ManagerBackend final : public rpc::Backend, private kj::TaskSet::ErrorHand
   sector::Index& index_;
   const storage::StoreRegistry& stores_;
   const Records records_;
+  const RecoveryRecords recoveries_;
   const SelfCheck check_;
   async::Executor& executor_;
   kj::Timer& timer_;

@@ -361,6 +361,9 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
         if (runner != nullptr) return runner->ListRecords(filter);
         return poster::ListRecordsOn(threads.files, *database, filter);
       },
+      [&](std::optional<filecoin::ActorId> miner) {
+        return poster::ListRecoveriesOn(threads.files, *database, miner);
+      },
       [&self_check] { return self_check.LookAtAll(); }, threads.files, timer, look_at_store);
   rpc::Server server(*queue, &hub, backend, authorize, timer,
                      {.takes_workers = options.worker_prover});

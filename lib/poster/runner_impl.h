@@ -44,8 +44,6 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   std::vector<MinerWindow> Windows() const override;
   async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecords(
       RecordFilter filter) const override;
-  absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(
-      std::optional<filecoin::ActorId> miner) const override;
 
  private:
   // A machine with the events that wait for it.  Steps of one machine never overlap: a step begins

@@ -180,21 +180,6 @@ async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> RunnerImpl::ListRecords
   co_return out;
 }
 
-absl::StatusOr<std::vector<RecoveryRecord>> RunnerImpl::ListRecoveries(
-    std::optional<filecoin::ActorId> miner) const {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
-                            List(parts_.store, kRecoveryPrefix));
-  std::vector<RecoveryRecord> out;
-  for (const store::Entry& row : rows) {
-    DAMOCLES_ASSIGN_OR_RETURN(RecoveryRecord record, DecodeRecovery(row.value));
-    if (!miner || record.miner == *miner) out.push_back(std::move(record));
-  }
-  std::stable_sort(out.begin(), out.end(), [](const RecoveryRecord& a, const RecoveryRecord& b) {
-    return a.target.open > b.target.open;
-  });
-  return out;
-}
-
 }  // namespace internal
 
 absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(const store::Store& store,
@@ -247,6 +232,35 @@ async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecordsOn(async::Ex
   };
   auto scanning =
       async::Offload<absl::StatusOr<std::vector<DeadlineRecord>>>(executor, std::move(work));
+  co_return co_await kj::mv(scanning);
+}
+
+absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(const store::Store& store,
+                                                           std::optional<filecoin::ActorId> miner) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
+                            store::List(store, kRecoveryPrefix));
+  std::vector<RecoveryRecord> out;
+  for (const store::Entry& row : rows) {
+    absl::StatusOr<RecoveryRecord> record = DecodeRecovery(row.value);
+    if (!record.ok()) {
+      LogError("poster", "row_not_listed", {{"row", row.key}, {"error", record.status()}});
+    } else if (!miner || record->miner == *miner) {
+      out.push_back(*std::move(record));
+    }
+  }
+  std::stable_sort(out.begin(), out.end(), [](const RecoveryRecord& a, const RecoveryRecord& b) {
+    return a.target.open > b.target.open;
+  });
+  return out;
+}
+
+async::Task<absl::StatusOr<std::vector<RecoveryRecord>>> ListRecoveriesOn(
+    async::Executor& executor, const store::Store& store, std::optional<filecoin::ActorId> miner) {
+  absl::AnyInvocable<absl::StatusOr<std::vector<RecoveryRecord>>()&&> work = [miner, &store]() {
+    return ListRecoveries(store, miner);
+  };
+  auto scanning =
+      async::Offload<absl::StatusOr<std::vector<RecoveryRecord>>>(executor, std::move(work));
   co_return co_await kj::mv(scanning);
 }
 

@@ -59,6 +59,9 @@ class AdminServer final : public schema::Admin::Server {
   kj::Promise<void> deadlines(DeadlinesContext context) override {
     return Deadlines(services_.backend, kj::mv(context)).ToPromise();
   }
+  kj::Promise<void> recoveries(RecoveriesContext context) override {
+    return Recoveries(services_.backend, kj::mv(context)).ToPromise();
+  }
 
   kj::Promise<void> check(CheckContext context) override {
     return Check(services_.backend, kj::mv(context)).ToPromise();
@@ -166,6 +169,17 @@ class AdminServer final : public schema::Admin::Server {
     for (unsigned i = 0; i < summaries->size(); ++i) Write((*summaries)[i], out[i]);
   }
 
+  static async::Task<void> Recoveries(Backend& backend, RecoveriesContext context) {
+    const auto params = context.getParams();
+    std::optional<filecoin::ActorId> miner;
+    if (params.getHasMiner()) miner = params.getMiner();
+    auto summaries = co_await backend.Recoveries(miner);
+    Write(summaries.status(), context.getResults().initStatus());
+    if (!summaries.ok()) co_return;
+    auto out = context.getResults().initRecoveries(static_cast<unsigned>(summaries->size()));
+    for (unsigned i = 0; i < summaries->size(); ++i) Write((*summaries)[i], out[i]);
+  }
+
   static async::Task<void> Attach(Backend& backend, AttachContext context) {
     const auto params = context.getParams();
     // One report at a time: a slow reader gets fewer, not a queue of them.
@@ -242,6 +256,13 @@ class ReaderServer final : public schema::Reader::Server {
     request.setMiner(params.getMiner());
     request.setFromEpoch(params.getFromEpoch());
     request.setLimit(params.getLimit());
+    return context.tailCall(kj::mv(request));
+  }
+  kj::Promise<void> recoveries(RecoveriesContext context) override {
+    const auto params = context.getParams();
+    auto request = admin_.recoveriesRequest();
+    request.setHasMiner(params.getHasMiner());
+    request.setMiner(params.getMiner());
     return context.tailCall(kj::mv(request));
   }
 

@@ -405,6 +405,20 @@ async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> ManagerClient::Deadlin
   co_return summaries;
 }
 
+async::Task<absl::StatusOr<std::vector<RecoverySummary>>> ManagerClient::Recoveries(
+    std::optional<filecoin::ActorId> miner) {
+  DAMOCLES_CO_RETURN_IF_ERROR(state_->Need(state_->line->has_reader, "read"));
+  auto request = state_->line->reader.recoveriesRequest();
+  request.setHasMiner(miner.has_value());
+  request.setMiner(miner.value_or(0));
+  auto response = co_await state_->Ask(kj::mv(request));
+  if (!response.ok()) co_return response.status();
+  DAMOCLES_CO_RETURN_IF_ERROR(Read(response->getStatus()));
+  std::vector<RecoverySummary> summaries;
+  for (const auto recovery : response->getRecoveries()) summaries.push_back(Read(recovery));
+  co_return summaries;
+}
+
 namespace {
 
 template <typename Request>

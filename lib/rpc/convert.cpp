@@ -414,6 +414,37 @@ DeadlineSummary Read(schema::DeadlineRecord::Reader in) {
   return summary;
 }
 
+void Write(const RecoverySummary& summary, schema::RecoveryRecord::Builder out) {
+  out.setMiner(summary.miner);
+  out.setDeadlineIndex(summary.deadline_index);
+  out.setOpenEpoch(summary.open_epoch);
+  out.setState(summary.state.c_str());
+  out.setNote(summary.note.c_str());
+  auto sectors = out.initSectors(Size(summary.sectors.size()));
+  for (unsigned i = 0; i < summary.sectors.size(); ++i) {
+    sectors[i].setPartition(summary.sectors[i].partition);
+    sectors[i].setNumber(summary.sectors[i].number);
+    sectors[i].setWhy(summary.sectors[i].why.c_str());
+    sectors[i].setMessageCid(summary.sectors[i].message_cid.c_str());
+  }
+}
+
+RecoverySummary Read(schema::RecoveryRecord::Reader in) {
+  RecoverySummary summary{.miner = in.getMiner(),
+                          .deadline_index = in.getDeadlineIndex(),
+                          .open_epoch = in.getOpenEpoch(),
+                          .state = ToString(in.getState()),
+                          .note = ToString(in.getNote()),
+                          .sectors = {}};
+  for (const auto sector : in.getSectors()) {
+    summary.sectors.push_back({.partition = sector.getPartition(),
+                               .number = sector.getNumber(),
+                               .why = ToString(sector.getWhy()),
+                               .message_cid = ToString(sector.getMessageCid())});
+  }
+  return summary;
+}
+
 void Write(const std::optional<SectorPlace>& place, schema::SectorPlace::Builder out) {
   out.setFound(place.has_value());
   if (!place) return;

@@ -47,6 +47,9 @@ CheckReport Read(schema::CheckReport::Reader in);
 void Write(const DeadlineSummary& summary, schema::DeadlineRecord::Builder out);
 DeadlineSummary Read(schema::DeadlineRecord::Reader in);
 
+void Write(const RecoverySummary& summary, schema::RecoveryRecord::Builder out);
+RecoverySummary Read(schema::RecoveryRecord::Reader in);
+
 void Write(const std::optional<SectorPlace>& place, schema::SectorPlace::Builder out);
 std::optional<SectorPlace> Read(schema::SectorPlace::Reader in);
 

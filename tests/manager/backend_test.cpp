@@ -36,6 +36,10 @@ class BackendTest : public ::testing::Test {
             -> async::Task<absl::StatusOr<std::vector<poster::DeadlineRecord>>> {
           co_return std::vector<poster::DeadlineRecord>();
         },
+        [this](std::optional<filecoin::ActorId>)
+            -> async::Task<absl::StatusOr<std::vector<poster::RecoveryRecord>>> {
+          co_return recoveries_;
+        },
         []() -> async::Task<absl::StatusOr<rpc::CheckReport>> { co_return rpc::CheckReport(); },
         executor_, io_.provider->getTimer(), storage::OneLookAtATime(),
         [gate = gate_, asked = asked_,
@@ -60,6 +64,7 @@ class BackendTest : public ::testing::Test {
   }
 
   testing_support::TempDir dir_;
+  std::vector<poster::RecoveryRecord> recoveries_;
   std::shared_ptr<std::latch> gate_ = std::make_shared<std::latch>(1);
   std::shared_ptr<std::atomic<int>> asked_ = std::make_shared<std::atomic<int>>(0);
   storage::StoreRegistry stores_;
@@ -118,6 +123,36 @@ TEST_F(BackendTest, SectorsInStoresThatShowNothingAreToldWithTheRemedy) {
   EXPECT_THAT(found.troubles, ::testing::ElementsAre(HasSubstr("[[Common.PersistStores]]")));
   ASSERT_OK_AND_ASSIGN(found, Await(backend_->FindSector({1000, 5})));
   EXPECT_TRUE(found.troubles.empty());
+}
+
+TEST_F(BackendTest, LatestRecoveryOfEachDeadlineSaysWhatBecameOfEachSector) {
+  for (const std::int64_t open : {300, 180}) {
+    poster::RecoveryRecord record;
+    record.miner = 1000;
+    record.target.index = 5;
+    record.target.open = filecoin::ChainEpoch(open);
+    record.state = poster::RecoveryState::kSubmitting;
+    record.unreadable = {{0, 7, "gone"}};
+    record.messages.resize(3);
+    record.messages[0].partitions = {{1, {8}}};
+    record.messages[0].done = true;
+    record.messages[1].partitions = {{1, {9}}};
+    record.messages[1].cid = filecoin::Cid::OfDagCbor(Bytes{0x81, 1});
+    record.messages[2].partitions = {{2, {10}}};
+    recoveries_.push_back(record);
+  }
+  recoveries_[0].note = "nobody can send: no key";
+  const auto summaries = Await(backend_->Recoveries(std::nullopt));
+  ASSERT_OK(summaries);
+  ASSERT_EQ(summaries->size(), 1u);
+  EXPECT_EQ((*summaries)[0].open_epoch, 300);
+  std::map<std::uint64_t, std::string> why;
+  for (const rpc::FaultySector& sector : (*summaries)[0].sectors) why[sector.number] = sector.why;
+  EXPECT_EQ(why[7], "gone");
+  EXPECT_EQ(why[8], "it is declared");
+  EXPECT_EQ(why[9], "its declaration is pending");
+  EXPECT_EQ(why[10], "its declaration cannot be sent: nobody can send: no key");
+  EXPECT_NE((*summaries)[0].sectors[2].message_cid, "");
 }
 
 TEST_F(BackendTest, SectorThatWasMovedIsIndexedAtItsNewPlace) {

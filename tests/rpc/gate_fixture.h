@@ -82,6 +82,17 @@ class FakeBackend final : public Backend {
     summary.skipped_sectors = 3;
     co_return std::vector<DeadlineSummary>{summary};
   }
+  async::Task<absl::StatusOr<std::vector<RecoverySummary>>> Recoveries(
+      std::optional<filecoin::ActorId> miner) override {
+    RecoverySummary summary;
+    summary.miner = miner.value_or(0);
+    summary.deadline_index = 4;
+    summary.open_epoch = 77;
+    summary.state = "Checking";
+    summary.note = "note";
+    summary.sectors = {{.partition = 1, .number = 9, .why = "gone", .message_cid = "cid"}};
+    co_return std::vector<RecoverySummary>{summary};
+  }
   async::Task<absl::StatusOr<AttachSummary>> Attach(
       std::string path, bool replace,
       std::function<void(std::uint64_t, std::uint64_t)> progress) override {

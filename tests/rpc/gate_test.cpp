@@ -153,6 +153,16 @@ TEST_F(GateTest, StoresSectorsAndDeadlinesArriveWhole) {
   ASSERT_OK_AND_ASSIGN(const auto deadlines, Await(client->Deadlines({})));
   EXPECT_EQ(backend_.asked.miner, std::nullopt);
   EXPECT_EQ(backend_.asked.limit, kDeadlinesDefault) << "never everything";
+  ASSERT_OK_AND_ASSIGN(const auto recoveries, Await(client->Recoveries(1002)));
+  ASSERT_EQ(recoveries.size(), 1U);
+  EXPECT_EQ(recoveries[0].miner, 1002U);
+  EXPECT_EQ(recoveries[0].deadline_index, 4U);
+  EXPECT_EQ(recoveries[0].open_epoch, 77);
+  EXPECT_EQ(recoveries[0].state + recoveries[0].note, "Checkingnote");
+  ASSERT_EQ(recoveries[0].sectors.size(), 1U);
+  EXPECT_EQ(recoveries[0].sectors[0].number, 9U);
+  EXPECT_EQ(recoveries[0].sectors[0].why, "gone");
+  EXPECT_EQ(recoveries[0].sectors[0].message_cid, "cid");
   ASSERT_EQ(deadlines.size(), 1U);
   EXPECT_EQ(deadlines[0].deadline_index, 5U);
   EXPECT_EQ(deadlines[0].confirmed_epoch, 77);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // util sealer proving info | deadlines | deadline IDX: what the chain says, without the manager;
-// history: what the manager did.
+// history: what the manager did; faults: what is faulty on chain, and why the manager leaves it so.
 
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "apps/manager/commands/common.h"
 
 #include "damocles/filecoin/address.h"
+#include "damocles/poster/recovery.h"
 
 namespace damocles::manager {
 namespace {
@@ -237,6 +240,93 @@ async::Task<absl::StatusOr<int>> Deadline(chain::Api& api, std::uint64_t miner, 
   co_return cli::kExitDone;
 }
 
+// By deadline.
+using Recoveries = std::map<std::uint64_t, rpc::RecoverySummary>;
+
+// When the poster begins to look whether sectors of the deadline can be declared recovered.
+filecoin::ChainEpoch LookedAtFrom(const View& view, std::uint64_t index) {
+  const filecoin::DeadlineInfo target = poster::RecoveryTarget(view.now);
+  const filecoin::EpochDelta ahead = target.open - view.now.open;
+  const filecoin::DeadlineInfo next = filecoin::NextNotElapsed(filecoin::MakeDeadlineInfo(
+      view.now.shape, view.now.period_start, index, view.now.current_epoch));
+  filecoin::ChainEpoch from = next.open - ahead;
+  // Its look may be over already: then the one before the window after it.
+  if (from + view.now.shape.challenge_window <= view.now.open) {
+    from = from + view.now.shape.proving_period;
+  }
+  return from;
+}
+
+async::Task<absl::StatusOr<int>> Faults(chain::Api& api, std::uint64_t miner,
+                                        std::shared_ptr<const Recoveries> recoveries, bool json) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(api, miner));
+  nlohmann::json out = nlohmann::json::array();
+  std::vector<std::vector<std::string>> rows = {
+      {"Deadline", "Partition", "Sector", "Declared", "Why", "Message"}};
+  for (std::uint64_t index = 0; index < view.now.shape.deadlines; ++index) {
+    DAMOCLES_CO_ASSIGN_OR_RETURN(
+        const std::vector<chain::Partition> partitions,
+        co_await api.StateMinerPartitions(view.miner, index, view.head.Key()));
+    const auto latest = recoveries->find(index);
+    std::map<std::uint64_t, const rpc::FaultySector*> known;
+    if (latest != recoveries->end()) {
+      for (const rpc::FaultySector& sector : latest->second.sectors) known[sector.number] = &sector;
+    }
+    for (std::size_t i = 0; i < partitions.size(); ++i) {
+      DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<std::uint64_t> faulty,
+                                   partitions[i].faulty_sectors.ToVector(kNumbersMax));
+      for (const std::uint64_t number : faulty) {
+        const bool declared = partitions[i].recovering_sectors.Contains(number);
+        const filecoin::ChainEpoch from = LookedAtFrom(view, index);
+        const auto found = known.find(number);
+        std::string why;
+        std::string message;
+        if (declared) {
+          why = "declared recovered: to be proven in its next window";
+        } else if (found != known.end()) {
+          why = found->second->why;
+          message = found->second->message_cid;
+        } else if (latest != recoveries->end() && latest->second.state == "TooLate") {
+          why = absl::StrFormat("the cut-off passed: %s", latest->second.note);
+        } else {
+          why = "not looked at yet";
+        }
+        out.push_back(
+            {{"deadline", index},
+             {"partition", i},
+             {"sector", number},
+             {"declared", declared},
+             {"why", why},
+             {"message", message},
+             {"looked_at_from", declared ? nlohmann::json() : nlohmann::json(from.Value())}});
+        if (!declared) why += absl::StrFormat("; looked at from epoch %s on", When(view, from));
+        rows.push_back({absl::StrFormat("%d", index), absl::StrFormat("%d", i),
+                        absl::StrFormat("%d", number), declared ? "yes" : "no", why,
+                        message.empty() ? "-" : message});
+      }
+    }
+  }
+  if (json) {
+    cli::PrintJson(out);
+  } else if (rows.size() == 1) {
+    cli::PrintLine(absl::StrFormat("f0%d has no faulty sector", miner));
+  } else {
+    PrintTable(rows);
+  }
+  co_return cli::kExitDone;
+}
+
+async::Task<absl::StatusOr<int>> ReadRecoveries(rpc::ManagerClient& manager, std::uint64_t miner,
+                                                std::shared_ptr<Recoveries> recoveries) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(std::vector<rpc::RecoverySummary> read,
+                               co_await manager.Recoveries(miner));
+  for (rpc::RecoverySummary& one : read) {
+    const std::uint64_t index = one.deadline_index;
+    recoveries->emplace(index, std::move(one));
+  }
+  co_return cli::kExitDone;
+}
+
 nlohmann::json ToJson(const rpc::DeadlineSummary& record) {
   nlohmann::json batches = nlohmann::json::array();
   for (const rpc::BatchSummary& batch : record.batches) {
@@ -366,6 +456,24 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
         });
       },
       "damocles-manager util sealer proving history --json");
+  CLI::App* faults = proving->add_subcommand(
+      "faults", "Sectors that are faulty on chain, and why each is not declared recovered");
+  faults->fallthrough();
+  faults->add_flag("--json", flags->json, "As JSON");
+  program.SetAction(
+      *faults,
+      [flags, &globals]() -> absl::StatusOr<int> {
+        DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t miner, ParseMiner(flags->miner));
+        const auto recoveries = std::make_shared<Recoveries>();
+        DAMOCLES_RETURN_IF_ERROR(
+            WithManager(globals, [miner, recoveries](rpc::ManagerClient& manager) {
+              return ReadRecoveries(manager, miner, recoveries);
+            }).status());
+        return WithChain(globals, [flags, miner, recoveries](chain::Api& api) {
+          return Faults(api, miner, recoveries, flags->json);
+        });
+      },
+      "damocles-manager util sealer proving --miner f01000 faults");
   CLI::App* deadline =
       add("deadline", "One deadline of a miner",
           "damocles-manager util sealer proving --miner f01000 deadline 3 --sector-nums",

@@ -62,6 +62,12 @@ async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecordsOn(async::Ex
                                                                        const store::Store& store,
                                                                        RecordFilter filter);
 
+// The recovery records of a store, newest first; as above.
+absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(const store::Store& store,
+                                                           std::optional<filecoin::ActorId> miner);
+async::Task<absl::StatusOr<std::vector<RecoveryRecord>>> ListRecoveriesOn(
+    async::Executor& executor, const store::Store& store, std::optional<filecoin::ActorId> miner);
+
 // A window of a miner as the runner's own arithmetic sees it.
 struct MinerWindow {
   filecoin::ActorId miner{};
@@ -106,8 +112,6 @@ class Runner {
   // As poster::ListRecords, on the executor, and with the windows that wait for their challenge.
   virtual async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecords(
       RecordFilter filter) const = 0;
-  virtual absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(
-      std::optional<filecoin::ActorId> miner) const = 0;
 };
 
 }  // namespace damocles::poster

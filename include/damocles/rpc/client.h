@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ class ManagerClient {
   async::Task<absl::StatusOr<std::vector<StoreInfo>>> Stores();
   async::Task<absl::StatusOr<FoundSector>> FindSector(filecoin::SectorId sector);
   async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines(DeadlineQuery query);
+  async::Task<absl::StatusOr<std::vector<RecoverySummary>>> Recoveries(
+      std::optional<filecoin::ActorId> miner);
   // Takes as long as the manager looks: not the call timeout but kCheckWithin is its limit.
   // UNIMPLEMENTED: the manager is too old for it.
   async::Task<absl::StatusOr<CheckReport>> Check();

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,8 @@ class Backend {
   // `query.limit` is at least 1.
   virtual async::Task<absl::StatusOr<std::vector<DeadlineSummary>>> Deadlines(
       DeadlineQuery query) = 0;
+  virtual async::Task<absl::StatusOr<std::vector<RecoverySummary>>> Recoveries(
+      std::optional<filecoin::ActorId> miner) = 0;
   // `replace`: also what the index has in another store that still holds it.  `progress` may be
   // called on the event loop until the task ends.
   virtual async::Task<absl::StatusOr<AttachSummary>> Attach(

@@ -103,6 +103,23 @@ struct DeadlineQuery {
 inline constexpr std::uint32_t kDeadlinesDefault = 96;
 inline constexpr std::uint32_t kDeadlinesMax = 1440;
 
+struct FaultySector {
+  std::uint64_t partition = 0;
+  filecoin::SectorNumber number{};
+  std::string why;
+  std::string message_cid;
+};
+
+// The latest look at a deadline for faulty sectors that may be declared recovered.
+struct RecoverySummary {
+  filecoin::ActorId miner{};
+  std::uint64_t deadline_index = 0;
+  std::int64_t open_epoch = 0;
+  std::string state;
+  std::string note;
+  std::vector<FaultySector> sectors;
+};
+
 struct AttachSummary {
   std::string store;
   std::uint64_t added = 0;
