@@ -8,13 +8,13 @@ namespace damocles {
 namespace {
 
 // What POSIX guarantees, if the system does not tell.
-constexpr std::uint64_t kLeast = 20;
+constexpr std::uint64_t kDescriptorsLeast = 20;
 
 }  // namespace
 
 std::uint64_t DescriptorLimit() {
   rlimit limit{};
-  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : kLeast;
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : kDescriptorsLeast;
 }
 
 std::uint64_t RaiseDescriptorLimit() {
