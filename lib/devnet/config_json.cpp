@@ -86,7 +86,7 @@ json ToJson(const ChainConfig& config) {
           {"null_rounds_percent", config.null_rounds_percent},
           {"inclusion_delay", config.inclusion_delay},
           {"base_fee", config.base_fee.ToString()},
-          {"base_fee_follows", config.base_fee_follows ? 1 : 0},
+          {"base_fee_follows", config.base_fee_follows ? 1U : 0U},
           {"traffic", std::string(Name(config.traffic))},
           {"proving_period", period.proving_period.Count()},
           {"challenge_window", period.challenge_window.Count()},

@@ -46,12 +46,19 @@ absl::Time Stepper::RejoinUntil(std::size_t i) const {
 }
 
 bool Stepper::MayRejoin(std::size_t i) const {
-  const PartitionBatch& batch = record_.batches[i];
-  const bool unsent =
-      batch.state == DeadlineState::kProving || batch.state == DeadlineState::kProven;
-  if (!unsent || NothingReadable(i) || now_.time >= RejoinUntil(i)) return false;
+  if (NothingReadable(i) || now_.time >= RejoinUntil(i)) return false;
   const auto before = state_.rejoinings.find(i);
-  return before == state_.rejoinings.end() || before->second.times < policy_.rejoins_max;
+  const std::uint32_t times = before == state_.rejoinings.end() ? 0 : before->second.times;
+  switch (record_.batches[i].state) {
+    case DeadlineState::kProven:
+      return times < policy_.rejoins_max;
+    case DeadlineState::kProving:
+      // The proof that is being made becomes the reserve: it is given up for another only while the
+      // whole window is left, and once, or a mount that comes and goes leaves no proof at all.
+      return times == 0 && now_.epoch < Deadline().open;
+    default:
+      return false;
+  }
 }
 
 void Stepper::AddSkipped(std::vector<PlannedSector>& sectors) const {

@@ -50,16 +50,17 @@ TEST(ManyReadsTest, SlowJitteryAndFailingReadsAreAllAnswered) {
   for (int i = 0; i < 400; ++i) {
     const bool slow = i % 4 == 0;
     const auto takes = std::chrono::microseconds((slow ? 50 : 1) * random.Below(400));
-    fails.push_back(slow && random.Below(100) < 4);  // of the slow ones
-    reads.push_back({slow ? "slow" : "fast", [=, fails = fails.back()] {
+    const bool failing = slow && random.Below(100) < 4;  // of the slow ones
+    fails.push_back(failing);
+    reads.push_back({slow ? "slow" : "fast", [=] {
                        const int now = ++*running;
                        int before = most->load();
                        while (before < now && !most->compare_exchange_weak(before, now)) {
                        }
                        std::this_thread::sleep_for(takes);
                        --*running;
-                       return fails ? absl::UnavailableError("Input/output error")
-                                    : absl::OkStatus();
+                       return failing ? absl::UnavailableError("Input/output error")
+                                      : absl::OkStatus();
                      }});
   }
   const auto results = ReadMany(std::make_shared<Readers>(), std::move(reads),
