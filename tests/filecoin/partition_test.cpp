@@ -22,7 +22,7 @@ static_assert(!std::is_assignable_v<ChainPartition&, ProofPartitions>);
 static_assert(!std::is_assignable_v<ChainPartition&, std::uint64_t>);
 
 TEST(ProofPartitionsTest, AreTheCeilingAndAtLeastOne) {
-  for (const std::uint64_t full : {1, 2, 3, 2300, 2349}) {
+  for (const std::uint64_t full : {1U, 2U, 3U, 2300U, 2349U}) {
     EXPECT_EQ(ProofPartitionsFor(0, full).Count(), 1u);
     for (std::uint64_t count = 1; count <= 4; ++count) {
       EXPECT_EQ(ProofPartitionsFor((count - 1) * full + 1, full).Count(), count) << full;
