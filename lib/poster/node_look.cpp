@@ -268,16 +268,15 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
   }
   if (head.Height() >= open) {
     // The window's end wipes the list: after it, the last tipset of the window is asked.
-    TipSetKey at = head.Key();
+    filecoin::TipSet at = head;
     if (head.Height() >= question.close) {
       DAMOCLES_CO_ASSIGN_OR_RETURN(
-          const filecoin::TipSet last,
-          co_await api_.ChainGetTipSetByHeight(question.close - EpochDelta(1), head.Key()));
-      at = last.Key();
+          at, co_await api_.ChainGetTipSetByHeight(question.close - EpochDelta(1), head.Key()));
     }
     DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::DeadlineState> deadlines,
-                                 co_await api_.StateMinerDeadlines(address, at));
-    if (question.deadline_index < deadlines.size()) {
+                                 co_await api_.StateMinerDeadlines(address, at.Key()));
+    // Without a block in the window the list is of an earlier period.
+    if (at.Height() >= open && question.deadline_index < deadlines.size()) {
       const BitField& posted = deadlines[question.deadline_index].post_submissions;
       for (const std::uint64_t partition : question.partitions) {
         if (posted.Contains(partition)) out.posted.insert(partition);

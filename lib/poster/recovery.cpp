@@ -77,6 +77,23 @@ class Stepper {
 
   void Handle(const Tick&) {}
 
+  // What was declared may be off the chain again, and so may be what made a fault.
+  void Handle(const Reorg& reorg) {
+    if (!InTime()) return;
+    if (IsFinal(record_.state)) {
+      if (!policy_.enabled || !policy_.recovery.enabled) return;
+      if (reorg.lowest > record_.finished.epoch) return;
+      machine_.flights.clear();
+      record_.finished = {};
+      record_.note.clear();
+      record_.state =
+          record_.messages.empty() ? RecoveryState::kReading : RecoveryState::kSubmitting;
+      Log(Severity::kWarning, "recoveries_judged_again", "a reorg");
+    }
+    for (RecoveryMessage& message : record_.messages) message.done = false;
+    for (auto& [key, flight] : machine_.flights) flight.answered_at.reset();
+  }
+
   void Handle(const FaultsRead& read) {
     Landed({Step::kRead});
     if (record_.state == RecoveryState::kSubmitting) {

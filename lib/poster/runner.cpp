@@ -154,21 +154,18 @@ RunnerImpl::Done RunnerImpl::Pump(RecordKey key) {
       co_return;
     }
 
-    StepResult result;
-    if (IsFinal(entry.machine.record.state)) {  // only its last write is missing
-      result.machine = std::move(entry.machine);
-    } else {
-      result = Step(std::move(entry.machine), event, CurrentTime(), miner.poster,
-                    miner.enabled ? Effort::kAll : Effort::kFinishOnly);
-    }
+    const Now now = CurrentTime();
+    StepResult result = Step(std::move(entry.machine), event, now, miner.poster,
+                             miner.enabled ? Effort::kAll : Effort::kFinishOnly);
     entry.machine = std::move(result.machine);
-    entry.record_dirty = entry.record_dirty || result.changed || result.plan_changed;
+    const bool over = IsOver(entry.machine.record, now, miner.poster);
+    entry.record_dirty = entry.record_dirty || result.changed || result.plan_changed || over;
     entry.plan_dirty = entry.plan_dirty || result.plan_changed;
     const std::uint64_t wake = ++entry.wake;
     std::optional<absl::Time> wake_at = result.wake_at;
     if (entry.record_dirty) {
       // Record before act: nothing that this step asks for begins before this has returned.
-      if (!co_await Save(key)) {
+      if (!co_await Save(key, over)) {
         const absl::Time again = parts_.clock.Now() + kRewritePause;
         wake_at = wake_at ? std::min(*wake_at, again) : again;
       }
@@ -181,7 +178,7 @@ RunnerImpl::Done RunnerImpl::Pump(RecordKey key) {
         tasks_.add(Perform(key, std::move(action)));
       }
     }
-    if (IsFinal(entry.machine.record.state) && !entry.record_dirty) {
+    if (over && !entry.record_dirty) {
       ended_.insert(key);
       deadlines_.erase(key);
       co_return;

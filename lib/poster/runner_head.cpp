@@ -89,11 +89,13 @@ void RunnerImpl::TakeChanges(const std::vector<chain::HeadChange>& changes) {
   }
   if (newest == nullptr) {
     // Reverts only: the new head is not named, the next poll or change will.
-    if (lowest != nullptr) PostToAll(event::Reorg{lowest->Height()});
+    if (lowest != nullptr) TellOfReorg(lowest->Height());
     last_head_seen_ = absl::InfinitePast();
     return;
   }
-  TakeHead(*newest, unsure || lowest != nullptr,
+  // A block upon the head that is known tells of no reorg.
+  const bool child = head_ && newest->Parents() == head_->Key();
+  TakeHead(*newest, (unsure && !child) || lowest != nullptr,
            lowest != nullptr ? lowest->Height() : ChainEpoch(0));
 }
 
@@ -112,10 +114,15 @@ void RunnerImpl::TakeHead(const filecoin::TipSet& head, bool reorg, ChainEpoch l
                 {"now", "windows are timed by the blocks that arrive"},
                 {"do", "set this machine's clock, by NTP"}});
   }
-  if (reorg && !first) PostToAll(event::Reorg{lowest});
+  if (reorg && !first) TellOfReorg(lowest);
   for (const auto& [id, miner] : miners_) OpenWindows(miner);
   PostToAll(event::Tick{});
   for (auto& [key, entry] : recoveries_) PostRecovery(key, recovery::Tick{});
+}
+
+void RunnerImpl::TellOfReorg(ChainEpoch lowest) {
+  PostToAll(event::Reorg{lowest});
+  for (auto& [key, entry] : recoveries_) PostRecovery(key, recovery::Reorg{lowest});
 }
 
 std::optional<Now> RunnerImpl::Head() const {
@@ -201,11 +208,20 @@ void RunnerImpl::OpenWindows(const MinerPolicy& miner) {
   const RecordKey key{miner.miner, target.open};
   if (recoveries_.contains(key)) return;
   const absl::StatusOr<std::optional<std::string>> finished = parts_.store.Get(RecoveryRowKey(key));
-  if (!finished.ok() || finished->has_value()) return;
-  RecoveryRecord& record = recoveries_[key].machine.record;
+  if (!finished.ok()) return;
+  RecoveryRecord record;
   record.miner = miner.miner;
   record.target = target;
-  PostRecovery(key, recovery::Tick{});
+  recovery::Event news = recovery::Tick{};
+  if (finished->has_value()) {
+    // Of an earlier life: what the chain did meanwhile nobody saw.
+    absl::StatusOr<RecoveryRecord> known = DecodeRecovery(**finished);
+    if (!known.ok() || head_->Height() >= target.fault_cutoff) return;
+    record = *std::move(known);
+    news = recovery::Reorg{};
+  }
+  recoveries_[key].machine.record = std::move(record);
+  PostRecovery(key, std::move(news));
 }
 
 // Forgets what ended longer ago than the history is kept.

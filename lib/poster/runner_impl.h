@@ -95,12 +95,13 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   Done PerformRecovery(RecordKey key, recovery::Action action);
   Done WakeAt(RecordKey key, absl::Time at, std::uint64_t wake, bool is_recovery);
   void PostToAll(const Event& event);
+  void TellOfReorg(filecoin::ChainEpoch lowest);
 
   // ---- the store (runner_store.cpp)
   absl::Status LoadRecords(store::Batch& aside);
   absl::Status LoadRecoveries(store::Batch& aside);
-  // Writes what is dirty; false if it is not on disk.
-  async::Task<bool> Save(RecordKey key);
+  // Writes what is dirty, to the history if it is over; false if it is not on disk.
+  async::Task<bool> Save(RecordKey key, bool over);
   async::Task<bool> SaveRecovery(RecordKey key);
   async::Task<absl::Status> Write(std::shared_ptr<store::Batch> batch, std::string what, int tries);
 

@@ -31,7 +31,7 @@ RunnerImpl::Done RunnerImpl::PumpRecovery(RecordKey key) {
     entry.events.pop_front();
     const MinerPolicy policy = PolicyOf(key.miner);
     recovery::StepResult result;
-    if (IsFinal(entry.machine.record.state)) {  // only its last write is missing
+    if (IsFinal(entry.machine.record.state) && !std::holds_alternative<recovery::Reorg>(event)) {
       result.machine = std::move(entry.machine);
     } else {
       result = recovery::Advance(std::move(entry.machine), event, CurrentTime(), policy);
@@ -51,7 +51,8 @@ RunnerImpl::Done RunnerImpl::PumpRecovery(RecordKey key) {
         tasks_.add(PerformRecovery(key, std::move(action)));
       }
     }
-    if (IsFinal(record.state) && !entry.dirty) {
+    // Until then a reorg may take the declarations back.
+    if (IsFinal(record.state) && !entry.dirty && head_->Height() >= record.target.fault_cutoff) {
       recoveries_.erase(key);
       co_return;
     }

@@ -78,6 +78,8 @@ absl::Status RunnerImpl::LoadRecords(store::Batch& aside) {
       }
     }
     entry.machine = LoadedMachine(*std::move(record));
+    // What the chain did meanwhile nobody saw.
+    if (IsFinal(entry.machine.record.state)) entry.events.emplace_back(event::Reorg{});
   }
   return absl::OkStatus();
 }
@@ -100,10 +102,9 @@ absl::Status RunnerImpl::LoadRecoveries(store::Batch& aside) {
 
 // The record with its plan whenever either is not on disk, in one batch: a record never meets the
 // plan of another write.
-async::Task<bool> RunnerImpl::Save(RecordKey key) {
+async::Task<bool> RunnerImpl::Save(RecordKey key, bool over) {
   DeadlineEntry& entry = deadlines_.at(key);  // only Pump removes it, and it waits for this
   DeadlineRecord& record = entry.machine.record;
-  const bool over = IsFinal(record.state);
   auto batch = std::make_shared<store::Batch>();
   if (entry.plan_dirty) {
     const std::string plan = record.plan != nullptr ? EncodePlan(*record.plan) : std::string();
@@ -213,6 +214,7 @@ absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(const store::Store& stor
   std::vector<DeadlineRecord> out;
   for (; !newest.empty(); newest.pop()) {
     absl::StatusOr<DeadlineRecord> record = DecodeRecord(newest.top().value);
+    if (record.ok() && filter.unfinished_only && IsFinal(record->state)) continue;
     if (record.ok()) {
       out.push_back(*std::move(record));
     } else {

@@ -119,6 +119,10 @@ Machine LoadedMachine(DeadlineRecord record) {
   return machine;
 }
 
+bool IsOver(const DeadlineRecord& record, const Now& now, const PosterPolicy& policy) {
+  return IsFinal(record.state) && now.epoch >= record.deadline.close + policy.confirmation_depth;
+}
+
 StepResult Step(Machine machine, const Event& event, const Now& now, const PosterPolicy& policy,
                 Effort effort) {
   internal::Stepper stepper(std::move(machine), now, policy);
@@ -266,6 +270,7 @@ void Stepper::Plan(Effort effort) {
     Ask(action::ReadRandomness{Deadline().challenge});
   }
   if (begin) PlanChecks();
+  if (Closed()) BatchTheRest();
   for (std::size_t i = 0; i < record_.batches.size(); ++i) {
     PartitionBatch& batch = record_.batches[i];
     const bool sent = batch.state >= DeadlineState::kSubmitting;
@@ -276,11 +281,50 @@ void Stepper::Plan(Effort effort) {
   DeriveState();
 }
 
-void Stepper::Handle(const event::Reorg&) {
+void Stepper::Handle(const event::Reorg& reorg) {
   // Which tipset a look-up at the challenge ends at depends on null rounds after it, so any reorg
   // may concern us; asking costs one call.
   state_.recheck_randomness = true;
   for (auto& [key, flight] : state_.flights) flight.answered_at.reset();
+  JudgeAgain(reorg.lowest);
+}
+
+// What was confirmed may be off the chain again; and a head that went back opens a window again.
+// Proofs are kept, and so are messages: the chain says what became of them.
+void Stepper::JudgeAgain(filecoin::ChainEpoch lowest) {
+  if (Closed()) return;
+  const bool final = IsFinal(record_.state);
+  if (final && record_.batches.empty()) {
+    // Which sectors are to be proven is settled by the challenge.
+    if (record_.state == DeadlineState::kMissed || lowest <= Deadline().challenge)
+      StartOver("a reorg: the chain is read again");
+    return;
+  }
+  bool changed = false;
+  for (std::size_t i = 0; i < record_.batches.size(); ++i) {
+    PartitionBatch& batch = record_.batches[i];
+    if (batch.state == DeadlineState::kMissed) {
+      batch.message.cid.reset();
+      batch.message.receipt.reset();
+      SetState(i, batch.proof.empty() ? DeadlineState::kProving : DeadlineState::kProven);
+    } else if (batch.state != DeadlineState::kConfirmed) {
+      continue;
+    } else if (batch.posted_by_other && lowest <= batch.posted_seen_at) {
+      batch.posted_seen_at = now_.epoch;
+      SetState(i, DeadlineState::kOnChain);
+    } else if (!batch.posted_by_other && batch.message.receipt &&
+               lowest <= batch.message.receipt->height) {
+      SetState(i, DeadlineState::kOnChain);
+    } else {
+      continue;
+    }
+    changed = true;
+  }
+  if (!changed) return;
+  Log(Severity::kWarning, "judged_again", {{"why", "a reorg"}});
+  if (!final) return;
+  record_.reason.clear();
+  record_.state = DeadlineState::kOnChain;  // or less: DeriveState
 }
 
 void Stepper::Handle(const event::Failed& failed) {
@@ -293,7 +337,7 @@ void Stepper::Handle(const event::Failed& failed) {
     case ActionKind::kReadInputs:
       if (record_.randomness || IsFinal(record_.state)) return;
       record_.reason = text;
-      if (Closed()) {
+      if (AskedInVain(FlightOf(ActionKind::kReadInputs))) {
         record_.reason =
             absl::StrFormat("the window closed before the chain could be read: %s", text);
         Enter(DeadlineState::kMissed);

@@ -80,10 +80,14 @@ class Stepper {
   void PlanChecks();
   DeadlinePlan& MutablePlan();
   void FormBatches();
+  // At the close: what was never batched is judged like what was.
+  void BatchTheRest();
   void AddBatch(std::vector<std::uint64_t> partitions, bool posted);
   std::size_t PartitionsMax() const;
   // Everything from the reading of the chain on again.
   void StartOver(std::string why);
+  // What is final, though its window is open, after a reorg down to `lowest`.
+  void JudgeAgain(filecoin::ChainEpoch lowest);
   void DeriveState();
   void Enter(DeadlineState state);
 
@@ -167,6 +171,11 @@ class Stepper {
   void SendFailed(std::size_t i, const absl::Status& status);
   void MessageFailed(std::size_t i, MessageTrouble trouble, std::string text);
   void SetState(std::size_t i, DeadlineState state);
+  // The window closed without a message of this record.  What a life posted that the store forgot,
+  // or another manager, only the chain knows: it is asked before the batch is missed.
+  void PlanClosed(std::size_t i);
+  void SurveyedAfterClose(std::size_t i, const event::Surveyed& survey);
+  std::string WhyMissed(std::size_t i) const;
   void Miss(std::size_t i, std::string why);
 
   // ---- conditions
@@ -189,6 +198,8 @@ class Stepper {
   bool PastSearch() const {
     return now_.epoch >= Deadline().close + policy_.confirmation_depth + policy_.search_after_close;
   }
+  // No answer of the node is to be waited for any longer.
+  bool AskedInVain(const Flight& flight) const;
   bool IsCurrent(const BatchRef& ref) const;
   BatchRef RefOf(std::size_t i) const;
   absl::Duration CheckBudget() const;

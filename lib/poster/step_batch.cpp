@@ -50,10 +50,7 @@ void Stepper::PlanBatch(std::size_t i) {
 void Stepper::PlanProving(std::size_t i) {
   PartitionBatch& batch = record_.batches[i];
   if (Closed()) {
-    Miss(i, NothingReadable(i)
-                ? "no sector of it can be read"
-                : absl::StrFormat("the window closed at epoch %d before there was a proof",
-                                  Deadline().close.Value()));
+    PlanClosed(i);
     return;
   }
   if (NothingReadable(i)) {

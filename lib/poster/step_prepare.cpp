@@ -260,6 +260,18 @@ void Stepper::FormBatches() {
   }
 }
 
+void Stepper::BatchTheRest() {
+  for (std::size_t p = 0; p < record_.plan->partitions.size(); ++p) {
+    const PlannedPartition& partition = record_.plan->partitions[p];
+    const bool unchecked = partition.status == PartitionStatus::kUnchecked;
+    if (!unchecked && partition.status != PartitionStatus::kUnreadable) continue;
+    const std::uint64_t index = partition.index;
+    MutablePlan().partitions[p].status = PartitionStatus::kBatched;
+    AddBatch({index}, false);
+    if (unchecked) record_.batches.back().note = "it was not prepared";
+  }
+}
+
 void Stepper::AddBatch(std::vector<std::uint64_t> partitions, bool posted) {
   PartitionBatch batch;
   batch.partitions = std::move(partitions);
@@ -305,15 +317,9 @@ void Stepper::DeriveState() {
     missed += absl::StrFormat("partition %s: %s", what, why);
   };
   for (const PlannedPartition& partition : record_.plan->partitions) {
-    const bool unchecked = partition.status == PartitionStatus::kUnchecked;
-    if (!unchecked && partition.status != PartitionStatus::kUnreadable) continue;
-    if (!Closed()) {
+    if (partition.status == PartitionStatus::kUnchecked ||
+        partition.status == PartitionStatus::kUnreadable) {
       least = std::min(least, DeadlineState::kPreparing);
-    } else {
-      add_miss(std::to_string(partition.index),
-               AnyReadable(partition)
-                   ? "the window closed before it was prepared"
-                   : absl::StrFormat("no sector can be read (%s)", FirstReason(partition)));
     }
   }
   for (const PartitionBatch& batch : record_.batches) {

@@ -27,6 +27,8 @@ constexpr std::uint32_t kSurveysWithMempool = 3;
 constexpr std::uint32_t kSearchesWithoutAnswer = 3;
 // After so many pushes of one message without an answer or a trace somebody else sends.
 constexpr std::uint32_t kPushesWithoutAnswer = 3;
+// A node that never says what was posted is asked so often after the close.
+constexpr std::uint32_t kAsksBeforeMissed = 3;
 // So many foreign messages are reported in a deadline: a stranger can push as many as he likes.
 constexpr std::size_t kForeignReported = 32;
 
@@ -56,8 +58,7 @@ bool Stepper::MayLookAtPool(std::size_t i) {
 
 void Stepper::PlanProven(std::size_t i) {
   if (Closed()) {
-    Miss(i, absl::StrFormat("the window closed at epoch %d before the proof could be sent",
-                            Deadline().close.Value()));
+    PlanClosed(i);
     return;
   }
   if (now_.epoch < Deadline().open + policy_.submit_confidence) return;
@@ -76,7 +77,8 @@ void Stepper::PlanProven(std::size_t i) {
 
 void Stepper::PlanSubmitting(std::size_t i) {
   PartitionBatch& batch = record_.batches[i];
-  if (PastSearch()) {
+  if (const Flight& looks = FlightOf(ActionKind::kSurvey, i);
+      PastSearch() && (looks.answered_at >= Deadline().close || AskedInVain(looks))) {
     Miss(i, "the message was not found on chain by the close");
     return;
   }
@@ -106,6 +108,37 @@ void Stepper::PlanSubmitting(std::size_t i) {
   AskOnceAHead(std::move(survey));
 }
 
+bool Stepper::AskedInVain(const Flight& flight) const {
+  return PastSearch() && flight.failures >= kAsksBeforeMissed;
+}
+
+void Stepper::PlanClosed(std::size_t i) {
+  if (AskedInVain(FlightOf(ActionKind::kSurvey, i))) {
+    Miss(i, WhyMissed(i));
+    return;
+  }
+  AskOnceAHead(SurveyOf(i));
+}
+
+void Stepper::SurveyedAfterClose(std::size_t i, const event::Surveyed& survey) {
+  if (survey.head < Deadline().close || TakePosted(i, survey.posted)) return;
+  Miss(i, WhyMissed(i));
+}
+
+std::string Stepper::WhyMissed(std::size_t i) const {
+  const PartitionBatch& batch = record_.batches[i];
+  if (batch.state == DeadlineState::kProven) {
+    return absl::StrFormat("the window closed at epoch %d before the proof could be sent",
+                           Deadline().close.Value());
+  }
+  if (NothingReadable(i)) {
+    return absl::StrFormat("no sector of it can be read (%s)",
+                           FirstReason(*FindPartition(record_, batch.partitions.front())));
+  }
+  return absl::StrFormat("the window closed at epoch %d before there was a proof",
+                         Deadline().close.Value());
+}
+
 void Stepper::PlanOnChain(std::size_t i) {
   PartitionBatch& batch = record_.batches[i];
   const filecoin::ChainEpoch since =
@@ -121,7 +154,7 @@ void Stepper::PlanOnChain(std::size_t i) {
 void Stepper::Handle(const event::Surveyed& survey) {
   const std::size_t i = survey.ref.batch;
   Landed(ActionKind::kSurvey, i);
-  if (!IsCurrent(survey.ref)) return;
+  if (IsFinal(record_.state) || !IsCurrent(survey.ref)) return;
   if (!Closed() && survey.randomness && survey.randomness != record_.randomness) {
     StartOver("the challenge randomness changed");
     return;
@@ -129,8 +162,15 @@ void Stepper::Handle(const event::Surveyed& survey) {
   ReportForeign(i, survey);
   WarnOfSenders(survey.warnings);
   switch (record_.batches[i].state) {
+    case DeadlineState::kProving:
+      if (Closed()) SurveyedAfterClose(i, survey);
+      break;
     case DeadlineState::kProven:
-      SurveyedBeforeSend(i, survey);
+      if (Closed()) {
+        SurveyedAfterClose(i, survey);
+      } else {
+        SurveyedBeforeSend(i, survey);
+      }
       break;
     case DeadlineState::kSubmitting:
       SurveyedWhileSubmitting(i, survey);
@@ -326,6 +366,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
     case MessageWhereabouts::kNotFound:
       break;
   }
+  if (survey.head >= Deadline().close && TakePosted(i, survey.posted)) return;
   if (!survey.search_trouble.ok()) {
     // The list of posted partitions and the sender's nonce stand in for the search that failed.
     if (!SearchGivenUp(i, survey) || TakePosted(i, survey.posted)) return;

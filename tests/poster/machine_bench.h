@@ -220,6 +220,9 @@ class Bench {
     return answer;
   }
   void Survey() { Do(Answer(Need<action::Survey>())); }
+  void SurveyAll() {
+    while (Has<action::Survey>()) Survey();
+  }
   // Survey says that the message is on chain.
   void SurveyReceipt(std::int64_t exit_code, std::int64_t height) {
     event::Surveyed answer = Answer(Need<action::Survey>());

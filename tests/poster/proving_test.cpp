@@ -265,6 +265,7 @@ TEST(ProvingTest, BatchEmptiedByFaultsIsLookedAtAgainUntilTheClose) {
   // The other partition is looked at by itself from now on, and what is still skipped of this one.
   EXPECT_THAT(Numbers(bench.Need<action::CheckSectors>().sectors), ElementsAre(1, 2, 4));
   bench.Head(1040);
+  bench.SurveyAll();
   EXPECT_EQ(bench.State(), DeadlineState::kMissed);
 }
 
@@ -279,6 +280,7 @@ TEST(ProvingTest, BatchThatStaysUnreadableIsMissedAtTheClose) {
   bench.Head(1039);
   EXPECT_EQ(bench.State(), DeadlineState::kProving);
   bench.Head(1040);
+  bench.SurveyAll();
   EXPECT_EQ(bench.State(), DeadlineState::kMissed);
   EXPECT_THAT(bench.Record().reason, HasSubstr("no sector of it can be read"));
   EXPECT_THAT(bench.Record().reason, HasSubstr("gone"));

@@ -362,6 +362,39 @@ TEST_F(RecoveryTest, DeclaredByAnotherIsDone) {
   EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
 }
 
+TEST_F(RecoveryTest, ReorgThatTakesADeclarationBackDeclaresAgain) {
+  const recovery::Declare declare = Push();
+  Do(recovery::Declared{0, declare.attempt, testing::CidOf(1)});
+  Head(1032);
+  Look(std::pair(0, 1032), {{0, {2}}});
+  Head(1037);
+  Look(std::pair(0, 1032), {{0, {2}}});
+  ASSERT_EQ(machine_.record.state, RecoveryState::kDone);
+  Do(recovery::Reorg{filecoin::ChainEpoch(1038)});
+  EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
+  Do(recovery::Reorg{filecoin::ChainEpoch(1030)});
+  EXPECT_EQ(machine_.record.state, RecoveryState::kSubmitting);
+  EXPECT_EQ(machine_.record.finished, Milestone{});
+  Look(std::nullopt);
+  const auto again = Find<recovery::Declare>();
+  ASSERT_TRUE(again.has_value()) << "it is in no pool either";
+  EXPECT_EQ(again->params, declare.params);
+  EXPECT_NE(again->uuid, declare.uuid);
+}
+
+TEST_F(RecoveryTest, ReorgReadsTheFaultsAnewWhereThereWereNone) {
+  Do(recovery::Tick{});
+  Do(recovery::FaultsRead{});
+  ASSERT_EQ(machine_.record.state, RecoveryState::kDone);
+  Do(recovery::Reorg{filecoin::ChainEpoch(1020)});
+  EXPECT_TRUE(Find<recovery::ReadFaults>().has_value());
+  Do(recovery::FaultsRead{});
+  Head(1043);
+  Do(recovery::Reorg{filecoin::ChainEpoch(1020)});
+  EXPECT_EQ(machine_.record.state, RecoveryState::kDone) << "too late for another";
+  EXPECT_FALSE(Find<recovery::ReadFaults>().has_value());
+}
+
 TEST_F(RecoveryTest, CutoffEndsIt) {
   Do(recovery::Tick{});
   EXPECT_TRUE(Find<recovery::ReadFaults>().has_value());

@@ -18,6 +18,7 @@ using ::testing::ElementsAre;
 using testing::Filled;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using testing::Numbers;
 using testing::Partition;
 
@@ -185,6 +186,10 @@ TEST(DeadlineMachineTest, NodeDownUntilTheCloseIsMissedWithItsReason) {
   bench.Head(1040);
   bench.Need<action::ReadInputs>();  // to know whether there was anything to prove
   bench.Fail(ActionKind::kReadInputs, {kNoBatch, 0, 0}, absl::UnavailableError("node is down"));
+  EXPECT_EQ(bench.State(), DeadlineState::kPreparing) << "it may have been proven all the same";
+  bench.Head(1053);  // close + depth 3 + 10
+  bench.Need<action::ReadInputs>();
+  bench.Fail(ActionKind::kReadInputs, {kNoBatch, 0, 0}, absl::UnavailableError("node is down"));
   EXPECT_EQ(bench.State(), DeadlineState::kMissed);
   EXPECT_THAT(bench.Record().reason, HasSubstr("node is down"));
 }
@@ -194,8 +199,9 @@ TEST(DeadlineMachineTest, ReadAfterTheCloseTellsMissedFromNothingToProve) {
     Bench bench;
     bench.Head(1045);
     bench.ReadInputs();
+    bench.SurveyAll();
     EXPECT_EQ(bench.State(), DeadlineState::kMissed);
-    EXPECT_THAT(bench.Record().reason, HasSubstr("before it was prepared"));
+    EXPECT_THAT(bench.Record().reason, HasSubstr("it was not prepared"));
   }
   {
     Bench bench;
@@ -279,6 +285,7 @@ TEST(DeadlineMachineTest, UnreadablePartitionIsMissedAtTheCloseWhileTheOtherIsCo
   EXPECT_EQ(bench.Batch().state, DeadlineState::kConfirmed);
   EXPECT_EQ(bench.State(), DeadlineState::kPreparing);
   bench.Head(1040);
+  bench.SurveyAll();
   EXPECT_EQ(bench.State(), DeadlineState::kMissed);
   EXPECT_THAT(bench.Record().reason, HasSubstr("partition 1"));
   EXPECT_THAT(bench.Record().reason, HasSubstr("file is gone"));
@@ -385,8 +392,58 @@ TEST(DeadlineMachineTest, UnprovenAtTheCloseIsMissedWithTheLastError) {
   bench.Head(1039);
   EXPECT_EQ(bench.State(), DeadlineState::kProving);
   bench.Head(1040);
+  bench.SurveyAll();
   EXPECT_EQ(bench.State(), DeadlineState::kMissed);
   EXPECT_THAT(bench.Record().reason, HasSubstr("out of memory"));
+}
+
+// Its record is of an older snapshot of the store: a life that this one knows nothing of went on.
+TEST(DeadlineMachineTest, WhatTheChainHasAtTheCloseIsNotMissedWhateverTheRecordSays) {
+  for (const DeadlineState state : {DeadlineState::kWaiting, DeadlineState::kPreparing,
+                                    DeadlineState::kProving, DeadlineState::kProven}) {
+    SCOPED_TRACE(std::string(Name(state)));
+    Bench bench;
+    bench.Reach(state);
+    if (state == DeadlineState::kPreparing) bench.ReadInputs();
+    bench.posted = {0, 1};
+    bench.partitions[0].posted = bench.partitions[1].posted = state == DeadlineState::kWaiting;
+    bench.Restart();
+    bench.Head(1060);
+    if (state == DeadlineState::kWaiting) bench.ReadInputs();
+    bench.SurveyAll();
+    EXPECT_EQ(bench.State(), DeadlineState::kOnChain);
+    bench.Head(1063);
+    bench.SurveyAll();
+    EXPECT_EQ(bench.State(), DeadlineState::kConfirmed);
+  }
+}
+
+TEST(DeadlineMachineTest, WhatTheChainHasOfABatchAtTheCloseIsNotMissed) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.posted = {1};
+  bench.Head(1040);
+  bench.Survey();
+  bench.SurveyAll();
+  bench.Head(1043);
+  bench.SurveyAll();
+  EXPECT_EQ(bench.State(), DeadlineState::kMissed);
+  EXPECT_THAT(bench.Record().reason, HasSubstr("partition 0"));
+  EXPECT_THAT(bench.Record().reason, Not(HasSubstr("partition 1")));
+}
+
+TEST(DeadlineMachineTest, NodeThatNeverSaysWhatWasPostedEndsTheWaiting) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  for (int epoch = 1040; epoch <= 1053; ++epoch) {
+    ASSERT_NE(bench.State(), DeadlineState::kMissed) << epoch;
+    bench.Head(epoch);
+    if (auto survey = bench.Take<action::Survey>()) {
+      bench.Fail(ActionKind::kSurvey, survey->ref, absl::UnavailableError("node is down"));
+    }
+  }
+  EXPECT_EQ(bench.State(), DeadlineState::kMissed);
+  EXPECT_THAT(bench.Record().reason, HasSubstr("node is down"));
 }
 
 // ---------------------------------------------------------------- reorgs
@@ -582,6 +639,86 @@ TEST(DeadlineMachineTest, ForeignProofThatAReorgTookBackIsProvenByUs) {
   EXPECT_THAT(Numbers(bench.EnsureJob().spec), ElementsAre(1, 2));
 }
 
+TEST(DeadlineMachineTest, ReorgThatTakesAConfirmedMessageBackOpensTheWindowAgain) {
+  Bench bench;
+  bench.Reach(DeadlineState::kConfirmed);
+  ASSERT_EQ(bench.State(), DeadlineState::kConfirmed);
+  bench.Do(event::Reorg{filecoin::ChainEpoch(1034)});
+  EXPECT_EQ(bench.State(), DeadlineState::kConfirmed) << "it does not reach down to the receipt";
+  EXPECT_THAT(bench.actions, IsEmpty());
+  bench.Do(event::Reorg{filecoin::ChainEpoch(1033)});
+  EXPECT_EQ(bench.State(), DeadlineState::kOnChain);
+  bench.Survey();
+  EXPECT_EQ(bench.State(), DeadlineState::kSubmitting);
+  EXPECT_FALSE(bench.Batch().proof.empty());
+  bench.Head(1037);
+  bench.SurveyReceipt(0, 1037);
+  bench.Head(1040);
+  bench.SurveyReceipt(0, 1037);
+  EXPECT_EQ(bench.State(), DeadlineState::kConfirmed);
+  bench.Do(event::Reorg{filecoin::ChainEpoch(1033)});
+  EXPECT_EQ(bench.State(), DeadlineState::kConfirmed) << "the window is closed";
+  EXPECT_FALSE(IsOver(bench.Record(), bench.now, bench.policy));
+  bench.Head(1043);
+  EXPECT_TRUE(IsOver(bench.Record(), bench.now, bench.policy));
+}
+
+TEST(DeadlineMachineTest, ReorgThatLeavesAConfirmedMessageConfirmsItAgain) {
+  Bench bench;
+  bench.Reach(DeadlineState::kConfirmed);
+  bench.Restart();
+  bench.Do(event::Reorg{});  // what was missed while nobody looked
+  bench.SurveyReceipt(0, 1033);
+  EXPECT_EQ(bench.State(), DeadlineState::kConfirmed);
+}
+
+TEST(DeadlineMachineTest, ReorgThatTakesAnothersConfirmedProofBackIsProvenByUs) {
+  Bench bench;
+  bench.partitions = {Partition(0, {1, 2})};
+  bench.partitions[0].posted = true;
+  bench.posted = {0};
+  bench.Head(1031);
+  bench.ReadInputs();
+  bench.Head(1034);
+  bench.Survey();
+  ASSERT_EQ(bench.State(), DeadlineState::kConfirmed);
+  bench.partitions[0].posted = false;
+  bench.posted.clear();
+  bench.Do(event::Reorg{filecoin::ChainEpoch(1030)});
+  bench.Survey();
+  bench.ReadInputs();
+  bench.CheckSectors();
+  EXPECT_THAT(Numbers(bench.EnsureJob().spec), ElementsAre(1, 2));
+}
+
+TEST(DeadlineMachineTest, ReorgAcrossTheChallengeReadsAnewWhatHadNothingToProve) {
+  Bench bench;
+  bench.partitions = {Partition(0, {})};
+  bench.Head(1027);
+  bench.ReadInputs();
+  ASSERT_EQ(bench.State(), DeadlineState::kConfirmed);
+  bench.Do(event::Reorg{filecoin::ChainEpoch(1026)});
+  EXPECT_THAT(bench.actions, IsEmpty()) << "the sectors are settled by the challenge";
+  bench.Do(event::Reorg{filecoin::ChainEpoch(1020)});
+  bench.partitions = {Partition(0, {1, 2})};
+  bench.ReadInputs();
+  bench.CheckSectors();
+  EXPECT_THAT(Numbers(bench.EnsureJob().spec), ElementsAre(1, 2));
+}
+
+TEST(DeadlineMachineTest, HeadThatGoesBackBelowTheCloseOpensAMissedWindowAgain) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1040);
+  bench.SurveyAll();
+  ASSERT_EQ(bench.State(), DeadlineState::kMissed);
+  bench.now.epoch = filecoin::ChainEpoch(1037);
+  bench.Do(event::Reorg{filecoin::ChainEpoch(1036)});
+  bench.Survey();
+  bench.Send();
+  EXPECT_EQ(bench.State(), DeadlineState::kSubmitting);
+}
+
 // ---------------------------------------------------------------- a miner that is not enabled
 
 TEST(DisabledMinerTest, AnswersAreTakenInAndNothingBegins) {
@@ -613,8 +750,15 @@ TEST(DisabledMinerTest, WindowThatClosesIsMissedAndSaysWhy) {
   Bench bench;
   bench.Reach(DeadlineState::kProving);
   bench.now.epoch = filecoin::ChainEpoch(1040);
-  const StepResult result =
+  StepResult result =
       Step(bench.machine, event::Tick{}, bench.now, bench.policy, Effort::kFinishOnly);
+  event::Surveyed nothing_posted;
+  nothing_posted.head = bench.now.epoch;
+  for (const Action& action : result.actions) {
+    if (const auto* survey = std::get_if<action::Survey>(&action)) nothing_posted.ref = survey->ref;
+  }
+  result =
+      Step(std::move(result.machine), nothing_posted, bench.now, bench.policy, Effort::kFinishOnly);
   EXPECT_EQ(result.machine.record.state, DeadlineState::kMissed);
   EXPECT_NE(result.machine.record.reason.find("the miner was disabled"), std::string::npos)
       << result.machine.record.reason;

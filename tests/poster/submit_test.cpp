@@ -698,6 +698,8 @@ TEST(SubmitTest, FailureAfterTheCloseIsMissedWithTheChainsWords) {
   bench.SurveyReceipt(16, 1041);
   const auto explain = bench.Need<action::Explain>();
   bench.Do(event::Explained{explain.ref, "invalid deadline 3 at epoch 1040, expected 4"});
+  bench.Head(1042);
+  bench.Survey();
   EXPECT_EQ(bench.State(), DeadlineState::kMissed);
   EXPECT_THAT(bench.Record().reason, HasSubstr("invalid deadline 3 at epoch 1040"));
 }
@@ -829,6 +831,9 @@ TEST(SubmitTest, NothingIsSentThatCannotBeExecutedInTime) {
   bench.Head(1039);
   EXPECT_FALSE(bench.Has<action::Survey>());
   bench.Head(1040);
+  const auto question = bench.Need<action::Survey>();
+  EXPECT_FALSE(question.want_sender) << "only whether somebody posted it";
+  bench.Do(bench.Answer(question));
   EXPECT_EQ(bench.State(), DeadlineState::kMissed);
 }
 

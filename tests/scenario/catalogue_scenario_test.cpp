@@ -115,8 +115,6 @@ TEST_F(CatalogueScenarioTest, NodeThatIsBehindAllTheTimeCostsNothing) {
 TEST_F(CatalogueScenarioTest, ReorgAcrossTheChallengeCostsNoWindow) {
   for (const std::uint64_t depth : {5u, 25u, 70u}) {
     for (const std::int64_t at : {766, 781, 790}) {
-      // A record that is confirmed is at its end: what a reorg this deep takes back then is lost.
-      if (depth == 70 && at == 790) continue;
       SCOPED_TRACE("depth " + std::to_string(depth) + " at " + std::to_string(at));
       prover_.proofs = 0;
       WorldOptions options = TwoWindows();

@@ -193,7 +193,7 @@ absl::Status AttachPlan(DeadlineRecord& record, const std::optional<std::string>
 void ForgetPlan(DeadlineRecord& record, std::string why);
 
 // Rows in the store.  A record is two rows: the small one below kRecordPrefix and its plan below
-// kPlanPrefix; when it is final, one below kHistoryPrefix.  Keys order by miner, then by epoch.
+// kPlanPrefix; when it is over, one below kHistoryPrefix.  Keys order by miner, then by epoch.
 inline constexpr std::string_view kRecordPrefix = "deadline/";
 inline constexpr std::string_view kHistoryPrefix = "deadline-done/";
 inline constexpr std::string_view kPlanPrefix = "deadline-plan/";

@@ -133,6 +133,10 @@ struct Key {
 std::optional<Key> KeyOf(const Action& action);
 
 struct Tick {};
+// Tipsets down to this height are no longer on the chain.
+struct Reorg {
+  filecoin::ChainEpoch lowest{};
+};
 struct FaultsRead {
   filecoin::PoStProofType proof_type{};
   std::vector<FaultyPartition> partitions;
@@ -174,7 +178,8 @@ struct Failed {
   std::uint32_t attempt = 0;
   absl::Status status;
 };
-using Event = std::variant<Tick, FaultsRead, FaultyChecked, Looked, Declared, Repaired, Failed>;
+using Event =
+    std::variant<Tick, Reorg, FaultsRead, FaultyChecked, Looked, Declared, Repaired, Failed>;
 
 struct Machine {
   RecoveryRecord record;

@@ -452,6 +452,10 @@ enum class Effort {
   kFinishOnly,
 };
 
+// Final, and no reorg of the usual depth can open its window again: until then a reorg may make a
+// final record one that is under way.
+bool IsOver(const DeadlineRecord& record, const Now& now, const PosterPolicy& policy);
+
 // Total: any event is fine in any state; what does not fit is ignored.
 StepResult Step(Machine machine, const Event& event, const Now& now, const PosterPolicy& policy,
                 Effort effort = Effort::kAll);
