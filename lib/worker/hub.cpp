@@ -203,8 +203,10 @@ class Hub::HubSession final : public Session {
       }
       const absl::Duration left = until - state_->clock.Now();
       if (left <= absl::ZeroDuration()) co_return std::nullopt;
+      // Rounded up: a rest below a microsecond must not turn into a loop without a pause.
+      const absl::Duration pause = absl::Ceil(left, absl::Microseconds(1));
       co_await news.exclusiveJoin(
-          state_->timer.afterDelay(absl::ToInt64Microseconds(left) * kj::MICROSECONDS));
+          state_->timer.afterDelay(absl::ToInt64Microseconds(pause) * kj::MICROSECONDS));
       DAMOCLES_CO_RETURN_IF_ERROR(CheckPresent());
     }
   }
