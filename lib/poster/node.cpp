@@ -22,9 +22,9 @@ using filecoin::TipSetKey;
 
 Node::Result<Bytes32> Node::ChallengeRandomness(filecoin::ActorId miner, ChainEpoch challenge,
                                                 TipSetKey key) {
-  co_return co_await api_.StateGetRandomnessFromBeacon(
-      static_cast<std::int64_t>(DomainTag::kWindowedPoStChallengeSeed), challenge,
-      filecoin::MinerEntropy(miner), std::move(key));
+  co_return co_await Read(&chain::Api::StateGetRandomnessFromBeacon,
+                          static_cast<std::int64_t>(DomainTag::kWindowedPoStChallengeSeed),
+                          challenge, filecoin::MinerEntropy(miner), std::move(key));
 }
 
 Node::Result<chain::MinerInfo> Node::InfoOf(filecoin::ActorId miner, TipSetKey key) {

@@ -7,9 +7,12 @@
 #include <kj/async.h>
 #include <kj/timer.h>
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -46,6 +49,41 @@ kj::Promise<absl::StatusOr<T>> WithLimit(kj::Timer& timer, absl::Duration limit,
   return answered.exclusiveJoin(kj::mv(late));
 }
 
+// Whether the node, or the way to it, failed: nothing is known about what was asked.
+inline bool NotAnswered(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsAborted(status);
+}
+
+// The answer of `first`, or that of `other` if `first` gets none.
+template <typename T>
+kj::Promise<absl::StatusOr<T>> AnswerOf(kj::ForkedPromise<absl::StatusOr<T>>& first,
+                                        kj::ForkedPromise<absl::StatusOr<T>>& other) {
+  return first.addBranch().then([instead = other.addBranch()](absl::StatusOr<T>&& answer) mutable
+                                -> kj::Promise<absl::StatusOr<T>> {
+    if (NotAnswered(answer.status())) return kj::mv(instead);
+    return kj::mv(answer);
+  });
+}
+
+// Asks once more where the first time failed, or next to it where it is not answered in `patience`:
+// whichever answer comes first.  Only for what changes nothing.
+template <typename T>
+async::Task<absl::StatusOr<T>> AskTwice(kj::Timer& timer, absl::Duration patience,
+                                        std::function<kj::Promise<absl::StatusOr<T>>()> ask) {
+  kj::ForkedPromise<absl::StatusOr<T>> first = ask().fork();
+  kj::Promise<absl::StatusOr<T>> silence =
+      timer.afterDelay(ToKj(patience)).then([]() -> absl::StatusOr<T> {
+        return absl::DeadlineExceededError("no answer yet");
+      });
+  absl::StatusOr<T> answer = co_await first.addBranch().exclusiveJoin(kj::mv(silence));
+  if (!NotAnswered(answer.status())) co_return answer;
+  kj::ForkedPromise<absl::StatusOr<T>> second = ask().fork();
+  kj::Promise<absl::StatusOr<T>> either =
+      AnswerOf(first, second).exclusiveJoin(AnswerOf(second, first));
+  answer = co_await kj::mv(either);
+  co_return answer;
+}
+
 // What StateSearchMsg knows of a message of ours.
 struct Searched {
   MessageWhereabouts where = MessageWhereabouts::kNotFound;  // or kOnChain, kDead
@@ -63,12 +101,17 @@ struct Raised {
 };
 
 // Borrows the api; every question names the tipset it is asked at.
+//
+// A look is made of parts, each of a call or two that are asked twice where that may help.  A part
+// that could not be learnt is said to be unknown; the others are told all the same.
 class Node {
  public:
   template <typename T>
   using Result = async::Task<absl::StatusOr<T>>;
 
-  explicit Node(chain::Api& api) : api_(api) {}
+  // A look as a whole is given up by whoever asked, after `look_takes`.
+  Node(chain::Api& api, kj::Timer& timer, absl::Duration look_takes)
+      : api_(api), timer_(timer), patience_(look_takes / 6), part_takes_(look_takes / 3) {}
 
   // What is not a question: the base fee of a head, and a sender that failed.
   void NoteHead(const filecoin::TipSet& head) {
@@ -100,7 +143,26 @@ class Node {
                                      FeePolicy fees);
 
  private:
-  Result<MinerAddresses> AddressesOf(filecoin::ActorId miner, filecoin::TipSetKey key);
+  // A call of a look, with AskTwice.
+  template <typename T, typename... P>
+  Result<T> Read(Result<T> (chain::Api::*call)(P...), std::type_identity_t<P>... args) {
+    chain::Api& api = api_;
+    std::function<kj::Promise<absl::StatusOr<T>>()> ask = [&api, call, args...]() {
+      kj::Promise<absl::StatusOr<T>> asked = (api.*call)(args...).ToPromise();
+      return asked.catch_([](kj::Exception&& exception) -> absl::StatusOr<T> {
+        return absl::UnavailableError(exception.getDescription().cStr());
+      });
+    };
+    return AskTwice<T>(timer_, patience_, std::move(ask));
+  }
+  // One that the look can do without: its silence must not use up the time of the whole.
+  template <typename T, typename... P>
+  kj::Promise<absl::StatusOr<T>> ReadAside(Result<T> (chain::Api::*call)(P...),
+                                           std::type_identity_t<P>... args) {
+    return WithLimit(timer_, part_takes_, Read(call, std::move(args)...));
+  }
+  async::Task<MinerAddresses> AddressesOf(filecoin::ActorId miner, chain::MinerInfo info,
+                                          filecoin::TipSetKey key);
   // The key address, remembered: it never changes.
   Result<filecoin::Address> KeyOf(filecoin::Address id, filecoin::TipSetKey key);
   // Adds to the miner's robust addresses those that messages of the method are sent to.
@@ -109,18 +171,24 @@ class Node {
                                     filecoin::TipSetKey key);
   // On the chain of `key`, at most `limit` epochs back; `signed_message` may be empty.
   async::Task<Searched> Search(filecoin::Cid cid, OwnCall call, Bytes signed_message,
-                               MinerAddresses addresses, std::int64_t limit,
+                               filecoin::ActorId miner, std::int64_t limit,
                                filecoin::TipSetKey key);
-  // `pending` is what the pool shows, if it was to be read and could be.
-  async::Task<absl::Status> LookForMessage(MinerAddresses addresses, action::Survey question,
-                                           filecoin::TipSet head,
-                                           std::vector<filecoin::SignedMessage>& pending,
-                                           event::Surveyed& out);
+  // Which of the batch's partitions the chain has a proof of.
+  Result<std::set<std::uint64_t>> PostedOf(filecoin::ActorId miner, filecoin::ChainEpoch open,
+                                           action::Survey question, filecoin::TipSet head);
+  // For the batch's message.  `pool` is what it shows.  An error: whether the message is there is
+  // not known.
+  async::Task<absl::Status> LookIntoPool(filecoin::ActorId miner, action::Survey question,
+                                         absl::StatusOr<chain::MinerInfo> info,
+                                         filecoin::TipSet head,
+                                         std::vector<filecoin::SignedMessage>& pool,
+                                         event::Surveyed& out);
   async::Task<std::optional<bool>> NonceUsed(Bytes signed_message, filecoin::TipSetKey key);
   async::Task<void> ReadSender(SenderFacts& facts,
                                const std::vector<filecoin::SignedMessage>& pending,
                                filecoin::TipSetKey key);
-  Result<SenderChoice> ChooseSender(filecoin::ActorId miner, std::vector<filecoin::Address> allowed,
+  Result<SenderChoice> ChooseSender(filecoin::ActorId miner, chain::MinerInfo info,
+                                    std::vector<filecoin::Address> allowed,
                                     std::vector<filecoin::SignedMessage> pending,
                                     filecoin::TipSet head, absl::Time now);
   async::Task<std::optional<LaneRepair>> BlockBefore(
@@ -140,6 +208,9 @@ class Node {
                                        chain::Uuid uuid, FeePolicy fees);
 
   chain::Api& api_;
+  kj::Timer& timer_;
+  absl::Duration patience_;
+  absl::Duration part_takes_;
   std::map<filecoin::Address, filecoin::Address> keys_;  // of IDs
   // Of addresses that messages were sent to; undefined: no actor has it.
   std::map<filecoin::Address, filecoin::Address> recipients_;

@@ -107,14 +107,14 @@ void FindPending(const std::vector<filecoin::SignedMessage>& pending,
 
 Node::Result<Address> Node::KeyOf(Address id, TipSetKey key) {
   if (const auto found = keys_.find(id); found != keys_.end()) co_return found->second;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(Address account, co_await api_.StateAccountKey(id, std::move(key)));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      Address account, co_await ReadAside(&chain::Api::StateAccountKey, id, std::move(key)));
   if (id.IsId() && !account.IsUndefined()) keys_[id] = account;
   co_return account;
 }
 
-Node::Result<MinerAddresses> Node::AddressesOf(filecoin::ActorId miner, TipSetKey key) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::MinerInfo info,
-                               co_await api_.StateMinerInfo(Address::FromId(miner), key));
+async::Task<MinerAddresses> Node::AddressesOf(filecoin::ActorId miner, chain::MinerInfo info,
+                                              TipSetKey key) {
   MinerAddresses out;
   out.miner = miner;
   for (const Address& control : info.control_addresses) out.owned[control] = SenderRole::kControl;
@@ -124,7 +124,11 @@ Node::Result<MinerAddresses> Node::AddressesOf(filecoin::ActorId miner, TipSetKe
   for (const auto& [address, role] : named) {
     // One that cannot be resolved is known by its ID alone.
     const absl::StatusOr<Address> account = co_await KeyOf(address, key);
-    if (account.ok()) out.owned[*account] = role;
+    if (account.ok()) {
+      out.owned[*account] = role;
+    } else if (NotAnswered(account.status())) {
+      out.doubt = Annotate(account.status(), "reading the key of " + address.ToString());
+    }
   }
   for (const auto& [address, id] : recipients_) {
     if (!id.IsUndefined() && id.Id() == miner) out.robust.insert(address);
@@ -148,7 +152,8 @@ async::Task<void> Node::LearnRecipients(MinerAddresses& addresses, filecoin::Met
     }
   }
   for (const Address& address : unknown) {
-    const absl::StatusOr<Address> id = co_await api_.StateLookupId(address, key);
+    const absl::StatusOr<Address> id = co_await ReadAside(&chain::Api::StateLookupId, address, key);
+    if (absl::IsDeadlineExceeded(id.status())) co_return;      // the others are as slow
     if (!id.ok() && !absl::IsNotFound(id.status())) continue;  // asked again at the next look
     if (recipients_.size() >= kRecipientsKept) recipients_.clear();
     recipients_[address] = id.ok() ? *id : Address();
@@ -157,10 +162,10 @@ async::Task<void> Node::LearnRecipients(MinerAddresses& addresses, filecoin::Met
 }
 
 async::Task<Searched> Node::Search(filecoin::Cid cid, OwnCall call, Bytes signed_message,
-                                   MinerAddresses addresses, std::int64_t limit, TipSetKey key) {
+                                   filecoin::ActorId miner, std::int64_t limit, TipSetKey key) {
   Searched out;
   const absl::StatusOr<std::optional<chain::MsgLookup>> lookup =
-      co_await api_.StateSearchMsg(key, cid, limit, true);
+      co_await Read(&chain::Api::StateSearchMsg, key, cid, limit, true);
   if (!lookup.ok()) {
     switch (ClassifySearchError(lookup.status())) {
       case SearchTrouble::kNonceTaken:
@@ -182,13 +187,25 @@ async::Task<Searched> Node::Search(filecoin::Cid cid, OwnCall call, Bytes signed
     // The node says that this one replaced it.  It counts only if it says the same.
     const auto ours = filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message);
     if (!ours.ok() || !IsThat(*ours, found.message)) {
-      const absl::StatusOr<filecoin::Message> other = co_await api_.ChainGetMessage(found.message);
+      const absl::StatusOr<filecoin::Message> other =
+          co_await Read(&chain::Api::ChainGetMessage, found.message);
       if (!other.ok()) {
         out.trouble = Annotate(other.status(), "reading the message that replaced ours");
         co_return out;
       }
-      const bool same =
-          ours.ok() ? IsReplacement(*other, ours->message) : IsOurs(*other, addresses, call);
+      bool same = ours.ok() && IsReplacement(*other, ours->message);
+      if (!ours.ok()) {
+        const absl::StatusOr<chain::MinerInfo> info =
+            co_await Read(&chain::Api::StateMinerInfo, Address::FromId(miner), key);
+        MinerAddresses addresses;
+        addresses.doubt = info.status();
+        if (info.ok()) addresses = co_await AddressesOf(miner, *info, key);
+        same = IsOurs(*other, addresses, call);
+        if (!same && !addresses.doubt.ok()) {
+          out.trouble = Annotate(addresses.doubt, "finding out whose the message is");
+          co_return out;
+        }
+      }
       if (!same) {
         out.where = MessageWhereabouts::kDead;
         out.dead = absl::StrFormat("%s from %s with nonce %d was executed in its place",
@@ -207,98 +224,129 @@ async::Task<std::optional<bool>> Node::NonceUsed(Bytes signed_message, TipSetKey
   const auto ours = filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message);
   if (!ours.ok()) co_return std::nullopt;
   const absl::StatusOr<chain::Actor> actor =
-      co_await api_.StateGetActor(ours->message.from, std::move(key));
+      co_await ReadAside(&chain::Api::StateGetActor, ours->message.from, std::move(key));
   if (!actor.ok()) co_return std::nullopt;
   co_return actor->nonce > ours->message.nonce;
 }
 
-// The batch's message: on chain, in the pool, or neither.
-async::Task<absl::Status> Node::LookForMessage(MinerAddresses addresses, action::Survey question,
-                                               filecoin::TipSet head,
-                                               std::vector<filecoin::SignedMessage>& pool,
-                                               event::Surveyed& out) {
+Node::Result<std::set<std::uint64_t>> Node::PostedOf(filecoin::ActorId miner, ChainEpoch open,
+                                                     action::Survey question,
+                                                     filecoin::TipSet head) {
+  // The window's end wipes the list: after it, the last tipset of the window is asked.
+  filecoin::TipSet at = head;
+  if (head.Height() >= question.close) {
+    DAMOCLES_CO_ASSIGN_OR_RETURN(at, co_await Read(&chain::Api::ChainGetTipSetByHeight,
+                                                   question.close - EpochDelta(1), head.Key()));
+  }
+  std::set<std::uint64_t> out;
+  // Without a block in the window the list is of an earlier period.
+  if (at.Height() < open) co_return out;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      const std::vector<chain::DeadlineState> deadlines,
+      co_await Read(&chain::Api::StateMinerDeadlines, Address::FromId(miner), at.Key()));
+  if (question.deadline_index >= deadlines.size()) co_return out;
+  const BitField& posted = deadlines[question.deadline_index].post_submissions;
+  for (const std::uint64_t partition : question.partitions) {
+    if (posted.Contains(partition)) out.insert(partition);
+  }
+  co_return out;
+}
+
+async::Task<absl::Status> Node::LookIntoPool(filecoin::ActorId miner, action::Survey question,
+                                             absl::StatusOr<chain::MinerInfo> info,
+                                             filecoin::TipSet head,
+                                             std::vector<filecoin::SignedMessage>& pool,
+                                             event::Surveyed& out) {
   const OwnCall call = CallOf(question, out.commit_randomness);
+  absl::StatusOr<std::vector<filecoin::SignedMessage>> pending =
+      co_await Read(&chain::Api::MpoolPending, head.Key());
+  if (!pending.ok() && HidesItsPool(pending.status())) co_return absl::OkStatus();
+  if (!pending.ok()) co_return pending.status();
+  pool = *std::move(pending);
+  // The very message is known by its CID, whoever the miner's addresses are.
+  MinerAddresses addresses;
+  addresses.miner = miner;
+  addresses.doubt = info.status();
+  if (info.ok()) {
+    addresses = co_await AddressesOf(miner, *info, head.Key());
+    co_await LearnRecipients(addresses, call.method, pool, head.Key());
+  }
+  FindPending(pool, addresses, call, question, out);
+  // Nobody is called a stranger whose address, or whose words, could not be compared.
+  if (!addresses.doubt.ok() || !out.randomness_trouble.ok()) out.foreign.clear();
+  if (out.message == MessageWhereabouts::kPending) {
+    out.pending_was_read = true;
+    if (question.cid) out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
+    co_return absl::OkStatus();
+  }
+  out.pending_was_read = addresses.doubt.ok();
+  co_return addresses.doubt;
+}
+
+Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch open,
+                                           action::Survey question, MinerPolicy policy,
+                                           filecoin::TipSet head, absl::Time now) {
+  event::Surveyed out;
+  out.ref = question.ref;
+  out.head = head.Height();
+  out.base_fee = head.Blocks().front().parent_base_fee;
+  if (question.want_randomness) {
+    const absl::StatusOr<Bytes32> randomness =
+        co_await ChallengeRandomness(miner, question.challenge, head.Key());
+    const absl::StatusOr<Bytes32> commit =
+        co_await Read(&chain::Api::StateGetRandomnessFromTickets,
+                      static_cast<std::int64_t>(DomainTag::kPoStChainCommit), question.challenge,
+                      Bytes(), head.Key());
+    if (randomness.ok()) out.randomness = *randomness;
+    if (commit.ok()) out.commit_randomness = *commit;
+    out.randomness_trouble =
+        Annotate(randomness.ok() ? commit.status() : randomness.status(), "reading the randomness");
+  }
   if (question.cid) {
     // An unlimited search that finds nothing would walk the whole chain.
     const EpochDelta limit = head.Height() - question.challenge + kSearchMargin;
-    Searched found = co_await Search(*question.cid, call, question.signed_message, addresses,
-                                     limit.Count(), head.Key());
+    Searched found = co_await Search(*question.cid, CallOf(question, out.commit_randomness),
+                                     question.signed_message, miner, limit.Count(), head.Key());
     out.message = found.where;
     out.cid = std::move(found.cid);
     out.receipt = found.receipt;
     out.dead = std::move(found.dead);
     out.search_trouble = std::move(found.trouble);
   }
-  if (question.want_pending && out.message == MessageWhereabouts::kNotFound) {
-    absl::StatusOr<std::vector<filecoin::SignedMessage>> pending =
-        co_await api_.MpoolPending(head.Key());
-    if (!pending.ok() && !HidesItsPool(pending.status())) co_return pending.status();
-    if (pending.ok()) {
-      out.pending_was_read = true;
-      co_await LearnRecipients(addresses, call.method, *pending, head.Key());
-      FindPending(*pending, addresses, call, question, out);
-      pool = *std::move(pending);
+  if (head.Height() >= open && out.message != MessageWhereabouts::kOnChain) {
+    absl::StatusOr<std::set<std::uint64_t>> posted = co_await PostedOf(miner, open, question, head);
+    if (posted.ok()) out.posted = *std::move(posted);
+    out.posted_trouble = Annotate(posted.status(), "reading what is posted");
+  }
+  if (out.message != MessageWhereabouts::kNotFound) co_return out;
+  absl::StatusOr<chain::MinerInfo> info = absl::UnavailableError("not asked for");
+  if (question.want_pending || question.want_sender) {
+    info = co_await Read(&chain::Api::StateMinerInfo, Address::FromId(miner), head.Key());
+  }
+  std::vector<filecoin::SignedMessage> pool;
+  if (question.want_pending) {
+    const absl::Status looked = co_await LookIntoPool(miner, question, info, head, pool, out);
+    out.pool_trouble = Annotate(looked, "looking for the message in the pool");
+  }
+  if (out.message != MessageWhereabouts::kNotFound) co_return out;
+  if (question.cid) out.nonce_used = co_await NonceUsed(question.signed_message, head.Key());
+  // Who sends is asked only if anything can be sent now.
+  if (!question.want_sender || out.posted.size() == question.partitions.size() ||
+      !out.randomness_trouble.ok() || !out.posted_trouble.ok() || !out.pool_trouble.ok()) {
+    co_return out;
+  }
+  out.sender_unknown = info.status();
+  if (info.ok()) {
+    absl::StatusOr<SenderChoice> choice =
+        co_await ChooseSender(miner, *std::move(info), policy.senders, std::move(pool), head, now);
+    out.sender_unknown = choice.status();
+    if (choice.ok()) {
+      out.sender = std::move(choice->address);
+      out.sender_role = std::move(choice->role);
+      out.sender_trouble = std::move(choice->trouble);
+      out.warnings = std::move(choice->warnings);
+      if (!choice->repairs.empty()) out.repair = std::move(choice->repairs.front());
     }
-  }
-  if (out.message == MessageWhereabouts::kPending && question.cid) {
-    out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
-  }
-  if (question.cid && out.message == MessageWhereabouts::kNotFound) {
-    out.nonce_used = co_await NonceUsed(question.signed_message, head.Key());
-  }
-  co_return absl::OkStatus();
-}
-
-Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch open,
-                                           action::Survey question, MinerPolicy policy,
-                                           filecoin::TipSet head, absl::Time now) {
-  const Address address = Address::FromId(miner);
-  event::Surveyed out;
-  out.ref = question.ref;
-  out.head = head.Height();
-  out.base_fee = head.Blocks().front().parent_base_fee;
-  std::vector<filecoin::SignedMessage> pending;
-  if (question.want_randomness) {
-    DAMOCLES_CO_ASSIGN_OR_RETURN(
-        out.randomness, co_await ChallengeRandomness(miner, question.challenge, head.Key()));
-    DAMOCLES_CO_ASSIGN_OR_RETURN(out.commit_randomness,
-                                 co_await api_.StateGetRandomnessFromTickets(
-                                     static_cast<std::int64_t>(DomainTag::kPoStChainCommit),
-                                     question.challenge, Bytes(), head.Key()));
-  }
-  if (head.Height() >= open) {
-    // The window's end wipes the list: after it, the last tipset of the window is asked.
-    filecoin::TipSet at = head;
-    if (head.Height() >= question.close) {
-      DAMOCLES_CO_ASSIGN_OR_RETURN(
-          at, co_await api_.ChainGetTipSetByHeight(question.close - EpochDelta(1), head.Key()));
-    }
-    DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::DeadlineState> deadlines,
-                                 co_await api_.StateMinerDeadlines(address, at.Key()));
-    // Without a block in the window the list is of an earlier period.
-    if (at.Height() >= open && question.deadline_index < deadlines.size()) {
-      const BitField& posted = deadlines[question.deadline_index].post_submissions;
-      for (const std::uint64_t partition : question.partitions) {
-        if (posted.Contains(partition)) out.posted.insert(partition);
-      }
-    }
-  }
-  if (question.cid || question.want_pending) {
-    absl::StatusOr<MinerAddresses> addresses = co_await AddressesOf(miner, head.Key());
-    if (!addresses.ok() && question.want_pending) co_return addresses.status();
-    if (!addresses.ok()) addresses = MinerAddresses{miner, {}, {}};
-    DAMOCLES_CO_RETURN_IF_ERROR(
-        co_await LookForMessage(*std::move(addresses), question, head, pending, out));
-  }
-  if (question.want_sender) {
-    DAMOCLES_CO_ASSIGN_OR_RETURN(
-        SenderChoice choice,
-        co_await ChooseSender(miner, policy.senders, std::move(pending), head, now));
-    out.sender = std::move(choice.address);
-    out.sender_role = std::move(choice.role);
-    out.sender_trouble = std::move(choice.trouble);
-    out.warnings = std::move(choice.warnings);
-    if (!choice.repairs.empty()) out.repair = std::move(choice.repairs.front());
   }
   co_return out;
 }
@@ -309,9 +357,10 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   recovery::Looked out;
   out.message = question.message;
   out.attempt = question.attempt;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::Partition> partitions,
-                               co_await api_.StateMinerPartitions(
-                                   Address::FromId(miner), question.deadline_index, head.Key()));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      const std::vector<chain::Partition> partitions,
+      co_await Read(&chain::Api::StateMinerPartitions, Address::FromId(miner),
+                    question.deadline_index, head.Key()));
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     const BitField faulty =
         Difference(partitions[i].faulty_sectors, partitions[i].recovering_sectors);
@@ -323,23 +372,26 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   }
   out.base_fee = head.Blocks().front().parent_base_fee;
   const OwnCall call{filecoin::kMethodDeclareFaultsRecovered, question.params};
+  if (question.cid) {
+    Searched found =
+        co_await Search(*question.cid, call, Bytes(), miner, kRecoverySearch, head.Key());
+    out.whereabouts = found.where;
+    out.receipt = found.receipt;
+    out.dead = std::move(found.dead);
+    // Without a search the sectors that are still to be declared tell.
+    if (found.where != MessageWhereabouts::kNotFound) co_return out;
+  }
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      const chain::MinerInfo info,
+      co_await Read(&chain::Api::StateMinerInfo, Address::FromId(miner), head.Key()));
   // Also without a message of ours: whose lane is free is seen there.
   absl::StatusOr<std::vector<filecoin::SignedMessage>> read =
-      co_await api_.MpoolPending(head.Key());
+      co_await Read(&chain::Api::MpoolPending, head.Key());
   if (!read.ok() && !HidesItsPool(read.status())) co_return read.status();
   std::vector<filecoin::SignedMessage> pool;
   if (read.ok()) pool = *std::move(read);
   if (question.cid || !question.params.empty()) {
-    DAMOCLES_CO_ASSIGN_OR_RETURN(MinerAddresses addresses, co_await AddressesOf(miner, head.Key()));
-    if (question.cid) {
-      Searched found =
-          co_await Search(*question.cid, call, Bytes(), addresses, kRecoverySearch, head.Key());
-      out.whereabouts = found.where;
-      out.receipt = found.receipt;
-      out.dead = std::move(found.dead);
-      // Without a search the sectors that are still to be declared tell.
-      if (found.where != MessageWhereabouts::kNotFound) co_return out;
-    }
+    MinerAddresses addresses = co_await AddressesOf(miner, info, head.Key());
     co_await LearnRecipients(addresses, call.method, pool, head.Key());
     for (const filecoin::SignedMessage& message : pool) {
       const bool the_very = question.cid && IsThat(message, *question.cid);
@@ -353,7 +405,7 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   }
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       SenderChoice choice,
-      co_await ChooseSender(miner, policy.senders, std::move(pool), head, now));
+      co_await ChooseSender(miner, info, policy.senders, std::move(pool), head, now));
   out.sender = std::move(choice.address);
   out.sender_trouble = std::move(choice.trouble);
   out.warnings = std::move(choice.warnings);

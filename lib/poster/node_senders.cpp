@@ -57,14 +57,15 @@ async::Task<void> Node::ReadSender(SenderFacts& facts,
     co_return;
   }
   facts.key = *account;
-  const absl::StatusOr<bool> has = co_await api_.WalletHas(facts.key);
+  const absl::StatusOr<bool> has = co_await ReadAside(&chain::Api::WalletHas, facts.key);
   if (!has.ok()) {
     facts.doubtful = has.status();
   } else if (!*has) {
     facts.unusable = "the node's wallet has no key of it";
     co_return;
   }
-  const absl::StatusOr<TokenAmount> balance = co_await api_.WalletBalance(facts.key);
+  const absl::StatusOr<TokenAmount> balance =
+      co_await ReadAside(&chain::Api::WalletBalance, facts.key);
   if (balance.ok()) {
     facts.balance = *balance;
   } else if (facts.doubtful.ok()) {
@@ -72,16 +73,16 @@ async::Task<void> Node::ReadSender(SenderFacts& facts,
   }
   facts.lane = LaneOf(pending, facts.id, facts.key);
   if (facts.lane.empty()) co_return;
-  const absl::StatusOr<std::uint64_t> nonce = co_await api_.MpoolGetNonce(facts.key);
+  const absl::StatusOr<std::uint64_t> nonce =
+      co_await ReadAside(&chain::Api::MpoolGetNonce, facts.key);
   if (nonce.ok()) facts.next_nonce = *nonce;
 }
 
-Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, std::vector<Address> allowed,
+Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, chain::MinerInfo info,
+                                              std::vector<Address> allowed,
                                               std::vector<filecoin::SignedMessage> pending,
                                               filecoin::TipSet head, absl::Time now) {
   const TipSetKey key = head.Key();
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::MinerInfo info,
-                               co_await api_.StateMinerInfo(Address::FromId(miner), key));
   std::vector<SenderFacts> facts;
   const auto add = [&facts](const Address& id, SenderRole role) {
     for (const SenderFacts& known : facts) {
@@ -99,7 +100,7 @@ Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, std::vect
     std::vector<SenderFacts> configured;
     for (const Address& address : allowed) {
       absl::StatusOr<Address> id = address;
-      if (!address.IsId()) id = co_await api_.StateLookupId(address, key);
+      if (!address.IsId()) id = co_await ReadAside(&chain::Api::StateLookupId, address, key);
       SenderFacts sender;
       sender.id = id.ok() ? *id : address;
       for (const SenderFacts& known : facts) {
@@ -149,7 +150,8 @@ async::Task<std::optional<LaneRepair>> Node::BlockBefore(
   SenderFacts facts;
   facts.key = facts.id = ours->message.from;
   facts.lane = LaneOf(pending, facts.id, facts.key);
-  const absl::StatusOr<std::uint64_t> nonce = co_await api_.MpoolGetNonce(facts.key);
+  const absl::StatusOr<std::uint64_t> nonce =
+      co_await ReadAside(&chain::Api::MpoolGetNonce, facts.key);
   if (nonce.ok()) facts.next_nonce = *nonce;
   const LaneBlock block =
       BlockOf(facts, head.Blocks().front().parent_base_fee, ours->message.nonce);

@@ -379,7 +379,10 @@ void Stepper::Handle(const event::Failed& failed) {
     case ActionKind::kJudgeFaults:
     case ActionKind::kReplace:
     case ActionKind::kUnblock:
+      record_.batches[i].note = text;
+      break;
     case ActionKind::kSurvey:
+      ++state_.failed_pools[i];  // whichever part it was
       record_.batches[i].note = text;
       break;
   }

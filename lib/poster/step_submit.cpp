@@ -20,8 +20,8 @@
 namespace damocles::poster::internal {
 namespace {
 
-// After so many surveys in a row that failed one is made without a look at the mempool: a node that
-// never shows it must not cost the window.
+// After so many looks at the mempool in a row that failed one is made without: a node that never
+// shows it must not cost the window.
 constexpr std::uint32_t kSurveysWithMempool = 3;
 // After so many searches in a row that failed the list of posted partitions decides.
 constexpr std::uint32_t kSearchesWithoutAnswer = 3;
@@ -31,6 +31,17 @@ constexpr std::uint32_t kPushesWithoutAnswer = 3;
 constexpr std::uint32_t kAsksBeforeMissed = 3;
 // So many foreign messages are reported in a deadline: a stranger can push as many as he likes.
 constexpr std::size_t kForeignReported = 32;
+
+// Of a batch whose message was not seen: what the look could not find out.  Nothing new may be sent
+// before it is known.  A message that was seen needs nothing of this.
+absl::Status Unlearnt(const event::Surveyed& survey) {
+  if (survey.message != MessageWhereabouts::kNotFound) return absl::OkStatus();
+  for (const absl::Status* part : {&survey.randomness_trouble, &survey.posted_trouble,
+                                   &survey.pool_trouble, &survey.sender_unknown}) {
+    if (!part->ok()) return *part;
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -53,7 +64,8 @@ action::Survey Stepper::SurveyOf(std::size_t i) const {
 }
 
 bool Stepper::MayLookAtPool(std::size_t i) {
-  return FlightOf(ActionKind::kSurvey, i).failures < kSurveysWithMempool;
+  const auto failed = state_.failed_pools.find(i);
+  return failed == state_.failed_pools.end() || failed->second < kSurveysWithMempool;
 }
 
 void Stepper::PlanProven(std::size_t i) {
@@ -121,7 +133,8 @@ void Stepper::PlanClosed(std::size_t i) {
 }
 
 void Stepper::SurveyedAfterClose(std::size_t i, const event::Surveyed& survey) {
-  if (survey.head < Deadline().close || TakePosted(i, survey.posted)) return;
+  if (survey.head < Deadline().close || !survey.posted_trouble.ok()) return;
+  if (TakePosted(i, survey.posted)) return;
   Miss(i, WhyMissed(i));
 }
 
@@ -153,8 +166,25 @@ void Stepper::PlanOnChain(std::size_t i) {
 
 void Stepper::Handle(const event::Surveyed& survey) {
   const std::size_t i = survey.ref.batch;
-  Landed(ActionKind::kSurvey, i);
+  const absl::Status unlearnt = Unlearnt(survey);
+  if (unlearnt.ok()) {
+    Landed(ActionKind::kSurvey, i);
+  } else {
+    Delay(ActionKind::kSurvey, i);  // asked again soon, as after a look that failed
+  }
+  if (!survey.pool_trouble.ok()) {
+    ++state_.failed_pools[i];
+  } else if (survey.pending_was_read || unlearnt.ok()) {
+    state_.failed_pools.erase(i);
+  }
   if (IsFinal(record_.state) || !IsCurrent(survey.ref)) return;
+  if (!unlearnt.ok()) {
+    record_.batches[i].note = std::string(unlearnt.message());
+    Log(Severity::kWarning, "look_incomplete",
+        {{"partitions", JoinPartitions(record_.batches[i].partitions)},
+         {"failures", std::to_string(FlightOf(ActionKind::kSurvey, i).failures)},
+         {"error", record_.batches[i].note}});
+  }
   if (!Closed() && survey.randomness && survey.randomness != record_.randomness) {
     StartOver("the challenge randomness changed");
     return;
@@ -252,6 +282,7 @@ void Stepper::SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey) {
   if (TakePosted(i, survey.posted) || Adopt(i, survey)) return;
   PartitionBatch& batch = record_.batches[i];
   if (!CanStillSend() || FlightOf(ActionKind::kSend, i).under_way) return;
+  if (!Unlearnt(survey).ok()) return;
   if (!survey.sender || !survey.commit_randomness) {
     batch.note = survey.sender ? "the node gave no commit randomness"
                                : absl::StrFormat("nobody can send: %s", survey.sender_trouble);
@@ -327,6 +358,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
       SetState(i, DeadlineState::kProven);
       return;
     }
+    if (!Unlearnt(survey).ok()) return;
     if (!survey.commit_randomness || !MayPushAgain(i, survey.head)) return;
     if (survey.pending_was_read && state_.unanswered_times[i] >= kPushesWithoutAnswer) {
       // A wallet that never answers: a device that nobody confirms at, say.
@@ -369,6 +401,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
   if (survey.head >= Deadline().close && TakePosted(i, survey.posted)) return;
   if (!survey.search_trouble.ok()) {
     // The list of posted partitions and the sender's nonce stand in for the search that failed.
+    if (!Unlearnt(survey).ok()) return;
     if (!SearchGivenUp(i, survey) || TakePosted(i, survey.posted)) return;
     // Of a message in the last block of the window the list does not tell.
     if (!survey.nonce_used || Closed()) return;
@@ -379,7 +412,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
     MessageDied(i, survey, "its nonce was used by a message that the node does not show");
     return;
   }
-  if (!survey.pending_was_read) return;
+  if (!Unlearnt(survey).ok() || !survey.pending_was_read) return;
   // Between mempool and receipt a message is invisible for a tipset or two.
   if (++state_.heads_without_message[i] < policy_.dropped_after_heads) return;
   if (TakePosted(i, survey.posted) || !CanStillSend()) return;
@@ -422,6 +455,7 @@ bool Stepper::SearchGivenUp(std::size_t i, const event::Surveyed& survey) {
 void Stepper::SurveyedOnChain(std::size_t i, const event::Surveyed& survey) {
   PartitionBatch& batch = record_.batches[i];
   if (batch.posted_by_other) {
+    if (!survey.posted_trouble.ok()) return;
     const bool all = std::all_of(batch.partitions.begin(), batch.partitions.end(),
                                  [&](std::uint64_t p) { return survey.posted.contains(p); });
     if (all) {

@@ -2,6 +2,9 @@
 //
 // Messages that go wrong, as the deadline machine takes it.
 
+#include <optional>
+#include <string_view>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/poster/machine_bench.h"
@@ -225,6 +228,130 @@ TEST(SubmitTest, EqualPendingMessageIsAdoptedInsteadOfSending) {
   EXPECT_FALSE(bench.Has<action::Send>());
   EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
   EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(60));
+}
+
+// ---------------------------------------------------------------- a look of which parts failed
+
+struct Part {
+  const char* name;
+  void (*fail)(event::Surveyed& answer);
+};
+const Part kParts[] = {
+    {"randomness",
+     [](event::Surveyed& answer) {
+       answer.commit_randomness.reset();
+       answer.randomness_trouble = absl::UnavailableError("part");
+     }},
+    {"posted",
+     [](event::Surveyed& answer) {
+       answer.posted.clear();
+       answer.posted_trouble = absl::UnavailableError("part");
+     }},
+    {"pool",
+     [](event::Surveyed& answer) {
+       answer.pending_was_read = false;
+       answer.pool_trouble = absl::UnavailableError("part");
+     }},
+    {"sender",
+     [](event::Surveyed& answer) {
+       answer.sender.reset();
+       answer.sender_unknown = absl::UnavailableError("part");
+     }},
+};
+
+// Planted faults this must catch: one part is left out of what must be known before a push.
+TEST(SubmitTest, NothingIsSentBeforeEachPartOfTheLookIsKnown) {
+  for (const Part& part : kParts) {
+    SCOPED_TRACE(part.name);
+    Bench bench;
+    bench.Reach(DeadlineState::kProven);
+    bench.Head(1031);
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    part.fail(answer);
+    bench.Do(answer);
+    EXPECT_FALSE(bench.Has<action::Send>());
+    EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
+    EXPECT_TRUE(bench.log.contains("look_incomplete"));
+    EXPECT_FALSE(bench.log.contains("no_sender")) << "nobody knows that";
+    bench.Pause(bench.policy.retry.After(1));  // not the next head
+    bench.Survey();
+    EXPECT_TRUE(bench.Has<action::Send>());
+  }
+}
+
+TEST(SubmitTest, NoPartOfTheLookKeepsWhatAnotherSaysFromBeingTaken) {
+  for (const Part& part : kParts) {
+    SCOPED_TRACE(part.name);
+    const bool posted = std::string_view(part.name) == "posted";
+    Bench bench;
+    bench.Reach(DeadlineState::kProven);
+    bench.Head(1031);
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    if (posted) {
+      answer.message = MessageWhereabouts::kPending;
+      answer.cid = testing::CidOf(60);
+    } else {
+      answer.posted = {0, 1};
+    }
+    part.fail(answer);
+    bench.Do(answer);
+    EXPECT_EQ(bench.Batch().state, posted ? DeadlineState::kSubmitting : DeadlineState::kOnChain);
+  }
+}
+
+// A push without an answer is not repeated either.
+TEST(SubmitTest, UnansweredPushIsNotRepeatedBeforeEachPartOfTheLookIsKnown) {
+  for (const Part& part : kParts) {
+    if (std::string_view(part.name) == "sender") continue;  // it has one
+    SCOPED_TRACE(part.name);
+    Bench bench;
+    const action::Send send = Push(bench);
+    bench.Fail(ActionKind::kSend, send.ref, absl::UnavailableError("no answer"));
+    for (std::int64_t head = 1032; head < 1040; ++head) {
+      bench.Head(head);
+      std::optional<action::Survey> look = bench.Take<action::Survey>();
+      if (!look) continue;
+      event::Surveyed answer = bench.Answer(*look);
+      part.fail(answer);
+      bench.Do(answer);
+      EXPECT_FALSE(bench.Has<action::Send>()) << head;
+    }
+  }
+}
+
+// Trouble with another part is no reason to do without the guard against two messages.
+TEST(SubmitTest, OnlyAPoolThatCannotBeReadIsDoneWithout) {
+  for (const Part& part : kParts) {
+    SCOPED_TRACE(part.name);
+    Bench bench;
+    bench.Reach(DeadlineState::kProven);
+    bench.Head(1031);
+    for (std::uint32_t look = 0; look < 3; ++look) {
+      const auto question = bench.Need<action::Survey>();
+      EXPECT_TRUE(question.want_pending);
+      event::Surveyed answer = bench.Answer(question);
+      part.fail(answer);
+      bench.Do(answer);
+      bench.Pause(bench.policy.retry.After(look + 1));
+    }
+    EXPECT_EQ(bench.Need<action::Survey>().want_pending, std::string_view(part.name) != "pool");
+  }
+}
+
+TEST(SubmitTest, UnknownListTakesNoProofOffTheChain) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.posted = {0, 1};
+  bench.Head(1031);
+  bench.Survey();
+  ASSERT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+  bench.Head(1035);
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.posted.clear();
+  answer.posted_trouble = absl::UnavailableError("part");
+  bench.Do(answer);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+  EXPECT_TRUE(bench.Batch().posted_by_other);
 }
 
 // ---------------------------------------------------------------- whose message it is

@@ -164,6 +164,41 @@ TEST_F(PosterScenarioTest, ManagerKilledAfterEveryWrite) {
   }
 }
 
+// Of every kind of call that a look at a batch is made of, each one at a time goes wrong: the
+// messages go out in the same epoch all the same.  A planted fault this must catch: a call of a
+// look that is asked only once.
+TEST_F(PosterScenarioTest, OneCallOfALookThatFailsDelaysNoMessage) {
+  const auto pushed_at = [this](const std::string& method, std::uint64_t n, CallFault fault,
+                                std::uint64_t* calls) {
+    std::vector<std::int64_t> epochs;
+    World world(SmallOptions(), prover_);
+    if (n > 0) world.api().Plan(n, fault, method);
+    world.api().OnPush([&](const filecoin::Message& message, const chain::MessageSendSpec&) {
+      if (message.method != filecoin::kMethodSubmitWindowedPoSt) return;
+      epochs.push_back(world.Head().Value());
+    });
+    world.RunTo(kSmallEnd);
+    EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+    if (calls != nullptr) *calls = world.api().Calls(method);
+    return epochs;
+  };
+  const std::vector<std::int64_t> quiet = pushed_at("", 0, CallFault::kNone, nullptr);
+  ASSERT_EQ(quiet.size(), 2u);
+  for (const char* method : {"StateGetRandomnessFromBeacon", "StateGetRandomnessFromTickets",
+                             "StateMinerDeadlines", "StateMinerInfo", "StateAccountKey",
+                             "MpoolPending", "WalletHas", "WalletBalance", "StateSearchMsg"}) {
+    std::uint64_t calls = 0;
+    pushed_at(method, 0, CallFault::kNone, &calls);
+    ASSERT_GT(calls, 0u) << method;
+    for (std::uint64_t n = 1; n <= calls; ++n) {
+      for (const CallFault fault : {CallFault::kRefuse, CallFault::kHang, CallFault::kThrow}) {
+        EXPECT_EQ(pushed_at(method, n, fault, nullptr), quiet)
+            << method << " " << n << " fault " << static_cast<int>(fault);
+      }
+    }
+  }
+}
+
 // Every call of every kind, one at a time: refused, done with the answer lost, never answered, and
 // answered to a manager that died meanwhile.
 class EveryCallTest : public PosterScenarioTest, public ::testing::WithParamInterface<CallFault> {};

@@ -36,6 +36,8 @@ struct MinerAddresses {
   filecoin::ActorId miner{};
   std::set<filecoin::Address> robust;             // other addresses of the miner than its ID
   std::map<filecoin::Address, SenderRole> owned;  // owner, worker, control: IDs and keys
+  // Why the key of one of them could not be found out; OK: all are complete.
+  absl::Status doubt;
 
   bool IsRecipientOf(const filecoin::Message& message) const;
   // Of the sender; none: a stranger.

@@ -299,9 +299,15 @@ struct JobMissing {
 struct JobReset {
   BatchRef ref;
 };
+// In parts: what of it was learnt holds, whatever could not be.
 struct Surveyed {
   BatchRef ref;
   filecoin::ChainEpoch head{};
+  // Why a part that was asked for is not known; OK: it is, or nobody asked.
+  absl::Status randomness_trouble;
+  absl::Status posted_trouble;
+  absl::Status pool_trouble;  // also: whose the pool's messages are
+  absl::Status sender_unknown;
   std::optional<Bytes32> randomness;
   std::optional<Bytes32> commit_randomness;
   std::set<std::uint64_t> posted;  // as the chain knew it at the head, or just before the close
@@ -407,6 +413,7 @@ struct Volatile {
   // By batch.
   std::map<std::size_t, std::uint32_t> heads_without_message;
   std::map<std::size_t, std::uint32_t> failed_searches;  // for its receipt, in a row
+  std::map<std::size_t, std::uint32_t> failed_pools;     // looks into the pool, in a row
   std::set<filecoin::Cid> foreign_said;                  // messages that were reported
   std::map<std::size_t, std::string> exhausted_jobs;     // why the job failed for good
   std::map<std::size_t, std::uint32_t> job_resets;
