@@ -363,19 +363,28 @@ TEST_F(RecoveryTest, DeclaredByAnotherIsDone) {
 }
 
 TEST_F(RecoveryTest, ReorgThatTakesADeclarationBackDeclaresAgain) {
-  const recovery::Declare declare = Push();
+  Do(recovery::Tick{});
+  recovery::FaultsRead read;
+  read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
+  read.partitions = {{0, {testing::Sector(1)}}};
+  Do(read);
+  Do(recovery::FaultyChecked{{{1, "s", "s", ""}}});
+  Look(std::nullopt, {{0, {1}}});
+  const auto first = Find<recovery::Declare>();
+  ASSERT_TRUE(first.has_value());
+  const recovery::Declare declare = *first;
   Do(recovery::Declared{0, declare.attempt, testing::CidOf(1)});
   Head(1032);
-  Look(std::pair(0, 1032), {{0, {2}}});
+  Look(std::pair(0, 1032), {});
   Head(1037);
-  Look(std::pair(0, 1032), {{0, {2}}});
+  Look(std::pair(0, 1032), {});
   ASSERT_EQ(machine_.record.state, RecoveryState::kDone);
   Do(recovery::Reorg{filecoin::ChainEpoch(1038)});
   EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
   Do(recovery::Reorg{filecoin::ChainEpoch(1030)});
   EXPECT_EQ(machine_.record.state, RecoveryState::kSubmitting);
   EXPECT_EQ(machine_.record.finished, Milestone{});
-  Look(std::nullopt);
+  Look(std::nullopt, {{0, {1}}});
   const auto again = Find<recovery::Declare>();
   ASSERT_TRUE(again.has_value()) << "it is in no pool either";
   EXPECT_EQ(again->params, declare.params);
