@@ -37,8 +37,8 @@ absl::StatusCode CodeOfErrno(int error) {
     case EAGAIN:
       return absl::StatusCode::kResourceExhausted;
     default:
-      // Not DATA_LOSS for EUCLEAN and EBADMSG either: a file system that calls itself damaged may be
-      // mended without the loss of this file.
+      // Not DATA_LOSS for EUCLEAN and EBADMSG either: a file system that calls itself damaged may
+      // be mended without the loss of this file.
       return absl::StatusCode::kUnavailable;
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The optimised permutation for one width (the fast form of the Poseidon paper), with the tables laid
-// out for it.
+// The optimised permutation for one width (the fast form of the Poseidon paper), with the tables
+// laid out for it.
 
 #pragma once
 

@@ -10,6 +10,6 @@
 #define DAMOCLES_VERSION_STRING "0.1.0"
 
 // For comparisons: #if DAMOCLES_VERSION >= DAMOCLES_VERSION_OF(0, 2, 0)
-#define DAMOCLES_VERSION_OF(major, minor, patch) ((major) * 10000 + (minor) * 100 + (patch))
-#define DAMOCLES_VERSION                                                          \
+#define DAMOCLES_VERSION_OF(major, minor, patch) ((major)*10000 + (minor)*100 + (patch))
+#define DAMOCLES_VERSION \
   DAMOCLES_VERSION_OF(DAMOCLES_VERSION_MAJOR, DAMOCLES_VERSION_MINOR, DAMOCLES_VERSION_PATCH)
