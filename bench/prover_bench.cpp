@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "bench/bench_threads.h"
@@ -79,9 +80,9 @@ absl::Status WholeProofs(benchmark::State& state, post::PostKind kind, std::uint
                                                  SystemRandom(), pool, /*overwrite=*/true);
     if (!made.ok()) return made;
   }
-  const auto engine = groth16::MakeCpuEngine(pool);
-  PostProver prover(parameters, *engine, pool, SystemRandom());
-  const std::atomic<bool> never{false};
+  const auto backend = groth16::MakeCpuBackend(pool);
+  PostProver prover(parameters, *backend, pool, SystemRandom());
+  const std::stop_token never;
   for (auto _ : state) {
     const auto vanilla = ProveVanilla(claim, *sectors, pool, never);
     if (!vanilla.ok()) return vanilla.status();

@@ -13,8 +13,8 @@ namespace damocles::cli {
 Proving::Proving(const std::string& params_dir, std::size_t threads)
     : pool_(threads == 0 ? ProcessorCount() : threads),
       parameters_(params_dir),
-      engine_(groth16::MakeCpuEngine(pool_)),
-      post_prover_(parameters_, *engine_, pool_, SystemRandom()),
+      backend_(groth16::MakeCpuBackend(pool_)),
+      post_prover_(parameters_, *backend_, pool_, SystemRandom()),
       prover_(prover::MakeLocalWindowProver(post_prover_, pool_)),
       verifier_(prover::MakeLocalWindowVerifier(parameters_, pool_, SystemRandom())) {}
 

@@ -10,7 +10,7 @@
 
 #include "damocles/base/thread_pool.h"
 #include "damocles/filecoin/proof_type.h"
-#include "damocles/groth16/engine.h"
+#include "damocles/groth16/backend.h"
 #include "damocles/prover/local_prover.h"
 #include "damocles/prover/parameter_store.h"
 #include "damocles/prover/post_prover.h"
@@ -45,7 +45,7 @@ class Proving {
 
   ThreadPool pool_;
   prover::ParameterStore parameters_;
-  std::unique_ptr<groth16::Engine> engine_;
+  std::unique_ptr<groth16::Backend> backend_;
   prover::PostProver post_prover_;
   std::shared_ptr<prover::WindowProver> prover_;
   std::shared_ptr<prover::WindowVerifier> verifier_;

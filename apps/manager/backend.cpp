@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stop_token>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -105,7 +106,7 @@ rpc::RecoverySummary SummaryOf(const poster::RecoveryRecord& record) {
 struct Shared {
   Mutex mutex;
   sector::AttachProgress progress ABSL_GUARDED_BY(mutex);
-  std::atomic<bool> cancelled{false};
+  std::stop_source stop;
 };
 
 absl::StatusOr<const storage::PersistStore*> StoreAt(const storage::StoreRegistry& stores,
@@ -262,7 +263,7 @@ async::Task<absl::StatusOr<rpc::AttachSummary>> ManagerBackend::Attach(
       TellProgress(timer_, shared, progress).ToPromise().eagerlyEvaluate([](kj::Exception&&) {
       });  // nobody listens any more
   // When the caller goes away the scan on its thread stops by itself.
-  KJ_DEFER(shared->cancelled.store(true));
+  KJ_DEFER(shared->stop.request_stop());
   using Report = absl::StatusOr<std::pair<std::string, sector::AttachReport>>;
   auto done = kj::newPromiseAndFulfiller<Report>();
   scans_.add(
@@ -273,7 +274,7 @@ async::Task<absl::StatusOr<rpc::AttachSummary>> ManagerBackend::Attach(
             sector::AttachOptions options;
             options.other_stores = &stores;
             options.replace = replace;
-            options.cancelled = &shared->cancelled;
+            options.stop = shared->stop.get_token();
             DAMOCLES_ASSIGN_OR_RETURN(
                 auto report, sector::AttachStore(index, *store, options,
                                                  [shared](const sector::AttachProgress& now) {

@@ -3,11 +3,11 @@
 #include "apps/manager/settings.h"
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <set>
 #include <span>
+#include <stop_token>
 #include <system_error>
 #include <utility>
 
@@ -53,7 +53,7 @@ sector::StrictCheck MakeStrictCheck(const config::ManagerConfig& config,
                                      .comm_r = sector.comm_r,
                                      .sealed_path = files.sealed_path,
                                      .cache_dir = files.cache_dir};
-    const std::atomic<bool> never{false};
+    const std::stop_token never;
     const auto outcome =
         prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), *pool, never);
     DAMOCLES_RETURN_IF_ERROR(outcome.status());

@@ -8,18 +8,18 @@
 // PARAMS is the folder of the parameter files, RANDOMNESS 64 hex digits as the chain gives them.
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
-#include "damocles/groth16/engine.h"
+#include "damocles/groth16/backend.h"
 #include "damocles/merkle/p_aux.h"
 #include "damocles/prover/local_prover.h"
 #include "damocles/prover/parameter_store.h"
@@ -84,12 +84,12 @@ int main(int argc, char** argv) {
   // All of these are made once and serve any number of proofs, from any thread.
   damocles::ThreadPool pool(damocles::ProcessorCount());
   prover::ParameterStore parameters(argv[2]);
-  const auto engine = damocles::groth16::MakeCpuEngine(pool);
-  prover::PostProver post_prover(parameters, *engine, pool, damocles::SystemRandom());
+  const auto backend = damocles::groth16::MakeCpuBackend(pool);
+  prover::PostProver post_prover(parameters, *backend, pool, damocles::SystemRandom());
   const auto window_prover = prover::MakeLocalWindowProver(post_prover, pool);
 
-  const std::atomic<bool> cancelled{false};  // true from another thread ends it soon
-  const auto outcome = window_prover->Prove(*task, cancelled);
+  std::stop_source stop;  // stop.request_stop() from another thread ends it soon
+  const auto outcome = window_prover->Prove(*task, stop.get_token());
   if (!outcome.ok()) return Fail(outcome.status());
   for (const auto& fault : outcome->faults) {
     std::cerr << "sector " << fault.number << ": " << fault.reason << "\n";

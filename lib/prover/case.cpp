@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -155,10 +156,10 @@ absl::Status EnsureParameters(const CaseInputs& inputs, const ParameterStore& st
 }  // namespace
 
 absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& options,
-                                    groth16::Engine& engine, ThreadPool& pool, Random& random) {
+                                    groth16::Backend& backend, ThreadPool& pool, Random& random) {
   DAMOCLES_ASSIGN_OR_RETURN(const CaseInputs inputs, ReadCaseInputs(text));
   const PostClaim& claim = inputs.claim;
-  const std::atomic<bool> never{false};
+  const std::stop_token never;
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<SectorToProve> sectors,
                             FindSectors(inputs, options.store));
   DAMOCLES_ASSIGN_OR_RETURN(const VanillaOutcome vanilla,
@@ -170,7 +171,7 @@ absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& op
   }
   ParameterStore store(options.parameters);
   DAMOCLES_RETURN_IF_ERROR(EnsureParameters(inputs, store, options, pool, random));
-  PostProver prover(store, engine, pool, random);
+  PostProver prover(store, backend, pool, random);
   DAMOCLES_ASSIGN_OR_RETURN(
       const std::vector<PartitionProof> partitions,
       prover.Prove(claim, vanilla.challenged, vanilla.proofs,

@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <new>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -39,17 +40,17 @@ absl::StatusOr<PostClaim> KindOfClaim(filecoin::PoStProofType type, const Bytes3
 absl::StatusOr<WindowPostOutcome> ProveClaim(PostProver& prover, ThreadPool& pool,
                                              const PostClaim& claim,
                                              std::span<const SectorToProve> sectors,
-                                             const std::atomic<bool>& cancelled,
+                                             const std::stop_token& stop,
                                              absl::Duration read_limit) {
   DAMOCLES_ASSIGN_OR_RETURN(VanillaOutcome vanilla,
-                            ProveVanilla(claim, sectors, pool, cancelled, read_limit));
+                            ProveVanilla(claim, sectors, pool, stop, read_limit));
   WindowPostOutcome outcome;
   if (!vanilla.faults.empty()) {
     outcome.faults = std::move(vanilla.faults);
     return outcome;
   }
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<PartitionProof> partitions,
-                            prover.Prove(claim, vanilla.challenged, vanilla.proofs, {}, cancelled));
+                            prover.Prove(claim, vanilla.challenged, vanilla.proofs, {}, stop));
   outcome.proof = Join(partitions);
   return outcome;
 }
@@ -73,13 +74,12 @@ class LocalWindowProver final : public WindowProver {
   LocalWindowProver(PostProver& prover, ThreadPool& pool) : prover_(prover), pool_(pool) {}
 
   absl::StatusOr<WindowPostOutcome> Prove(const WindowPostTask& task,
-                                          const std::atomic<bool>& cancelled) override {
+                                          const std::stop_token& stop) override {
     DAMOCLES_ASSIGN_OR_RETURN(const PostClaim claim, KindOfClaim(task.proof_type, task.randomness,
                                                                  post::PostKind::kWindow));
     DAMOCLES_RETURN_IF_ERROR(CheckAscending(task.sectors));
-    return WithoutExceptions<WindowPostOutcome>([&] {
-      return ProveClaim(prover_, pool_, claim, task.sectors, cancelled, task.read_limit);
-    });
+    return WithoutExceptions<WindowPostOutcome>(
+        [&] { return ProveClaim(prover_, pool_, claim, task.sectors, stop, task.read_limit); });
   }
 
  private:
@@ -176,10 +176,10 @@ absl::StatusOr<WindowPostOutcome> ProveWinning(PostProver& prover, ThreadPool& p
                                                filecoin::PoStProofType proof_type,
                                                const Bytes32& randomness,
                                                const SectorToProve& sector,
-                                               const std::atomic<bool>& cancelled) {
+                                               const std::stop_token& stop) {
   DAMOCLES_ASSIGN_OR_RETURN(const PostClaim claim,
                             KindOfClaim(proof_type, randomness, post::PostKind::kWinning));
-  return ProveClaim(prover, pool, claim, std::span(&sector, 1), cancelled, absl::ZeroDuration());
+  return ProveClaim(prover, pool, claim, std::span(&sector, 1), stop, absl::ZeroDuration());
 }
 
 absl::StatusOr<bool> VerifyWinning(ParameterStore& parameters, ThreadPool& pool, Random& random,

@@ -3,12 +3,12 @@
 #include "damocles/prover/post_prover.h"
 
 #include <algorithm>
-#include <chrono>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <numeric>
-#include <thread>
+#include <stop_token>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -17,6 +17,7 @@
 #include "damocles/base/io_error.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
+#include "damocles/base/stop.h"
 #include "damocles/groth16/proof.h"
 #include "damocles/post/circuit.h"
 #include "damocles/post/public_inputs.h"
@@ -24,10 +25,6 @@
 
 namespace damocles::prover {
 namespace {
-
-absl::Status CheckGoOn(const std::atomic<bool>& cancelled) {
-  return cancelled ? absl::CancelledError("proving was cancelled") : absl::OkStatus();
-}
 
 std::string ParentOf(const std::string& path) {
   return std::filesystem::path(path).parent_path().string();
@@ -54,6 +51,17 @@ struct Reading {
   std::vector<SectorToProve> files;  // of each
 };
 
+class StopAtEnd {
+ public:
+  explicit StopAtEnd(std::stop_source& source) : source_(source) {}
+  StopAtEnd(const StopAtEnd&) = delete;
+  StopAtEnd& operator=(const StopAtEnd&) = delete;
+  ~StopAtEnd() { source_.request_stop(); }
+
+ private:
+  std::stop_source& source_;
+};
+
 // Threads that hang in dead mounts are this process's, whoever proved.
 const std::shared_ptr<storage::Readers>& VanillaReaders() {
   static const auto* const kReaders =
@@ -64,7 +72,7 @@ const std::shared_ptr<storage::Readers>& VanillaReaders() {
 // Reads those of `which`; none is waited for longer than the limit.
 void ReadWithin(const std::shared_ptr<const Reading>& reading,
                 const std::vector<std::size_t>& which, std::size_t parallel, absl::Duration limit,
-                const std::atomic<bool>& cancelled, std::vector<SectorResult>& results) {
+                const std::stop_token& stop, std::vector<SectorResult>& results) {
   std::vector<storage::Read> reads;
   std::vector<std::shared_ptr<SectorResult>> answers;
   for (const std::size_t i : which) {
@@ -76,9 +84,8 @@ void ReadWithin(const std::shared_ptr<const Reading>& reading,
            return absl::OkStatus();
          }});
   }
-  const std::vector<storage::ReadResult> ends =
-      storage::ReadMany(VanillaReaders(), std::move(reads), {.parallel = parallel, .single = limit},
-                        [&cancelled] { return cancelled.load(); });
+  const std::vector<storage::ReadResult> ends = storage::ReadMany(
+      VanillaReaders(), std::move(reads), {.parallel = parallel, .single = limit}, stop);
   for (std::size_t k = 0; k < which.size(); ++k) {
     const std::size_t i = which[k];
     if (ends[k].end == storage::ReadEnd::kReturned) {
@@ -117,7 +124,7 @@ std::vector<std::vector<bls12_381::Fr>> InputsOfPartitions(
 
 absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
                                             std::span<const SectorToProve> sectors,
-                                            ThreadPool& pool, const std::atomic<bool>& cancelled,
+                                            ThreadPool& pool, const std::stop_token& stop,
                                             absl::Duration read_limit) {
   std::vector<post::SectorCommitment> commitments;
   std::map<filecoin::SectorNumber, const SectorToProve*> by_number;
@@ -135,15 +142,16 @@ absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
     reading->files.push_back(*by_number.at(sector.sector));
   }
 
-  std::vector<SectorResult> proofs(count, absl::CancelledError("proving was cancelled"));
+  std::vector<SectorResult> proofs(count, absl::CancelledError("was told to stop"));
   const auto read = [&](const std::vector<std::size_t>& which, std::size_t parallel) {
     if (read_limit > absl::ZeroDuration()) {
-      ReadWithin(reading, which, parallel, read_limit, cancelled, proofs);
+      ReadWithin(reading, which, parallel, read_limit, stop, proofs);
       return;
     }
     const auto prove = [&](std::size_t k) {
       const std::size_t i = which[k];
-      if (!cancelled) proofs[i] = ProveSector(claim, reading->challenged[i], reading->files[i]);
+      if (!stop.stop_requested())
+        proofs[i] = ProveSector(claim, reading->challenged[i], reading->files[i]);
     };
     if (parallel > 1) {
       pool.ParallelFor(which.size(), prove);
@@ -154,7 +162,7 @@ absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
   std::vector<std::size_t> all(count);
   std::iota(all.begin(), all.end(), std::size_t{0});
   read(all, pool.Threads());
-  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(stop));
   // Perhaps the trouble is this machine's: once more, with nobody beside it that takes descriptors
   // or memory.  What hung had its time.
   std::vector<std::size_t> again;
@@ -165,7 +173,7 @@ absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
     }
   }
   if (!again.empty()) read(again, 1);
-  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(stop));
 
   VanillaOutcome outcome;
   outcome.challenged = reading->challenged;
@@ -227,21 +235,27 @@ absl::StatusOr<bool> VerifyPost(const PostClaim& claim,
 class PostProver::Turn {
  public:
   static absl::StatusOr<std::unique_ptr<Turn>> Take(PostProver& prover,
-                                                    const std::atomic<bool>& cancelled) {
-    while (prover.proving_.exchange(true)) {
-      DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
-      std::this_thread::sleep_for(kPoll);
-    }
+                                                    const std::stop_token& stop) {
+    const std::stop_callback wake(stop, [&prover] {
+      const MutexLock lock(prover.mutex_);
+      prover.turn_is_free_.NotifyAll();
+    });
+    const MutexLock lock(prover.mutex_);
+    while (prover.proving_ && !stop.stop_requested()) prover.turn_is_free_.Wait(prover.mutex_);
+    DAMOCLES_RETURN_IF_ERROR(CheckGoOn(stop));
+    prover.proving_ = true;
     return std::make_unique<Turn>(prover);
   }
   explicit Turn(PostProver& prover) : prover_(prover) {}
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
-  ~Turn() { prover_.proving_ = false; }
+  ~Turn() {
+    const MutexLock lock(prover_.mutex_);
+    prover_.proving_ = false;
+    prover_.turn_is_free_.NotifyAll();
+  }
 
  private:
-  // Nobody wakes us when `cancelled` changes; beside the seconds of a proof this is nothing.
-  static constexpr std::chrono::milliseconds kPoll{20};
   PostProver& prover_;
 };
 
@@ -250,8 +264,8 @@ absl::StatusOr<const groth16::Prover*> PostProver::ProverOf(const post::CircuitS
   auto& slot = provers_[parameters_.ParamsPath(circuit)];
   if (slot == nullptr) {
     DAMOCLES_ASSIGN_OR_RETURN(auto params, parameters_.Params(circuit));
-    DAMOCLES_ASSIGN_OR_RETURN(
-        slot, groth16::Prover::Make(post::PostShapeOf(circuit), std::move(params), engine_, pool_));
+    DAMOCLES_ASSIGN_OR_RETURN(slot, groth16::Prover::Make(post::PostShapeOf(circuit),
+                                                          std::move(params), backend_, pool_));
   }
   return slot.get();
 }
@@ -259,7 +273,7 @@ absl::StatusOr<const groth16::Prover*> PostProver::ProverOf(const post::CircuitS
 absl::StatusOr<std::vector<PartitionProof>> PostProver::Prove(
     const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
     std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
-    const std::atomic<bool>& cancelled) {
+    const std::stop_token& stop) {
   DAMOCLES_CHECK(challenged.size() == proofs.size());
   const std::uint64_t count = post::PartitionCount(claim.circuit, challenged.size()).Count();
   if (!options.blindings.empty() && options.blindings.size() != count) {
@@ -268,21 +282,19 @@ absl::StatusOr<std::vector<PartitionProof>> PostProver::Prove(
   }
   // The self-check needs the key: better to miss it before the work than after.
   DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters_.Vk(claim.circuit));
-  DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<Turn> turn, Turn::Take(*this, cancelled));
-  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(cancelled));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<Turn> turn, Turn::Take(*this, stop));
   DAMOCLES_RETURN_IF_ERROR(InService(claim.circuit));
-  auto made = ProveOnce(claim, challenged, proofs, options, cancelled);
+  auto made = ProveOnce(claim, challenged, proofs, options, stop);
   if (!absl::IsInternal(made.status())) return made;
   // Perhaps a bit of what is kept in memory has changed; every later proof would fail as well.
   // From the files, then, and once.
   LogError("prover", "proof_wrong",
            {{"error", made.status()}, {"now", "made again, from parameters read anew"}});
   provers_.erase(parameters_.ParamsPath(claim.circuit));
-  engine_.Forget();
   parameters_.Forget(claim.circuit);
   DAMOCLES_ASSIGN_OR_RETURN(const auto anew, parameters_.Vk(claim.circuit));
   made = anew->sha256 == vk->sha256
-             ? ProveOnce(claim, challenged, proofs, options, cancelled)
+             ? ProveOnce(claim, challenged, proofs, options, stop)
              : absl::InternalError(
                    absl::StrFormat("%s is not what it was when this process began", anew->path));
   if (made.ok()) {
@@ -315,12 +327,14 @@ absl::Status PostProver::InService(const post::CircuitShape& circuit) const {
 absl::StatusOr<std::vector<PartitionProof>> PostProver::ProveOnce(
     const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
     std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
-    const std::atomic<bool>& cancelled) {
+    const std::stop_token& stop) {
   const std::uint64_t count = post::PartitionCount(claim.circuit, challenged.size()).Count();
   DAMOCLES_ASSIGN_OR_RETURN(const groth16::Prover* const prover, ProverOf(claim.circuit));
-  std::vector<PartitionProof> partitions;
+  std::vector<PartitionProof> partitions(count);
   std::size_t first = 0;
-  for (std::uint64_t i = 0; i < count; ++i) {
+  std::stop_source giving_up;
+  const std::stop_callback also(stop, [&giving_up] { giving_up.request_stop(); });
+  const auto begin = [&](std::uint64_t i) -> absl::StatusOr<groth16::PendingProof> {
     const std::span<const post::ChallengedSector> real =
         post::PartitionOf(claim.circuit, challenged, i);
     DAMOCLES_ASSIGN_OR_RETURN(
@@ -329,13 +343,22 @@ absl::StatusOr<std::vector<PartitionProof>> PostProver::ProveOnce(
     first += real.size();
     const groth16::Blinding blinding =
         options.blindings.empty() ? groth16::RandomBlinding(random_) : options.blindings[i];
-    PartitionProof partition;
-    DAMOCLES_ASSIGN_OR_RETURN(const groth16::Proof proof,
-                              prover->Prove(paths, blinding, cancelled,
-                                            options.want_digests ? &partition.digests : nullptr));
+    return prover->Begin(paths, blinding, giving_up.get_token(),
+                         options.want_digests ? &partitions[i].digests : nullptr);
+  };
+  std::deque<groth16::PendingProof> begun;
+  // What was begun ahead has no use once one has failed.
+  const StopAtEnd stop_at_end(giving_up);
+  std::uint64_t next = 0;
+  for (PartitionProof& partition : partitions) {
+    while (next < count && (begun.empty() || begun.size() < backend_.Depth())) {
+      DAMOCLES_ASSIGN_OR_RETURN(groth16::PendingProof pending, begin(next++));
+      begun.push_back(std::move(pending));
+    }
+    DAMOCLES_ASSIGN_OR_RETURN(const groth16::Proof proof, begun.front().Finish());
+    begun.pop_front();
     const auto bytes = groth16::ToBytes(proof);
     partition.proof.assign(bytes.begin(), bytes.end());
-    partitions.push_back(std::move(partition));
   }
   DAMOCLES_RETURN_IF_ERROR(SelfCheck(claim, challenged, partitions));
   return partitions;

@@ -39,7 +39,7 @@ class Attacher {
     }
     Totals().folder_entries = found.size();
     for (const Found& one : found) {
-      if (options_.cancelled != nullptr && options_.cancelled->load()) {
+      if (options_.stop.stop_requested()) {
         DAMOCLES_RETURN_IF_ERROR(Flush());
         return absl::CancelledError(absl::StrFormat("attach of %s stopped after %d of %d sectors",
                                                     store_.path, Totals().done, found.size()));

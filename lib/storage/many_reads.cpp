@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <stop_token>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -25,8 +26,6 @@ constexpr std::size_t kFirstReads = 3;
 constexpr std::chrono::seconds kFairTime{30};
 // While the system gives no thread.
 constexpr std::chrono::milliseconds kThreadPause{200};
-// Between two questions whether to stop.
-constexpr std::chrono::milliseconds kStopPause{100};
 constexpr absl::Duration kForEver = absl::Hours(24 * 365);
 
 Clock::duration ToChrono(absl::Duration duration) {
@@ -58,14 +57,17 @@ class ManyReads : public std::enable_shared_from_this<ManyReads> {
     open_ = reads_.size();
   }
 
-  std::vector<ReadResult> Run(const std::function<bool()>& stop) {
+  std::vector<ReadResult> Run(const std::stop_token& stop) {
+    const std::stop_callback wake_up(stop, [this] {
+      const MutexLock lock(mutex_);
+      changed_.NotifyAll();
+    });
     const MutexLock lock(mutex_);
     while (open_ > 0) {
       const auto now = Clock::now();
-      if (now >= end_ || (stop && stop())) break;
+      if (now >= end_ || stop.stop_requested()) break;
       GiveUpOnTheSlow(now);
       auto wake = StartThreads(now) ? end_ : std::min(end_, now + kThreadPause);
-      if (stop) wake = std::min(wake, now + kStopPause);
       for (const auto& [i, since] : reading_) wake = std::min(wake, since + single_);
       if (open_ > 0) changed_.WaitUntil(mutex_, wake);
     }
@@ -275,7 +277,7 @@ std::size_t Readers::Owed(const std::string& place) const {
 }
 
 std::vector<ReadResult> ReadMany(std::shared_ptr<Readers> readers, std::vector<Read> reads,
-                                 const ReadLimits& limits, const std::function<bool()>& stop) {
+                                 const ReadLimits& limits, const std::stop_token& stop) {
   return std::make_shared<ManyReads>(std::move(readers), std::move(reads), limits)->Run(stop);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -47,7 +48,7 @@ bool IsRefusal(const absl::Status& status) {
 
 struct Agent::Work {
   RunningJob info;
-  std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+  std::stop_source stop;
 };
 
 struct Agent::Link {
@@ -98,7 +99,7 @@ Agent::Agent(AgentOptions options, std::shared_ptr<prover::WindowProver> prover,
 
 Agent::~Agent() noexcept {
   for (const auto& link : links_) {
-    for (const auto& work : link->works) work->cancelled->store(true);
+    for (const auto& work : link->works) work->stop.request_stop();
   }
 }
 
@@ -243,9 +244,9 @@ async::Task<bool> Agent::Beat(Link& link) {
     co_return false;
   }
   for (std::size_t i = 0; i < works.size(); ++i) {
-    if ((*verdicts)[i] || works[i]->cancelled->load()) continue;
+    if ((*verdicts)[i] || works[i]->stop.stop_requested()) continue;
     LogInfo("worker", "job_cancelled_by_manager", {{"job", works[i]->info.attempt.job.ToString()}});
-    works[i]->cancelled->store(true);
+    works[i]->stop.request_stop();
   }
   co_return true;
 }
@@ -416,14 +417,14 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
   // No lambda inside co_await: g++ 12 destroys its captures twice.
   auto proving = async::Offload<ProofOutcome>(
       executor_, [prover = prover_, task = *std::move(task), spec = assignment.spec,
-                  stores = options_.stores, cancelled = work->cancelled] {
-        ProofOutcome made{.proof = prover->Prove(task, *cancelled), .unseen_store = ""};
+                  stores = options_.stores, stop = work->stop.get_token()] {
+        ProofOutcome made{.proof = prover->Prove(task, stop), .unseen_store = ""};
         if (made.proof.ok()) made.unseen_store = UnseenStore(*spec, stores, made.proof->faults);
         return made;
       });
   ProofOutcome made = co_await kj::mv(proving);
   const bool proven = made.proof.ok() && made.proof->faults.empty();
-  if (work->cancelled->load() && !proven) {
+  if (work->stop.stop_requested() && !proven) {
     LogInfo("worker", "job_stopped", {{"job", attempt.job.ToString()}});
     co_return;
   }
@@ -482,7 +483,7 @@ async::Task<void> Agent::Hand(Link& link, std::shared_ptr<Work> work, StoredResu
     }
     // In memory only: it holds the slot, so there is an end.
     const bool closed = clock_.Now() >= result.close_time;
-    if (closed || work->cancelled->load()) {
+    if (closed || work->stop.stop_requested()) {
       LogError("worker", "proof_dropped",
                {{"job", result.attempt.job.ToString()},
                 {"error", delivered},
@@ -502,7 +503,7 @@ async::Task<void> Agent::Report(Link& link, std::shared_ptr<Work> work, absl::Ti
       {{"job", attempt.job.ToString()},
        {"reason", finding.failure ? finding.reason
                                   : absl::StrFormat("%d faulty sectors", finding.faults.size())}});
-  while (!work->cancelled->load()) {
+  while (!work->stop.stop_requested()) {
     absl::Status told = absl::UnavailableError("not connected");
     if (const std::shared_ptr<Session> session = link.session; session != nullptr) {
       if (finding.failure) {

@@ -15,7 +15,7 @@
 #include "damocles/base/file.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
-#include "damocles/groth16/engine.h"
+#include "damocles/groth16/backend.h"
 #include "damocles/prover/case.h"
 #include "damocles/storage/genesis_file.h"
 #include "damocles/storage/persist_store.h"
@@ -46,12 +46,12 @@ void TrySectorStore(std::string_view text) {
 // There are no sectors in the folder: this ends when the document has been read.
 void TryCase(std::string_view text) {
   static damocles::ThreadPool pool(1);
-  static const std::unique_ptr<damocles::groth16::Engine> engine =
-      damocles::groth16::MakeCpuEngine(pool);
+  static const std::unique_ptr<damocles::groth16::Backend> backend =
+      damocles::groth16::MakeCpuBackend(pool);
   damocles::SeededRandom random(1);
   const damocles::prover::CaseOptions options{
       .store = "/no/such/folder", .parameters = "/no/such/folder", .progress = nullptr};
-  DAMOCLES_CHECK(!damocles::prover::RunCase(text, options, *engine, pool, random).ok());
+  DAMOCLES_CHECK(!damocles::prover::RunCase(text, options, *backend, pool, random).ok());
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#include <atomic>
 #include <new>
 #include <vector>
 
@@ -55,14 +54,13 @@ struct Work {
   const Prover& prover;
   const std::vector<circuit::SectorPaths>& sectors;
   DrawnRandom& random;
-  const std::atomic<bool>& never;
   Proof proof;
   bool done = false;
 };
 
 void* ProveOnce(void* argument) {
   auto* work = static_cast<Work*>(argument);
-  const auto proof = work->prover.Prove(work->sectors, RandomBlinding(work->random), work->never);
+  const auto proof = work->prover.Prove(work->sectors, RandomBlinding(work->random), {});
   work->done = proof.ok();
   if (proof.ok()) work->proof = *proof;
   return nullptr;
@@ -76,8 +74,8 @@ TEST(BlindingTest, NothingOfItStaysOnTheStack) {
   const auto params =
       ParamsFile::Open(folder / "params", ExpectedCounts(circuit::CircuitCounts(TinyShape())))
           .value();
-  const auto engine = MakeCpuEngine(pool);
-  const auto prover = Prover::Make(TinyShape(), params, *engine, pool).value();
+  const auto backend = MakeCpuBackend(pool);
+  const auto prover = Prover::Make(TinyShape(), params, *backend, pool).value();
   const std::vector<circuit::SectorPaths> sectors = {TinySector(seeded), TinySector(seeded)};
 
   Bytes drawn(64);
@@ -90,8 +88,7 @@ TEST(BlindingTest, NothingOfItStaysOnTheStack) {
   constexpr std::size_t kStackBytes = std::size_t{4} << 20;
   std::vector<std::uint8_t> stack(kStackBytes + 4096);
   auto* aligned = stack.data() + (4096 - reinterpret_cast<std::uintptr_t>(stack.data()) % 4096);
-  const std::atomic<bool> never{false};
-  Work work{.prover = *prover, .sectors = sectors, .random = random, .never = never, .proof = {}};
+  Work work{.prover = *prover, .sectors = sectors, .random = random, .proof = {}};
   pthread_attr_t attributes;
   ASSERT_EQ(pthread_attr_init(&attributes), 0);
   ASSERT_EQ(pthread_attr_setstack(&attributes, aligned, kStackBytes), 0);

@@ -3,6 +3,7 @@
 #include "damocles/groth16/prover.h"
 
 #include <filesystem>
+#include <stop_token>
 
 #include "tests/groth16/tiny_circuit.h"
 #include "tests/support/status_matchers.h"
@@ -26,7 +27,7 @@ class Groth16ProverTest : public ::testing::Test {
 
   void SetUp() override {
     params_ = OpenParams(*sound_params_, "some.params");
-    auto prover = Prover::Make(TinyShape(), params_, *engine_, pool_);
+    auto prover = Prover::Make(TinyShape(), params_, *backend_, pool_);
     ASSERT_OK(prover);
     prover_ = *std::move(prover);
     sectors_ = {TinySector(random_), TinySector(random_)};
@@ -49,12 +50,12 @@ class Groth16ProverTest : public ::testing::Test {
   testing_support::TempDir folder_;
   ThreadPool pool_{2};
   SeededRandom random_{3};
-  std::unique_ptr<Engine> engine_ = MakeCpuEngine(pool_);
+  std::unique_ptr<Backend> backend_ = MakeCpuBackend(pool_);
   std::shared_ptr<const ParamsFile> params_;
   std::unique_ptr<Prover> prover_;
   std::vector<circuit::SectorPaths> sectors_;
   std::vector<bls12_381::Fr> inputs_;
-  const std::atomic<bool> never_{false};
+  const std::stop_token never_;
 };
 
 TEST_F(Groth16ProverTest, AProofVerifiesForItsInputsOnly) {
@@ -111,7 +112,7 @@ TEST_F(Groth16ProverTest, BlindingMakesTheProofAndNothingElse) {
 }
 
 TEST_F(Groth16ProverTest, WithoutMemoryForDecodedPointsTheProofIsTheSame) {
-  const auto frugal = MakeCpuEngine(pool_, {.cached_points_bytes_max = 100000});
+  const auto frugal = MakeCpuBackend(pool_, {.cached_points_bytes_max = 100000});
   const auto prover = Prover::Make(TinyShape(), params_, *frugal, pool_);
   ASSERT_OK(prover);
   const Blinding blinding = RandomBlinding(random_);
@@ -125,8 +126,9 @@ TEST_F(Groth16ProverTest, AWitnessThatDoesNotHoldIsNotProven) {
 }
 
 TEST_F(Groth16ProverTest, CancelledBeforeItStarts) {
-  const std::atomic<bool> yes{true};
-  EXPECT_THAT(prover_->Prove(sectors_, RandomBlinding(random_), yes),
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THAT(prover_->Prove(sectors_, RandomBlinding(random_), stop.get_token()),
               StatusIs(absl::StatusCode::kCancelled, ""));
 }
 
@@ -137,7 +139,7 @@ TEST_F(Groth16ProverTest, APointOffTheCurveIsAnErrorThatNamesTheFile) {
     Bytes spoiled = content;
     spoiled[query.offset + 90] ^= 1;
     const auto file = OpenParams(spoiled, "spoiled.params");
-    const auto prover = Prover::Make(TinyShape(), file, *engine_, pool_);
+    const auto prover = Prover::Make(TinyShape(), file, *backend_, pool_);
     ASSERT_OK(prover);
     EXPECT_THAT((*prover)->Prove(sectors_, RandomBlinding(random_), never_),
                 StatusIs(absl::StatusCode::kDataLoss, "spoiled.params"));
@@ -148,8 +150,8 @@ TEST_F(Groth16ProverTest, APointOffTheCurveIsAnErrorThatNamesTheFile) {
 TEST_F(Groth16ProverTest, AFileThatBecomesShorterIsAnErrorThatNamesIt) {
   for (const std::uint64_t cached : {std::uint64_t{0}, std::uint64_t{1} << 30}) {
     const auto file = OpenParams(*sound_params_, "shrinks.params");
-    const auto engine = MakeCpuEngine(pool_, {.cached_points_bytes_max = cached});
-    const auto prover = Prover::Make(TinyShape(), file, *engine, pool_);
+    const auto backend = MakeCpuBackend(pool_, {.cached_points_bytes_max = cached});
+    const auto prover = Prover::Make(TinyShape(), file, *backend, pool_);
     ASSERT_OK(prover);
     std::filesystem::resize_file(file->Path(), file->Layout().l.offset + 100);
     EXPECT_THAT((*prover)->Prove(sectors_, RandomBlinding(random_), never_),
@@ -162,7 +164,7 @@ TEST_F(Groth16ProverTest, AFileThatBecomesShorterIsAnErrorThatNamesIt) {
 TEST_F(Groth16ProverTest, ParametersOfAnotherCircuitAreRefused) {
   circuit::PostShape other = TinyShape();
   other.sectors = 1;
-  EXPECT_THAT(Prover::Make(other, params_, *engine_, pool_),
+  EXPECT_THAT(Prover::Make(other, params_, *backend_, pool_),
               StatusIs(absl::StatusCode::kInvalidArgument, "another circuit"));
 }
 

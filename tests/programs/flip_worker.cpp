@@ -3,6 +3,7 @@
 // damocles-worker with a fault planted: one bit of every proof is changed before it is sent.
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -18,8 +19,8 @@ class FlippingProver final : public prover::WindowProver {
  public:
   explicit FlippingProver(std::shared_ptr<prover::WindowProver> real) : real_(std::move(real)) {}
   absl::StatusOr<prover::WindowPostOutcome> Prove(const prover::WindowPostTask& task,
-                                                  const std::atomic<bool>& cancelled) override {
-    auto outcome = real_->Prove(task, cancelled);
+                                                  const std::stop_token& stop) override {
+    auto outcome = real_->Prove(task, stop);
     // In the middle of B: whatever it is afterwards, it is not a proof.
     if (outcome.ok() && !outcome->proof.empty()) outcome->proof[100] ^= 1;
     return outcome;

@@ -53,14 +53,14 @@ TEST_P(CaseGoldenTest, ComesOutIdentical) {
         .progress = {}};
     ASSERT_OK(MakePracticeSectors(pool, SystemRandom(), order));
   }
-  const auto engine = groth16::MakeCpuEngine(pool);
+  const auto backend = groth16::MakeCpuBackend(pool);
   const std::vector<std::string> paths = CasesOf(group + "-V");
   ASSERT_FALSE(paths.empty());
   for (const std::string& path : paths) {
     SCOPED_TRACE(path);
     const std::string golden = ReadFile(path).value();
     const auto computed =
-        RunCase(golden, {.store = store, .parameters = folder / "params", .progress = {}}, *engine,
+        RunCase(golden, {.store = store, .parameters = folder / "params", .progress = {}}, *backend,
                 pool, SystemRandom());
     ASSERT_OK(computed);
     std::vector<std::string> differences;

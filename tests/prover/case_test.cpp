@@ -26,7 +26,7 @@ std::string KeptCase(const std::string& name) {
 class CaseTest : public ::testing::Test {
  protected:
   absl::StatusOr<std::string> Run(const std::string& text) {
-    return RunCase(text, {.store = kStore, .parameters = folder_.Path(), .progress = {}}, *engine_,
+    return RunCase(text, {.store = kStore, .parameters = folder_.Path(), .progress = {}}, *backend_,
                    pool_, SystemRandom());
   }
 
@@ -41,7 +41,7 @@ class CaseTest : public ::testing::Test {
 
   testing_support::TempDir folder_;
   ThreadPool pool_{2};
-  std::unique_ptr<groth16::Engine> engine_ = groth16::MakeCpuEngine(pool_);
+  std::unique_ptr<groth16::Backend> backend_ = groth16::MakeCpuBackend(pool_);
 };
 
 // Setup, challenges, vanilla proofs, witness, proof and verdicts, bit for bit as the network's own

@@ -6,10 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <map>
+#include <stop_token>
 #include <thread>
 
 #include "gmock/gmock.h"
@@ -21,6 +24,7 @@
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
 #include "damocles/base/log.h"
+#include "damocles/base/status.h"
 #include "damocles/groth16/proof.h"
 #include "damocles/hash/sha256.h"
 #include "damocles/post/challenge.h"
@@ -85,15 +89,15 @@ class LocalProverTest : public ::testing::Test {
   static inline std::vector<PracticeSector> sectors_;
   testing_support::TempDir folder_;
   ThreadPool pool_{2};
-  std::unique_ptr<groth16::Engine> engine_ = groth16::MakeCpuEngine(pool_);
+  std::unique_ptr<groth16::Backend> backend_ = groth16::MakeCpuBackend(pool_);
   ParameterStore parameters_{folder_ / "params"};
-  PostProver post_prover_{parameters_, *engine_, pool_, SystemRandom()};
+  PostProver post_prover_{parameters_, *backend_, pool_, SystemRandom()};
   std::unique_ptr<WindowProver> prover_ = MakeLocalWindowProver(post_prover_, pool_);
   std::unique_ptr<WindowVerifier> verifier_ =
       MakeLocalWindowVerifier(parameters_, pool_, SystemRandom());
   WindowPostTask task_;
   post::CircuitShape circuit_;
-  const std::atomic<bool> never_{false};
+  const std::stop_token never_;
 };
 
 TEST_F(LocalProverTest, ProofsVerifyForTheirStatementOnly) {
@@ -258,12 +262,12 @@ TEST_F(LocalProverTest, AReadThatHangsIsGivenUpAndTheOthersAreNot) {
   EXPECT_EQ(outcome->faults[0].kind, FaultKind::kUnreadable);
   EXPECT_THAT(outcome->faults[0].reason, ::testing::HasSubstr("did not answer within 500ms"));
   // Nobody waits for it who is told to stop.
-  std::atomic<bool> cancelled = false;
-  std::thread stopper([&cancelled] {
+  std::stop_source stop;
+  std::thread stopper([&stop] {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    cancelled = true;
+    stop.request_stop();
   });
-  EXPECT_THAT(ProveVanilla(claim, task_.sectors, pool_, cancelled, absl::Minutes(1)),
+  EXPECT_THAT(ProveVanilla(claim, task_.sectors, pool_, stop.get_token(), absl::Minutes(1)),
               StatusIs(absl::StatusCode::kCancelled, ""));
   stopper.join();
 }
@@ -305,50 +309,62 @@ TEST_F(LocalProverTest, LackOfDescriptorsIsNoFaultOfTheSectors) {
   }
 }
 
-// Hands everything on.
-class PassingEngine : public groth16::Engine {
+// Hands everything on, in the thread that asks; `OnSum` is called before and may change the sums.
+class PassingBackend : public groth16::Backend {
  public:
-  explicit PassingEngine(groth16::Engine& engine) : engine_(engine) {}
+  explicit PassingBackend(groth16::Backend& backend) : backend_(backend) {}
   std::string Name() const override { return "passing"; }
-  void Forget() override { engine_.Forget(); }
-  absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG1(
-      groth16::EncodedPoints encoded) override {
-    return engine_.LoadG1(encoded);
-  }
-  absl::StatusOr<std::unique_ptr<groth16::PointSet>> LoadG2(
-      groth16::EncodedPoints encoded) override {
-    return engine_.LoadG2(encoded);
-  }
-  absl::StatusOr<bls12_381::G1> MultiExpG1(const groth16::PointSet& points, std::uint64_t first,
-                                           std::span<const bls12_381::Fr> scalars) override {
-    return engine_.MultiExpG1(points, first, scalars);
-  }
-  absl::StatusOr<bls12_381::G2> MultiExpG2(const groth16::PointSet& points, std::uint64_t first,
-                                           std::span<const bls12_381::Fr> scalars) override {
-    return engine_.MultiExpG2(points, first, scalars);
-  }
-  absl::Status Quotient(unsigned log2_size, std::span<bls12_381::Fr> a, std::span<bls12_381::Fr> b,
-                        std::span<bls12_381::Fr> c) override {
-    return engine_.Quotient(log2_size, a, b, c);
+  std::size_t Depth() const override { return 1; }
+  absl::StatusOr<std::unique_ptr<groth16::ProvingKey>> Load(
+      const circuit::PostShape& shape, std::shared_ptr<const groth16::ParamsFile> params) override {
+    DAMOCLES_ASSIGN_OR_RETURN(auto key, backend_.Load(shape, std::move(params)));
+    return std::make_unique<Key>(*this, std::move(key));
   }
 
  private:
-  groth16::Engine& engine_;
+  class Key final : public groth16::ProvingKey {
+   public:
+    Key(PassingBackend& backend, std::unique_ptr<groth16::ProvingKey> key)
+        : backend_(backend), key_(std::move(key)) {}
+    std::future<absl::StatusOr<groth16::QuerySums>> Sum(groth16::Assignment assignment,
+                                                        const groth16::SumOptions& options,
+                                                        std::stop_token stop) override {
+      backend_.Begun(stop);
+      return std::async(std::launch::deferred,
+                        [this, assignment = std::move(assignment), options,
+                         stop]() mutable -> absl::StatusOr<groth16::QuerySums> {
+                          backend_.BeforeSums();
+                          DAMOCLES_ASSIGN_OR_RETURN(
+                              groth16::QuerySums sums,
+                              key_->Sum(std::move(assignment), options, stop).get());
+                          backend_.AfterSums(sums);
+                          return sums;
+                        });
+    }
+
+   private:
+    PassingBackend& backend_;
+    const std::unique_ptr<groth16::ProvingKey> key_;
+  };
+  virtual void Begun(const std::stop_token& /*stop*/) {}
+  virtual void BeforeSums() {}
+  virtual void AfterSums(groth16::QuerySums& /*sums*/) {}
+
+  groth16::Backend& backend_;
 };
 
-// Adds a point of the curve that is not of order r to each sum: memory that flips a bit.
-class BrokenEngine final : public PassingEngine {
+// Adds a point of the curve that is not of order r to a sum: memory that flips a bit.
+class BrokenBackend final : public PassingBackend {
  public:
-  using PassingEngine::PassingEngine;
-  absl::StatusOr<bls12_381::G1> MultiExpG1(const groth16::PointSet& points, std::uint64_t first,
-                                           std::span<const bls12_381::Fr> scalars) override {
-    auto sum = PassingEngine::MultiExpG1(points, first, scalars);
-    const bls12_381::G1Affine stray{.x = bls12_381::Fp::Zero(), .y = bls12_381::Fp::FromU64(2)};
-    if (sum.ok()) *sum += bls12_381::G1::From(stray);
-    ++sums;
-    return sum;
-  }
+  using PassingBackend::PassingBackend;
   int sums = 0;
+
+ private:
+  void AfterSums(groth16::QuerySums& made) override {
+    const bls12_381::G1Affine stray{.x = bls12_381::Fp::Zero(), .y = bls12_381::Fp::FromU64(2)};
+    made.l += bls12_381::G1::From(stray);
+    ++sums;
+  }
 };
 
 // What was logged while it lives.
@@ -368,7 +384,7 @@ class Heard {
 
 TEST_F(LocalProverTest, AMachineThatMakesTwoWrongProofsMakesNoMore) {
   const Heard heard;
-  BrokenEngine broken(*engine_);
+  BrokenBackend broken(*backend_);
   PostProver post_prover(parameters_, broken, pool_, SystemRandom());
   const auto prover = MakeLocalWindowProver(post_prover, pool_);
   EXPECT_OK(post_prover.InService(circuit_));
@@ -389,8 +405,8 @@ TEST_F(LocalProverTest, AMachineThatMakesTwoWrongProofsMakesNoMore) {
 // if it is told so.
 class FailingMemory {
  public:
-  groth16::CpuEngineOptions Options() {
-    groth16::CpuEngineOptions options;
+  groth16::CpuBackendOptions Options() {
+    groth16::CpuBackendOptions options;
     options.on_kept = [this](std::span<std::uint8_t> points) {
       ++sets;
       if (sets == flips_at || (always && sets > flips_at)) points[points.size() / 2 + 3] ^= 0x10;
@@ -408,8 +424,8 @@ TEST_F(LocalProverTest, OneFlippedBitInThePointsThatAreKeptCostsNoProof) {
     SCOPED_TRACE(set);
     const Heard heard;
     FailingMemory memory{.flips_at = set};
-    const auto engine = groth16::MakeCpuEngine(pool_, memory.Options());
-    PostProver post_prover(parameters_, *engine, pool_, SystemRandom());
+    const auto backend = groth16::MakeCpuBackend(pool_, memory.Options());
+    PostProver post_prover(parameters_, *backend, pool_, SystemRandom());
     const auto prover = MakeLocalWindowProver(post_prover, pool_);
     const auto outcome = prover->Prove(task_, never_);
     ASSERT_OK(outcome);
@@ -420,10 +436,10 @@ TEST_F(LocalProverTest, OneFlippedBitInThePointsThatAreKeptCostsNoProof) {
   }
 }
 
-TEST_F(LocalProverTest, MemoryThatGoesOnFailingTakesTheEngineOutOfService) {
+TEST_F(LocalProverTest, MemoryThatGoesOnFailingTakesTheMachineOutOfService) {
   FailingMemory memory{.flips_at = 2, .always = true};
-  const auto engine = groth16::MakeCpuEngine(pool_, memory.Options());
-  PostProver post_prover(parameters_, *engine, pool_, SystemRandom());
+  const auto backend = groth16::MakeCpuBackend(pool_, memory.Options());
+  PostProver post_prover(parameters_, *backend, pool_, SystemRandom());
   const auto prover = MakeLocalWindowProver(post_prover, pool_);
   EXPECT_THAT(prover->Prove(task_, never_),
               StatusIs(absl::StatusCode::kFailedPrecondition, "out of service"));
@@ -449,21 +465,19 @@ TEST_F(LocalProverTest, OneFlippedBitInTheVerifyingKeyRefusesNoProof) {
 }
 
 // Has no memory for the first proof.
-class StarvedEngine final : public PassingEngine {
+class StarvedBackend final : public PassingBackend {
  public:
-  using PassingEngine::PassingEngine;
-  absl::Status Quotient(unsigned log2_size, std::span<bls12_381::Fr> a, std::span<bls12_381::Fr> b,
-                        std::span<bls12_381::Fr> c) override {
-    if (std::exchange(starved_, false)) throw std::bad_alloc();
-    return PassingEngine::Quotient(log2_size, a, b, c);
-  }
+  using PassingBackend::PassingBackend;
 
  private:
+  void BeforeSums() override {
+    if (std::exchange(starved_, false)) throw std::bad_alloc();
+  }
   bool starved_ = true;
 };
 
 TEST_F(LocalProverTest, LackOfMemoryCostsOneProofNotTheProcess) {
-  StarvedEngine starved(*engine_);
+  StarvedBackend starved(*backend_);
   PostProver post_prover(parameters_, starved, pool_, SystemRandom());
   const auto prover = MakeLocalWindowProver(post_prover, pool_);
   EXPECT_THAT(prover->Prove(task_, never_),
@@ -471,35 +485,74 @@ TEST_F(LocalProverTest, LackOfMemoryCostsOneProofNotTheProcess) {
   EXPECT_OK(prover->Prove(task_, never_));
 }
 
-// Holds proofs in their quotient until they are let go.
-class SlowEngine final : public PassingEngine {
+// Wants two assignments at a time, and fails as it is told.
+class DeepBackend final : public PassingBackend {
  public:
-  using PassingEngine::PassingEngine;
-  absl::Status Quotient(unsigned log2_size, std::span<bls12_381::Fr> a, std::span<bls12_381::Fr> b,
-                        std::span<bls12_381::Fr> c) override {
-    reached = true;
-    while (!go_on) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return PassingEngine::Quotient(log2_size, a, b, c);
-  }
+  using PassingBackend::PassingBackend;
+  std::size_t Depth() const override { return 2; }
+  std::vector<std::stop_token> begun;
+  std::size_t summed = 0;
+  std::size_t most = 0;
+  bool fails = false;
 
+ private:
+  void Begun(const std::stop_token& stop) override {
+    begun.push_back(stop);
+    most = std::max(most, begun.size() - summed);
+  }
+  void BeforeSums() override {
+    if (fails) throw std::bad_alloc();
+  }
+  void AfterSums(groth16::QuerySums& /*sums*/) override { ++summed; }
+};
+
+TEST_F(LocalProverTest, TheNextPartitionIsBegunWhileOneIsSummed) {
+  DeepBackend deep(*backend_);
+  PostProver post_prover(parameters_, deep, pool_, SystemRandom());
+  const auto prover = MakeLocalWindowProver(post_prover, pool_);
+  const auto outcome = prover->Prove(task_, {});
+  ASSERT_OK(outcome);
+  EXPECT_TRUE(verifier_->Verify(Statement(), outcome->proof).value());
+  EXPECT_EQ(deep.begun.size(), 3U);  // five sectors, two a partition
+  EXPECT_EQ(deep.most, 2U);
+  for (const std::stop_token& stop : deep.begun) EXPECT_TRUE(stop.stop_requested()) << "all over";
+
+  deep.begun.clear();
+  deep.summed = 0;
+  deep.fails = true;
+  EXPECT_THAT(prover->Prove(task_, {}), StatusIs(absl::StatusCode::kResourceExhausted, ""));
+  ASSERT_EQ(deep.begun.size(), 2U);
+  EXPECT_TRUE(deep.begun[1].stop_requested()) << "what was begun ahead is of no use";
+}
+
+// Holds proofs before their sums until they are let go.
+class SlowBackend final : public PassingBackend {
+ public:
+  using PassingBackend::PassingBackend;
   std::atomic<bool> reached{false};
   std::atomic<bool> go_on{false};
+
+ private:
+  void BeforeSums() override {
+    reached = true;
+    while (!go_on) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 };
 
 TEST_F(LocalProverTest, WhoWaitsForItsTurnCanBeCancelled) {
-  SlowEngine slow(*engine_);
+  SlowBackend slow(*backend_);
   PostProver post_prover(parameters_, slow, pool_, SystemRandom());
   const auto prover = MakeLocalWindowProver(post_prover, pool_);
   std::thread first([&] { EXPECT_OK(prover->Prove(task_, never_)); });
   while (!slow.reached) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  std::atomic<bool> cancelled{false};
+  std::stop_source stop;
   std::thread canceller([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    cancelled = true;
+    stop.request_stop();
   });
   ThreadPool own(1);
   const auto second = MakeLocalWindowProver(post_prover, own);
-  EXPECT_THAT(second->Prove(task_, cancelled), StatusIs(absl::StatusCode::kCancelled, ""));
+  EXPECT_THAT(second->Prove(task_, stop.get_token()), StatusIs(absl::StatusCode::kCancelled, ""));
   EXPECT_FALSE(slow.go_on) << "it did not wait for the first";
   slow.go_on = true;
   canceller.join();
@@ -507,8 +560,9 @@ TEST_F(LocalProverTest, WhoWaitsForItsTurnCanBeCancelled) {
 }
 
 TEST_F(LocalProverTest, WrongTasksAndCancellation) {
-  const std::atomic<bool> yes{true};
-  EXPECT_THAT(prover_->Prove(task_, yes), StatusIs(absl::StatusCode::kCancelled, ""));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THAT(prover_->Prove(task_, stop.get_token()), StatusIs(absl::StatusCode::kCancelled, ""));
   WindowPostTask wrong = task_;
   wrong.sectors.clear();
   EXPECT_THAT(prover_->Prove(wrong, never_), StatusIs(absl::StatusCode::kInvalidArgument, "no "));

@@ -3,6 +3,7 @@
 #include "tests/scenario/crew.h"
 
 #include <map>
+#include <stop_token>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -33,8 +34,8 @@ class Crew::CrewProver final : public prover::WindowProver {
  public:
   explicit CrewProver(Prover& prover) : prover_(prover) {}
   absl::StatusOr<prover::WindowPostOutcome> Prove(const prover::WindowPostTask& task,
-                                                  const std::atomic<bool>& cancelled) override {
-    if (cancelled.load()) return absl::CancelledError("nobody needs it");
+                                                  const std::stop_token& stop) override {
+    if (stop.stop_requested()) return absl::CancelledError("nobody needs it");
     prover::WindowPostOutcome out;
     if (blind) {
       for (const prover::SectorToProve& sector : task.sectors) {

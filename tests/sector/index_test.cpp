@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <tuple>
 
@@ -221,8 +222,9 @@ TEST_F(AttachTest, ConflictsAreKeptUnlessReplaced) {
 
 TEST_F(AttachTest, StopsWhenCancelled) {
   MakeSector(dir_ / "a", dir_ / "a", {1000, 1}, SectorSize::k2KiB);
-  const std::atomic<bool> cancelled = true;
-  EXPECT_THAT(Attach("store-a", {.cancelled = &cancelled}),
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THAT(Attach("store-a", {.stop = stop.get_token()}),
               StatusIs(absl::StatusCode::kCancelled, "after 0 of 1"));
 }
 

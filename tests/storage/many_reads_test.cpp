@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -109,9 +110,14 @@ TEST(ManyReadsTest, WhoIsToldToStopDoesNotWait) {
                      return absl::OkStatus();
                    }});
   const auto began = Clock::now();
-  const auto results = ReadMany(std::make_shared<Readers>(), std::move(reads), {}, [began] {
-    return Clock::now() - began > std::chrono::milliseconds(200);
+  std::stop_source stop;
+  std::thread stopper([&stop] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    stop.request_stop();
   });
+  const auto results =
+      ReadMany(std::make_shared<Readers>(), std::move(reads), {}, stop.get_token());
+  stopper.join();
   EXPECT_LT(Clock::now() - began, std::chrono::seconds(20));
   EXPECT_EQ(results[0].end, ReadEnd::kNoTurn);
   barrier->Open();

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,13 +43,13 @@ inline Bytes HashProof(filecoin::PoStProofType type, filecoin::ActorId miner,
 class FakeProver final : public prover::WindowProver {
  public:
   absl::StatusOr<prover::WindowPostOutcome> Prove(const prover::WindowPostTask& task,
-                                                  const std::atomic<bool>& cancelled) override {
+                                                  const std::stop_token& stop) override {
     ++calls;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       last_task_ = task;
     }
-    if (cancelled.load() && !ignores_cancel) {
+    if (stop.stop_requested() && !ignores_cancel) {
       ++cancels;
       return absl::CancelledError("nobody needs it");
     }

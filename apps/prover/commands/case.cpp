@@ -27,7 +27,7 @@ absl::StatusOr<int> RunCase(const CaseFlags& flags) {
       .store = flags.store, .parameters = flags.params, .progress = cli::PrintNote};
   DAMOCLES_ASSIGN_OR_RETURN(
       const std::string result,
-      prover::RunCase(text, options, *machine.engine, machine.pool, SystemRandom()));
+      prover::RunCase(text, options, *machine.backend, machine.pool, SystemRandom()));
   cli::PrintLine(result);
   return cli::kExitDone;
 }

@@ -3,8 +3,8 @@
 #include "apps/prover/commands/claim_flags.h"
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
+#include <stop_token>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -235,7 +235,7 @@ absl::StatusOr<prover::VanillaOutcome> SectorFlags::Prove(const prover::PostClai
     found.push_back(std::move(sector));
   }
   prover::VanillaOutcome outcome;
-  const std::atomic<bool> never{false};
+  const std::stop_token never;
   if (!found.empty()) {
     DAMOCLES_ASSIGN_OR_RETURN(outcome, prover::ProveVanilla(claim, found, pool, never));
   }
@@ -247,7 +247,7 @@ absl::StatusOr<prover::VanillaOutcome> SectorFlags::Prove(const prover::PostClai
 }
 
 Machine::Machine(std::uint64_t threads)
-    : pool(threads == 0 ? ProcessorCount() : threads), engine(groth16::MakeCpuEngine(pool)) {}
+    : pool(threads == 0 ? ProcessorCount() : threads), backend(groth16::MakeCpuBackend(pool)) {}
 
 void AddThreads(CLI::App& command, std::uint64_t& threads) {
   command.add_option("--threads", threads, "Threads to use (default: one a processor)")

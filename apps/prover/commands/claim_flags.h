@@ -14,7 +14,7 @@
 #include "apps/common/cli.h"
 
 #include "damocles/base/thread_pool.h"
-#include "damocles/groth16/engine.h"
+#include "damocles/groth16/backend.h"
 #include "damocles/post/partition.h"
 #include "damocles/prover/post_prover.h"
 
@@ -66,11 +66,11 @@ struct SectorFlags {
                                                ThreadPool& pool) const;
 };
 
-// --threads; the pool and the engine of one run.
+// --threads; the pool and the backend of one run.
 struct Machine {
   explicit Machine(std::uint64_t threads);
   ThreadPool pool;
-  std::unique_ptr<groth16::Engine> engine;
+  std::unique_ptr<groth16::Backend> backend;
 };
 void AddThreads(CLI::App& command, std::uint64_t& threads);
 // With a default, unless `required`.

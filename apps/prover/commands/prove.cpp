@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
+#include <stop_token>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -97,8 +97,8 @@ absl::StatusOr<int> RunProve(const ProveFlags& flags) {
     return cli::kExitFailed;
   }
   prover::ParameterStore parameters(flags.params);
-  prover::PostProver prover(parameters, *machine.engine, machine.pool, SystemRandom());
-  const std::atomic<bool> never{false};
+  prover::PostProver prover(parameters, *machine.backend, machine.pool, SystemRandom());
+  const std::stop_token never;
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::PartitionProof> partitions,
                             prover.Prove(claim, vanilla.challenged, vanilla.proofs,
                                          {.blindings = std::move(blindings)}, never));

@@ -4,20 +4,20 @@
 
 #pragma once
 
-#include <atomic>
+#include <future>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "absl/status/statusor.h"
 
-#include "damocles/base/bytes.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
 #include "damocles/circuit/post_circuit.h"
 #include "damocles/circuit/witness.h"
-#include "damocles/groth16/engine.h"
+#include "damocles/groth16/backend.h"
 #include "damocles/groth16/params.h"
 #include "damocles/groth16/proof.h"
 
@@ -41,20 +41,42 @@ struct WitnessDigests {
   std::string c;
 };
 
-// A circuit with its proving key, ready for many proofs.  One proof at a time for each thread that
-// calls; memory for a proof is about 32 * (aux + 3 * 2^k) bytes and its points.
+// A proof that was begun.  Goes before the prover it came from.
+class PendingProof {
+ public:
+  // Waits for the sums, and may compute them.  Once.  CANCELLED if the prover was told to stop;
+  // DATA_LOSS, with the file, if a point of the parameters is not sound.
+  absl::StatusOr<Proof> Finish();
+
+ private:
+  friend class Prover;
+  PendingProof(const ParamsFile& params, const Blinding& blinding,
+               std::future<absl::StatusOr<QuerySums>> sums)
+      : params_(&params), blinding_(blinding), sums_(std::move(sums)) {}
+
+  const ParamsFile* params_;
+  Blinding blinding_;
+  std::future<absl::StatusOr<QuerySums>> sums_;
+};
+
+// A circuit with its proving key, ready for many proofs.  Safe to call from several threads; memory
+// for a proof is about 32 * (aux + 3 * 2^k) bytes, and its points.
 class Prover {
  public:
-  // `engine` and `pool` must outlive the prover.
+  // `backend` and `pool` must outlive the prover.
   static absl::StatusOr<std::unique_ptr<Prover>> Make(const circuit::PostShape& shape,
                                                       std::shared_ptr<const ParamsFile> params,
-                                                      Engine& engine, ThreadPool& pool);
+                                                      Backend& backend, ThreadPool& pool);
 
-  // Proves one partition; `sectors` as for circuit::GenerateWitness, and checked by the caller.
-  // CANCELLED if `cancelled` becomes true; DATA_LOSS if a point of the file is not sound.
-  // `digests`, if given, is filled in.
+  // Makes the witness of one partition and begins its proof; `sectors` as for
+  // circuit::GenerateWitness, and checked by the caller.  CANCELLED if `stop` says so.  `digests`,
+  // if given, is filled in.
+  absl::StatusOr<PendingProof> Begin(std::span<const circuit::SectorPaths> sectors,
+                                     const Blinding& blinding, const std::stop_token& stop,
+                                     WitnessDigests* digests = nullptr) const;
+  // The same to its end.
   absl::StatusOr<Proof> Prove(std::span<const circuit::SectorPaths> sectors,
-                              const Blinding& blinding, const std::atomic<bool>& cancelled,
+                              const Blinding& blinding, const std::stop_token& stop,
                               WitnessDigests* digests = nullptr) const;
 
   const circuit::PostShape& Shape() const { return shape_; }
@@ -62,34 +84,15 @@ class Prover {
   const ParamsFile& Params() const { return *params_; }
 
  private:
-  // The multi-exponentiations of 8.5.
-  struct QuerySums {
-    bls12_381::G1 h = bls12_381::G1::Infinity();
-    bls12_381::G1 l = bls12_381::G1::Infinity();
-    bls12_381::G1 a = bls12_381::G1::Infinity();
-    bls12_381::G1 b_g1 = bls12_381::G1::Infinity();
-    bls12_381::G2 b_g2 = bls12_381::G2::Infinity();
-  };
-
-  Prover(circuit::PostShape shape, std::shared_ptr<const ParamsFile> params, Engine& engine,
-         ThreadPool& pool);
-  absl::StatusOr<QuerySums> Sums(std::span<const circuit::SectorPaths> sectors,
-                                 const Blinding& blinding, const std::atomic<bool>& cancelled,
-                                 WitnessDigests* digests) const;
-  static void Assemble(const QuerySums& sums, const VerifyingKey& key, const Blinding& blinding,
-                       Proof& out);
+  Prover(circuit::PostShape shape, std::shared_ptr<const ParamsFile> params, ThreadPool& pool);
+  Assignment MakeAssignment(std::span<const circuit::SectorPaths> sectors,
+                            WitnessDigests* digests) const;
 
   const circuit::PostShape shape_;
   const circuit::Counts counts_;
-  const circuit::Densities densities_;
   const std::shared_ptr<const ParamsFile> params_;
-  Engine& engine_;
   ThreadPool& pool_;
-  std::unique_ptr<PointSet> h_;
-  std::unique_ptr<PointSet> l_;
-  std::unique_ptr<PointSet> a_;
-  std::unique_ptr<PointSet> b_g1_;
-  std::unique_ptr<PointSet> b_g2_;
+  std::unique_ptr<ProvingKey> key_;
 };
 
 }  // namespace damocles::groth16

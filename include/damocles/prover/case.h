@@ -14,7 +14,7 @@
 #include "damocles/base/bytes.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
-#include "damocles/groth16/engine.h"
+#include "damocles/groth16/backend.h"
 #include "damocles/groth16/setup.h"
 #include "damocles/post/partition.h"
 #include "damocles/prover/post_prover.h"
@@ -52,6 +52,6 @@ struct CaseOptions {
 // be made and a .vk of another setup lies there.  `progress` hears a warning when parameters are
 // made.
 absl::StatusOr<std::string> RunCase(std::string_view json, const CaseOptions& options,
-                                    groth16::Engine& engine, ThreadPool& pool, Random& random);
+                                    groth16::Backend& backend, ThreadPool& pool, Random& random);
 
 }  // namespace damocles::prover

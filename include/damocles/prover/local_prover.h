@@ -4,8 +4,8 @@
 
 #pragma once
 
-#include <atomic>
 #include <memory>
+#include <stop_token>
 
 #include "absl/status/statusor.h"
 
@@ -28,7 +28,7 @@ absl::StatusOr<WindowPostOutcome> ProveWinning(PostProver& prover, ThreadPool& p
                                                filecoin::PoStProofType proof_type,
                                                const Bytes32& randomness,
                                                const SectorToProve& sector,
-                                               const std::atomic<bool>& cancelled);
+                                               const std::stop_token& stop);
 // Statuses as WindowVerifier::Verify.
 absl::StatusOr<bool> VerifyWinning(ParameterStore& parameters, ThreadPool& pool, Random& random,
                                    filecoin::PoStProofType proof_type, const Bytes32& randomness,

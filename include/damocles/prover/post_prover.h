@@ -4,10 +4,10 @@
 
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -17,7 +17,7 @@
 #include "damocles/base/mutex.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
-#include "damocles/groth16/engine.h"
+#include "damocles/groth16/backend.h"
 #include "damocles/groth16/prover.h"
 #include "damocles/post/partition.h"
 #include "damocles/post/types.h"
@@ -50,7 +50,7 @@ struct VanillaOutcome {
 // machine is short of something.  `read_limit`: see WindowPostTask.
 absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
                                             std::span<const SectorToProve> sectors,
-                                            ThreadPool& pool, const std::atomic<bool>& cancelled,
+                                            ThreadPool& pool, const std::stop_token& stop,
                                             absl::Duration read_limit = absl::ZeroDuration());
 
 // Checks vanilla proofs made elsewhere, and that they are those of `challenged`.
@@ -79,12 +79,13 @@ struct PartitionOptions {
 
 // Makes SNARK proofs.  Keeps what it needs of each circuit (decoded points) for the next proof.
 // Safe to call from any thread; proofs are made one at a time, and who waits for its turn can be
-// cancelled.
+// stopped.
 class PostProver {
  public:
   // All must outlive the prover.  `random` is used for blinding and must be fit for secrets.
-  PostProver(ParameterStore& parameters, groth16::Engine& engine, ThreadPool& pool, Random& random)
-      : parameters_(parameters), engine_(engine), pool_(pool), random_(random) {}
+  PostProver(ParameterStore& parameters, groth16::Backend& backend, ThreadPool& pool,
+             Random& random)
+      : parameters_(parameters), backend_(backend), pool_(pool), random_(random) {}
 
   // Proves each partition, in order, then verifies them all.  If that fails, once more with all
   // that was kept read anew from the files; if it fails again, FAILED_PRECONDITION, from then on
@@ -93,7 +94,7 @@ class PostProver {
   absl::StatusOr<std::vector<PartitionProof>> Prove(
       const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
       std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
-      const std::atomic<bool>& cancelled);
+      const std::stop_token& stop);
 
   // Why no proofs of this circuit are made any more; OK if they are.
   absl::Status InService(const post::CircuitShape& circuit) const;
@@ -103,18 +104,19 @@ class PostProver {
   absl::StatusOr<std::vector<PartitionProof>> ProveOnce(
       const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
       std::span<const post::FallbackSectorProof> proofs, const PartitionOptions& options,
-      const std::atomic<bool>& cancelled);
+      const std::stop_token& stop);
   absl::StatusOr<const groth16::Prover*> ProverOf(const post::CircuitShape& circuit);
   absl::Status SelfCheck(const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
                          std::span<const PartitionProof> partitions);
 
   ParameterStore& parameters_;
-  groth16::Engine& engine_;
+  groth16::Backend& backend_;
   ThreadPool& pool_;
   Random& random_;
-  std::atomic<bool> proving_{false};  // somebody has the turn, and with it provers_
   std::map<std::string, std::unique_ptr<groth16::Prover>> provers_;
   mutable Mutex mutex_;
+  CondVar turn_is_free_;
+  bool proving_ ABSL_GUARDED_BY(mutex_) = false;  // somebody has the turn, and with it provers_
   std::map<std::string, absl::Status> out_of_service_ ABSL_GUARDED_BY(mutex_);  // by .params file
 };
 

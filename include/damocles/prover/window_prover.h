@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include <atomic>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -60,12 +60,12 @@ class WindowProver {
 
   // Blocks until the proof is made and verified, or one sector or more cannot be proven (then
   // nothing is proven and the outcome names all of them and why).  Statuses: INVALID_ARGUMENT for a
-  // wrong task, CANCELLED soon after `cancelled` became true, FAILED_PRECONDITION if parameters are
+  // wrong task, CANCELLED soon after it is told to stop, FAILED_PRECONDITION if parameters are
   // missing (names the file) or if this machine has made two wrong proofs in a row and makes no
   // more, DATA_LOSS if they are damaged; RESOURCE_EXHAUSTED if this machine can read nothing for
   // want of descriptors or memory.
   virtual absl::StatusOr<WindowPostOutcome> Prove(const WindowPostTask& task,
-                                                  const std::atomic<bool>& cancelled) = 0;
+                                                  const std::stop_token& stop) = 0;
 };
 
 struct SectorStatement {

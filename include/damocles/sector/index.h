@@ -5,11 +5,11 @@
 
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -90,8 +90,8 @@ struct AttachOptions {
   // Replaces rows that point to another store.  Otherwise this is done only where `other_stores`
   // shows that the files are there no more; the rest is kept and counted as conflicts.
   bool replace = false;
-  // Becomes true from another thread to stop the scan (CANCELLED); rows so far stay.
-  const std::atomic<bool>* cancelled = nullptr;
+  // Ends the scan (CANCELLED); rows so far stay.
+  std::stop_token stop = {};
 };
 
 struct AttachProgress {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -94,10 +95,9 @@ struct ReadResult {
 };
 
 // One result a read, in the same order.  Blocks, at most about `limits.total`.  A place of which
-// the first reads are silent is not answering: its others are not begun.  `stop` is asked now and
-// then; when it says so, what has not returned has no turn.
+// the first reads are silent is not answering: its others are not begun.  Told to stop, it returns
+// at once: what has not been read has no turn.
 std::vector<ReadResult> ReadMany(std::shared_ptr<Readers> readers, std::vector<Read> reads,
-                                 const ReadLimits& limits,
-                                 const std::function<bool()>& stop = nullptr);
+                                 const ReadLimits& limits, const std::stop_token& stop = {});
 
 }  // namespace damocles::storage
