@@ -25,14 +25,17 @@ set(DAMOCLES_SEPARATE_MODULES bls12_381 hash)
 set(DAMOCLES_HOT_MODULES bls12_381 hash poseidon merkle circuit groth16 post prover)
 set(DAMOCLES_HOT_OPTIONS "" CACHE STRING "Further options of arithmetic, as a list")
 
-# damocles_module(NAME DEPS modules... SOURCES files... PACKAGES targets...)
+# damocles_module(NAME [LIBRARY target] DEPS modules... SOURCES files... PACKAGES targets...)
 #
 # One module: a folder of lib/ and of include/damocles/, a namespace, a CMake target damocles_NAME.
-# Its objects also become part of the one installed library.  DEPS are the arrows: what the module
+# Its objects also become part of an installed library: the one, unless LIBRARY says another.  DEPS are the arrows: what the module
 # may include (tests/tidy reads them from modules.txt).
 file(WRITE ${PROJECT_BINARY_DIR}/modules.txt "")
 function(damocles_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;SOURCES;PACKAGES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LIBRARY" "DEPS;SOURCES;PACKAGES")
+  if(NOT arg_LIBRARY)
+    set(arg_LIBRARY damocles)
+  endif()
   list(TRANSFORM arg_DEPS PREPEND damocles_ OUTPUT_VARIABLE deps)
   if(arg_SOURCES)
     add_library(damocles_${name} STATIC ${arg_SOURCES})
@@ -47,13 +50,13 @@ function(damocles_module name)
       damocles_join(damocles_${name})
     endif()
     # The objects, not the archives: those would have to be exported too.
-    target_sources(damocles PRIVATE $<TARGET_OBJECTS:damocles_${name}>)
+    target_sources(${arg_LIBRARY} PRIVATE $<TARGET_OBJECTS:damocles_${name}>)
   else()
     add_library(damocles_${name} INTERFACE)
     target_include_directories(damocles_${name} INTERFACE ${PROJECT_SOURCE_DIR}/include)
     target_link_libraries(damocles_${name} INTERFACE ${deps} ${arg_PACKAGES})
   endif()
-  target_link_libraries(damocles PUBLIC ${arg_PACKAGES})
+  target_link_libraries(${arg_LIBRARY} PUBLIC ${arg_PACKAGES})
   string(REPLACE ";" " " line "${name}: ${arg_DEPS}")
   file(APPEND ${PROJECT_BINARY_DIR}/modules.txt "${line}\n")
 endfunction()

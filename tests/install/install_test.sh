@@ -36,6 +36,31 @@ for example in prove_window read_deadlines scan_store verify_window; do
 done
 check "$work/by-cmake/challenges"
 
+# Whoever proves for money carries no simulated chain, and none of what it needs.
+library=$(find "$work/prefix" -name libdamocles.a -o -name 'libdamocles.so*' | head -n 1)
+if nm -C "$library" 2>/dev/null | grep -m 1 'damocles::devnet::\|secp256k1'; then
+  echo "the line above is in $library"
+  exit 1
+fi
+mkdir "$work/devnet"
+cat >"$work/devnet/CMakeLists.txt" <<'EOF'
+cmake_minimum_required(VERSION 3.25)
+project(devnet_consumer C CXX)
+find_package(damocles REQUIRED COMPONENTS devnet)
+add_executable(consumer main.cpp)
+target_link_libraries(consumer PRIVATE damocles::devnet)
+EOF
+cat >"$work/devnet/main.cpp" <<'EOF'
+#include <cstdio>
+#include "damocles/devnet/presets.h"
+int main() { std::puts(damocles::devnet::PresetByName("quick").ok() ? "found" : "not found"); }
+EOF
+"$cmake" -S "$work/devnet" -B "$work/devnet/build" -DCMAKE_PREFIX_PATH="$work/prefix" \
+  -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags" >"$work/cmake.log" 2>&1 ||
+  { cat "$work/cmake.log"; exit 1; }
+"$cmake" --build "$work/devnet/build"
+[[ $("$work/devnet/build/consumer") == found ]] || { echo "the devnet's library does not answer"; exit 1; }
+
 pc=$(dirname "$(find "$work/prefix" -name libdamocles.pc)")
 export PKG_CONFIG_PATH=$pc
 # Words on purpose.
