@@ -17,7 +17,7 @@ struct Density {
   bool b;
 };
 
-// Lists the aux variables of one sector in order of allocation (7.10).
+// Lists the aux variables of one sector in order of allocation.
 class DensityWalk {
  public:
   explicit DensityWalk(Densities& out) : out_(out) {}

@@ -27,7 +27,7 @@ using bls12_381::G2;
 constexpr std::size_t kSetupPartPoints = std::size_t{1} << 17;
 constexpr std::size_t kGrain = 4096;
 
-// Values at tau of the polynomials of 8.2: inputs (ONE first), then aux.
+// Values at tau of the polynomials of all variables: inputs (ONE first), then aux.
 struct Polynomials {
   SecretFrs u;
   SecretFrs v;

@@ -62,5 +62,13 @@ case "$test" in
     ! "$build/examples/read_deadlines" "$node" t09999 2>"$work/err" || fail "a miner that does not exist"
     [[ -s $work/err ]] || fail "no word about a miner that does not exist"
     ;;
+  Jobs)
+    "$build/examples/job_queue" >"$work/out" || fail "job_queue ended with $?"
+    [[ $(sed 's/^[0-9:]* //' "$work/out" | tr '\n' ',') == 'ReadyToRun,Running dies,Running dies lives,Succeed,' ]] ||
+      fail "$(cat "$work/out")"
+    code=0
+    "$build/examples/job_queue" 0 2>"$work/err" || code=$?
+    [[ $code -eq 2 ]] || fail "no time at all: exit code $code"
+    ;;
   *) fail "no test $test" ;;
 esac

@@ -31,7 +31,7 @@ check() {
   -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags" >"$work/cmake.log" 2>&1 ||
   { cat "$work/cmake.log"; exit 1; }
 "$cmake" --build "$work/by-cmake" -j 2
-for example in prove_window read_deadlines scan_store verify_window; do
+for example in job_queue prove_window read_deadlines scan_store verify_window; do
   [[ -x $work/by-cmake/$example ]] || { echo "$example is not built"; exit 1; }
 done
 check "$work/by-cmake/challenges"

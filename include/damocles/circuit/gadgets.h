@@ -26,16 +26,16 @@ inline constexpr std::uint8_t kPickBase = 8;
 inline constexpr std::uint8_t kNorCondition = 3;  // neither bit 0 nor bit 1
 inline constexpr std::uint8_t kAndCondition = 4;  // bit 0 and bit 1
 
-// The steps that put the running node among its siblings (7.2); arity 2, 4 or 8.
+// The steps that put the running node among its siblings; arity 2, 4 or 8.
 std::span<const PickStep> InsertionSteps(unsigned arity);
 // log2(arity).
 unsigned IndexBits(unsigned arity);
 
-// The Poseidon gadget of the reference's older circuit (7.3), which all parameter files are made
-// with: 311, 377 or 505 constraints.  Returns the output variable.
+// The Poseidon gadget of the reference's older circuit (neptune's circuit.rs), which all parameter
+// files are made with: 311, 377 or 505 constraints.  Returns the output variable.
 Variable Poseidon(ConstraintSystem& system, std::span<const Variable> preimage);
 
-// One sector: commitments, then a Merkle inclusion for each challenge (7.4 to 7.6).
+// One sector: commitments, then a Merkle inclusion for each challenge (docs/post.md 5).
 void SectorGadget(ConstraintSystem& system, const PostShape& shape);
 
 }  // namespace damocles::circuit

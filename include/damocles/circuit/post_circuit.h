@@ -40,7 +40,7 @@ struct Counts {
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 
-// By closed form, without building anything (7.8 to 7.10).
+// By closed form, without building anything (docs/post.md 5).
 Counts SectorCounts(const PostShape& shape);
 Counts CircuitCounts(const PostShape& shape);
 
@@ -74,7 +74,7 @@ class PostCircuit {
   ConstraintSystem sector_;
 };
 
-// Appendix B, of the whole circuit.
+// The unkeyed BLAKE2s-256 digest of the whole circuit: see Digest in constraint_system.h.
 Bytes32 Digest(const PostCircuit& circuit);
 
 }  // namespace damocles::circuit

@@ -42,7 +42,7 @@ struct WitnessBuffers {
   std::span<Fr> c;
 };
 
-// Fills `out`.  `sectors` are 1 to shape.sectors; missing ones repeat the last (6.4).  Each has
+// Fills `out`.  `sectors` are 1 to shape.sectors; missing ones repeat the last.  Each has
 // shape.challenges paths of the shape's levels.  The values are right if and only if the paths
 // hash to comm_r_last and the commitments to comm_r: check the vanilla proofs before.
 void GenerateWitness(const PostShape& shape, std::span<const SectorPaths> sectors,

@@ -37,7 +37,7 @@ struct Assignment {
   std::vector<bls12_381::Fr> c;
 };
 
-// The multi-exponentiations of a proof (docs/post.md 6, step 3).
+// The multi-exponentiations of a proof (docs/post.md 6, step 2).
 struct QuerySums {
   bls12_381::G1 h = bls12_381::G1::Infinity();
   bls12_381::G1 l = bls12_381::G1::Infinity();
