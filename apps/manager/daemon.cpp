@@ -282,7 +282,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                                                                       : TokenNeed::kFromElsewhere));
   DAMOCLES_ASSIGN_OR_RETURN(const storage::StoreRegistry stores, OpenStores(config));
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> database,
-                            store::OpenLevelDb(home.Database()));
+                            store::OpenLevelDb(home.Database(), nullptr, store::kReserveBytes));
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<sector::Index> index,
                             sector::Index::Open(*database));
   const sector::Tracker tracker(

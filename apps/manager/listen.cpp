@@ -11,6 +11,7 @@
 
 #include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
+#include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/config/endpoint.h"
 
@@ -37,7 +38,17 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
 absl::StatusOr<AddressNotice> AddressNotice::Post(const std::string& address_file,
                                                   const std::string& address, std::uint16_t port,
                                                   const std::string& port_file) {
-  DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(address_file, address + "\n"));
+  if (const absl::Status status = WriteFileAtomically(address_file, address + "\n");
+      absl::IsResourceExhausted(status)) {
+    // Windows count for more than commands that do not find the manager by themselves.
+    unlink(address_file.c_str());  // that of an earlier run would lead elsewhere
+    LogError("manager", "address_not_written",
+             {{"error", status},
+              {"effect", "util commands need --manager " + address},
+              {"do", "make room on that disk; the next start writes it"}});
+  } else {
+    DAMOCLES_RETURN_IF_ERROR(status);
+  }
   AddressNotice notice(address_file);
   if (!port_file.empty()) {
     DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(port_file, absl::StrFormat("%d\n", port)));

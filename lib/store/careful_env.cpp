@@ -46,12 +46,27 @@ std::string ProbeName(const std::string& folder) {
   return folder + "/room.probe";
 }
 
-leveldb::Status WriteProbe(leveldb::WritableFile& file, std::uint64_t bytes) {
+std::string ReserveName(const std::string& folder) {
+  return folder + "/room.reserve";
+}
+
+leveldb::Status FillFile(leveldb::WritableFile& file, std::uint64_t bytes) {
   const std::string block(kProbeBlockBytes, '\x5a');
   for (std::uint64_t written = 0; written < bytes; written += block.size()) {
     if (leveldb::Status status = file.Append(block); !status.ok()) return status;
   }
   return file.Sync();
+}
+
+// The file `name` with `bytes` in it, on the disk.
+leveldb::Status TakeRoom(leveldb::Env& env, const std::string& name, std::uint64_t bytes) {
+  leveldb::WritableFile* made = nullptr;
+  leveldb::Status status = env.NewWritableFile(name, &made);
+  if (!status.ok()) return status;
+  const std::unique_ptr<leveldb::WritableFile> file(made);
+  status = FillFile(*file, bytes);
+  const leveldb::Status closed = file->Close();
+  return status.ok() ? closed : status;
 }
 
 }  // namespace
@@ -79,21 +94,24 @@ leveldb::Status ProbeRoom(leveldb::Env& env, const std::string& folder) {
     const std::string path = absl::StrCat(folder, "/", name);
     if (name.ends_with(".log") && env.GetFileSize(path, &size).ok()) bytes += size;
   }
-  leveldb::WritableFile* made = nullptr;
-  leveldb::Status status = env.NewWritableFile(ProbeName(folder), &made);
-  if (!status.ok()) return status;
-  {
-    const std::unique_ptr<leveldb::WritableFile> file(made);
-    status = WriteProbe(*file, bytes);
-    const leveldb::Status closed = file->Close();
-    if (status.ok()) status = closed;
-  }
+  const leveldb::Status status = TakeRoom(env, ProbeName(folder), bytes);
   RemoveProbe(env, folder);
   return status;
 }
 
 void RemoveProbe(leveldb::Env& env, const std::string& folder) {
   if (env.FileExists(ProbeName(folder))) (void)env.RemoveFile(ProbeName(folder));
+}
+
+void MakeReserve(leveldb::Env& env, const std::string& folder, std::uint64_t bytes) {
+  const std::string name = ReserveName(folder);
+  std::uint64_t size = 0;
+  if (bytes == 0 || (env.GetFileSize(name, &size).ok() && size >= bytes)) return;
+  if (!TakeRoom(env, name, bytes).ok()) (void)RemoveReserve(env, folder);
+}
+
+bool RemoveReserve(leveldb::Env& env, const std::string& folder) {
+  return env.FileExists(ReserveName(folder)) && env.RemoveFile(ReserveName(folder)).ok();
 }
 
 }  // namespace damocles::store::internal

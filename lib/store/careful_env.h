@@ -32,4 +32,10 @@ leveldb::Status ProbeRoom(leveldb::Env& env, const std::string& folder);
 // Removes what a probe left that was cut off.
 void RemoveProbe(leveldb::Env& env, const std::string& folder);
 
+// A file of `bytes` in `folder` that can be given up for room.  A disk that has no room for it, or
+// shall not (0), goes without.
+void MakeReserve(leveldb::Env& env, const std::string& folder, std::uint64_t bytes);
+// False if there was none.
+bool RemoveReserve(leveldb::Env& env, const std::string& folder);
+
 }  // namespace damocles::store::internal

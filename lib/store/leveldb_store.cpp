@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "lib/store/careful_env.h"
@@ -54,7 +55,8 @@ absl::Status FromLevelDb(const leveldb::Status& status, std::string_view path,
         "are made anew from the chain, `util storage attach` fills the index");
   }
   if (status.IsInvalidArgument()) return absl::InvalidArgumentError(text);
-  return absl::UnavailableError(text);
+  const bool full = absl::StrContains(text, "No space left") || absl::StrContains(text, "quota");
+  return absl::UnavailableError(full ? text + ": make room on that disk" : text);
 }
 
 // After a failed write the database is closed and opened again before the next one: only that
@@ -63,13 +65,27 @@ absl::Status FromLevelDb(const leveldb::Status& status, std::string_view path,
 // opening needs, the old one stays open, so that reading goes on.
 class LevelDbStore final : public Store {
  public:
-  LevelDbStore(std::string path, leveldb::Env* env)
-      : path_(std::move(path)), env_(env), filter_(leveldb::NewBloomFilterPolicy(10)) {}
+  LevelDbStore(std::string path, leveldb::Env* env, std::uint64_t reserve_bytes)
+      : path_(std::move(path)),
+        env_(env),
+        reserve_bytes_(reserve_bytes),
+        filter_(leveldb::NewBloomFilterPolicy(10)) {}
 
   absl::Status Open() {
     const MutexLock lock(mutex_);
     internal::RemoveProbe(env_, path_);
-    return OpenLocked();
+    absl::Status status = OpenLocked();
+    if (status.ok()) {
+      internal::MakeReserve(env_, path_, reserve_bytes_);
+    } else if (absl::IsUnavailable(status) && internal::RemoveReserve(env_, path_)) {
+      LogError("store", "reserve_used",
+               {{"path", path_},
+                {"why", status},
+                {"now", "opened in the room that was kept for this"},
+                {"do", "make room on that disk: there is no reserve for another start"}});
+      status = OpenLocked();
+    }
+    return status;
   }
 
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
@@ -144,6 +160,7 @@ class LevelDbStore final : public Store {
     }
     DAMOCLES_RETURN_IF_ERROR(OpenLocked());
     LogWarning("store", "opened_anew", {{"path", path_}, {"why", "a write had failed"}});
+    internal::MakeReserve(env_, path_, reserve_bytes_);
     return db_;
   }
 
@@ -185,6 +202,7 @@ class LevelDbStore final : public Store {
 
   const std::string path_;
   mutable internal::CarefulEnv env_;
+  const std::uint64_t reserve_bytes_;
   const std::unique_ptr<const leveldb::FilterPolicy> filter_;
   mutable Mutex mutex_;
   mutable bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
@@ -194,11 +212,12 @@ class LevelDbStore final : public Store {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path, leveldb::Env* env) {
+absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path, leveldb::Env* env,
+                                                   std::uint64_t reserve_bytes) {
   const std::string folder = ExpandHome(path);
   if (env == nullptr) DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
-  auto store =
-      std::make_unique<LevelDbStore>(folder, env != nullptr ? env : leveldb::Env::Default());
+  auto store = std::make_unique<LevelDbStore>(
+      folder, env != nullptr ? env : leveldb::Env::Default(), reserve_bytes);
   DAMOCLES_RETURN_IF_ERROR(store->Open());
   return std::unique_ptr<Store>(std::move(store));
 }

@@ -38,6 +38,15 @@ class FullDiskEnv final : public leveldb::EnvWrapper {
     return Wrap(target()->NewAppendableFile(name, result), result);
   }
 
+  leveldb::Status RemoveFile(const std::string& name) override {
+    std::uint64_t bytes = 0;
+    (void)target()->GetFileSize(name, &bytes);
+    leveldb::Status status = target()->RemoveFile(name);
+    const std::lock_guard lock(mutex_);
+    if (status.ok()) room_ += bytes;
+    return status;
+  }
+
   void SetRoom(std::uint64_t bytes) {
     const std::lock_guard lock(mutex_);
     room_ = bytes;
@@ -104,6 +113,46 @@ TEST(FullDiskTest, DatabaseSurvivesAndServesAgainOnceThereIsRoom) {
   const Model rows = Content(*store);
   EXPECT_EQ(rows.at("before"), "1");
   EXPECT_EQ(rows.at("after"), "3");
+}
+
+TEST(FullDiskTest, AProgramThatStartsOnAFullDiskOpensInTheReserve) {
+  constexpr std::uint64_t kReserve = std::uint64_t{4} << 20;
+  FullDiskEnv env;
+  const auto write = [&](const std::string& key) {
+    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserve));
+    ASSERT_OK(Put(*store, key, "1"));
+  };
+  write("first");
+  env.SetRoom(0);
+  write("full");
+  env.SetRoom(0);
+  EXPECT_THAT(OpenLevelDb("/db", &env, kReserve),
+              StatusIs(absl::StatusCode::kUnavailable, "make room"))
+      << "it was used, and there was no room for another";
+  env.SetRoom(FullDiskEnv::kPlenty);
+  write("room");
+  env.SetRoom(0);
+  write("full again");
+  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
+  for (const char* key : {"first", "full", "room", "full again"}) {
+    EXPECT_TRUE(Content(*store).contains(key)) << key;
+  }
+}
+
+// The room that was freed while a program ran is taken for the next start.
+TEST(FullDiskTest, TheReserveIsThereAgainOnceThereIsRoom) {
+  FullDiskEnv env;
+  {
+    env.SetRoom(std::uint64_t{1} << 20);  // none for it at the start
+    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserveBytes));
+    env.SetRoom(0);
+    EXPECT_THAT(Put(*store, "key", "1"), StatusIs(absl::StatusCode::kUnavailable, "make room"));
+    env.SetRoom(FullDiskEnv::kPlenty);
+    ASSERT_OK(Put(*store, "key", "2"));
+  }
+  env.SetRoom(0);
+  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserveBytes));
+  EXPECT_EQ(Content(*store).at("key"), "2");
 }
 
 TEST(FullDiskTest, WriteFromInsideAScanDoesNotWaitForItself) {

@@ -84,12 +84,18 @@ absl::Status Put(Store& store, std::string_view key, std::string_view value);
 absl::Status Delete(Store& store, std::string_view key);
 
 // Opens or makes a LevelDB in the folder `path` (parents are made too).  `env` is where LevelDB
-// finds its files: null means the machine's own; it must outlive the store.
+// finds its files: null means the machine's own; it must outlive the store.  `reserve_bytes` are
+// kept in a file beside the rows: opening writes (tables, a manifest), and an opening that fails
+// for lack of room gives them up and is tried again, so that a full disk does not keep a program
+// from starting.
 //
 // FAILED_PRECONDITION: another process has it open ("another manager runs with this home").
 // DATA_LOSS: its files are damaged; says what to do.
 absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path,
-                                                   leveldb::Env* env = nullptr);
+                                                   leveldb::Env* env = nullptr,
+                                                   std::uint64_t reserve_bytes = 0);
+// Enough for an opening and for days of small rows.
+inline constexpr std::uint64_t kReserveBytes = std::uint64_t{8} << 20;
 
 // The same contract in memory, for tests and for what need not survive.
 std::unique_ptr<Store> OpenMemoryStore();
