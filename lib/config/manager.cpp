@@ -100,10 +100,23 @@ void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerC
   config.scan_place = common.Where("ScanPersistStores");
 }
 
+// 0 is no limit.  What no disk can keep would have every sector left out.
+void ReadCheckTime(TableReader& proving, std::string_view key, absl::Duration& out) {
+  absl::Duration time = out;
+  proving.Read(key, time, kAnyDuration);
+  if (time > absl::ZeroDuration() && time < absl::Seconds(1)) {
+    return proving.Problem(
+        key, absl::StrFormat("is %s, want 0 (no limit of its own) or at least 1s: no sector could "
+                             "be read in that time",
+                             FormatGoDuration(time)));
+  }
+  out = time;
+}
+
 void ReadProving(TableReader proving, ProvingConfig& config) {
   proving.Read("ParallelCheckLimit", config.parallel_check_limit, {0, 100'000});
-  proving.Read("SingleCheckTimeout", config.single_check_timeout, kAnyDuration);
-  proving.Read("PartitionCheckTimeout", config.partition_check_timeout, kAnyDuration);
+  ReadCheckTime(proving, "SingleCheckTimeout", config.single_check_timeout);
+  ReadCheckTime(proving, "PartitionCheckTimeout", config.partition_check_timeout);
   TableReader worker = proving.Table("WorkerProver");
   worker.Read("JobMaxTry", config.worker_prover.job_max_try, {0, 1000});
   worker.Read("HeartbeatTimeout", config.worker_prover.heartbeat_timeout,

@@ -260,7 +260,9 @@ void Stepper::Plan(Effort effort) {
   const bool begin = !disabled || Closed();
   if (!record_.randomness) {
     if (!begin) return;
-    if (now_.epoch >= Deadline().challenge + policy_.challenge_confidence) {
+    // No configuration may cost the window: it is open at the latest when proving begins.
+    if (now_.epoch >=
+        std::min(Deadline().challenge + policy_.challenge_confidence, Deadline().open)) {
       if (record_.state == DeadlineState::kWaiting) Enter(DeadlineState::kPreparing);
       Ask(action::ReadInputs{Deadline().index, Deadline().challenge, Deadline().Last()});
     }

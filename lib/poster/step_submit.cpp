@@ -73,7 +73,10 @@ void Stepper::PlanProven(std::size_t i) {
     PlanClosed(i);
     return;
   }
-  if (now_.epoch < Deadline().open + policy_.submit_confidence) return;
+  // No configuration may cost the window: a quarter of it is left for the message.
+  const filecoin::ChainEpoch latest =
+      Deadline().open + filecoin::EpochDelta((Deadline().close - Deadline().open).Count() * 3 / 4);
+  if (now_.epoch < std::min(Deadline().open + policy_.submit_confidence, latest)) return;
   if (!CanStillSend()) return;
   if (IsHeld(i)) return;
   // Never two pushes at once: an earlier message of this batch is still on its way to the node.

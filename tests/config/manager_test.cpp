@@ -130,6 +130,16 @@ PoSt.MaxFeeCap = "7 nanoFIL"
   EXPECT_TRUE(config.miners[0].post.max_gas_fee_cap.IsZero());
 }
 
+TEST(ManagerConfigTest, TimesInWhichNoSectorCanBeReadAreRefused) {
+  for (const char* key : {"SingleCheckTimeout", "PartitionCheckTimeout"}) {
+    const std::string table = std::string("[Common.Proving]\n") + key;
+    EXPECT_THAT(ParseManager(table + " = \"1ms\"\n"),
+                StatusIs(absl::StatusCode::kInvalidArgument, "at least 1s"));
+    EXPECT_OK(ParseManager(table + " = \"1s\"\n"));
+    EXPECT_OK(ParseManager(table + " = \"0s\"\n"));
+  }
+}
+
 TEST(ManagerConfigTest, OldAndForeignKeysAreAcceptedWithAWarning) {
   ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(R"(
 [Common]

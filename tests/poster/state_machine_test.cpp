@@ -22,6 +22,27 @@ using ::testing::Not;
 using testing::Numbers;
 using testing::Partition;
 
+// Challenge 1025, window from 1030 to 1040.
+TEST(DeadlineMachineTest, NoConfidenceIsLargeEnoughToCostTheWindow) {
+  Bench bench;
+  bench.policy.challenge_confidence = filecoin::EpochDelta(2880);
+  bench.policy.submit_confidence = filecoin::EpochDelta(2880);
+  bench.Head(1029);
+  EXPECT_EQ(bench.State(), DeadlineState::kWaiting);
+  bench.Head(1030);
+  EXPECT_EQ(bench.State(), DeadlineState::kPreparing);
+  bench.ReadInputs();
+  bench.CheckSectors();
+  bench.EnsureJob();
+  bench.Prove();
+  bench.Head(1036);
+  EXPECT_FALSE(bench.Has<action::Survey>());
+  bench.Head(1037);
+  bench.Survey();
+  bench.Send();
+  EXPECT_EQ(bench.State(), DeadlineState::kSubmitting);
+}
+
 TEST(DeadlineMachineTest, QuietLifeGoesThroughAllStates) {
   Bench bench;
   EXPECT_EQ(bench.State(), DeadlineState::kWaiting);
