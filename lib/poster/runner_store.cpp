@@ -166,13 +166,17 @@ async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> RunnerImpl::ListRecords
     RecordFilter filter) const {
   DAMOCLES_CO_ASSIGN_OR_RETURN(std::vector<DeadlineRecord> out,
                                co_await ListRecordsOn(parts_.executor, parts_.store, filter));
-  // What still waits for its challenge is not on disk yet.
+  // What is tended is as it is in memory: what waits for its challenge, and what a full disk has
+  // not taken, is nowhere else.
+  std::erase_if(out,
+                [this](const DeadlineRecord& record) { return deadlines_.contains(record.Key()); });
   for (const auto& [key, entry] : deadlines_) {
     const DeadlineRecord& record = entry.machine.record;
-    if (record.state == DeadlineState::kWaiting && record.deadline.open >= filter.open_from &&
-        (!filter.miner || key.miner == *filter.miner)) {
-      out.push_back(record);
+    if (record.deadline.open < filter.open_from || (filter.miner && key.miner != *filter.miner) ||
+        (filter.unfinished_only && IsFinal(record.state))) {
+      continue;
     }
+    out.push_back(record);
   }
   std::stable_sort(out.begin(), out.end(), [](const DeadlineRecord& a, const DeadlineRecord& b) {
     return a.deadline.open > b.deadline.open;

@@ -3,6 +3,7 @@
 // What happens to jobs while windows run: a worker that hangs, a disk that is full.
 
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,23 @@ TEST_F(JobScenarioTest, AFullDiskCostsNoWindow) {
       ASSERT_THAT(world.Problems(kFirst), IsEmpty());
       EXPECT_EQ(world.Restarts(), 0);
     }
+  }
+}
+
+// Nor may an operator who asks meanwhile be told how it was before.
+TEST_F(JobScenarioTest, WhatAFullDiskHasNotTakenIsListed) {
+  ModelProver prover{absl::Seconds(30)};
+  World world(Options(Hands::kModel), prover);
+  world.refuse_write = [&](const store::Batch&) { return world.Head() >= ChainEpoch(118); };
+  world.RunTo(ChainEpoch(158));
+  std::map<ChainEpoch, poster::DeadlineState> listed;
+  for (const poster::DeadlineRecord& record : world.Listed()) {
+    EXPECT_TRUE(listed.emplace(record.deadline.open, record.state).second) << "twice";
+  }
+  EXPECT_EQ(listed[ChainEpoch(130)], poster::DeadlineState::kConfirmed);
+  EXPECT_GT(listed[ChainEpoch(150)], poster::DeadlineState::kPreparing);
+  for (const poster::DeadlineRecord& record : world.Records()) {
+    EXPECT_LT(record.deadline.open, ChainEpoch(130)) << "the disk took it";
   }
 }
 

@@ -496,6 +496,15 @@ std::vector<poster::DeadlineRecord> World::Records() const {
   return *std::move(records);
 }
 
+std::vector<poster::DeadlineRecord> World::Listed() {
+  kj::Promise<absl::StatusOr<std::vector<poster::DeadlineRecord>>> listing =
+      manager_->runner->ListRecords({}).ToPromise().eagerlyEvaluate(nullptr);
+  while (!listing.poll(scope_)) Turn();
+  absl::StatusOr<std::vector<poster::DeadlineRecord>> records = listing.wait(scope_);
+  DAMOCLES_CHECK(records.ok());
+  return *std::move(records);
+}
+
 std::size_t World::Jobs() const {
   return ManagerRuns() ? manager_->queue->List().size() : 0;
 }

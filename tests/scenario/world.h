@@ -101,6 +101,8 @@ class World {
   using MaySkip = std::function<bool(filecoin::SectorNumber, const devnet::ExecutedPost&)>;
   std::string Problems(filecoin::ChainEpoch from, const MaySkip& may_skip) const;
   std::vector<poster::DeadlineRecord> Records() const;
+  // What the running manager tells of them; needs one that is not killed meanwhile.
+  std::vector<poster::DeadlineRecord> Listed();
 
   devnet::Chain& chain() { return *chain_; }
   devnet::DirectApi& node() { return *direct_; }

@@ -109,7 +109,8 @@ class Runner {
   // Miners whose period is known.
   virtual std::vector<MinerWindow> Windows() const = 0;
 
-  // As poster::ListRecords, on the executor, and with the windows that wait for their challenge.
+  // As poster::ListRecords, on the executor, and with what only memory has: windows that wait for
+  // their challenge, and what a full disk did not take.
   virtual async::Task<absl::StatusOr<std::vector<DeadlineRecord>>> ListRecords(
       RecordFilter filter) const = 0;
 };
