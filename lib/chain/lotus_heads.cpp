@@ -41,6 +41,7 @@ LotusHeads::LotusHeads(LotusNodes& nodes, filecoin::TipSet head, kj::Duration bl
     poll_interval_ = std::clamp(block_delay, kPollMin, kPollMax);
   }
   Deliver(Current(std::move(head)));
+  nodes.WatchHeads(block_delay);
   if (nodes.Options().use_websocket) following_.emplace(Follow());
   polling_.emplace(Poll());
 }
@@ -121,7 +122,12 @@ async::Task<absl::Status> LotusHeads::FollowOne(std::size_t node) {
   subscription_ = *subscribed;
   bool heard = false;
   while (true) {
-    kj::Promise<absl::StatusOr<std::string>> next = NextValue(**subscribed);
+    // One node for the heads and for the questions about them.
+    kj::Promise<absl::StatusOr<std::string>> next =
+        NextValue(**subscribed)
+            .exclusiveJoin(nodes_.Left(node).then([]() -> absl::StatusOr<std::string> {
+              return absl::UnavailableError("another node is used");
+            }));
     const absl::StatusOr<std::string> value = co_await kj::mv(next);
     if (!value.ok()) co_return value.status();
     auto changes = ReadAnswer<std::vector<HeadChange>>(*value);
@@ -199,6 +205,7 @@ void LotusHeads::Deliver(std::vector<HeadChange> changes) {
   last_head_ = last.tip_set;
   last_key_ = last.kind == HeadChangeKind::kRevert ? last.tip_set.Parents() : last.tip_set.Key();
   last_told_ = nodes_.GetTimer().now();
+  if (last.kind != HeadChangeKind::kRevert) nodes_.Saw(last_head_);
   if (waiting_.size() >= kWaitingMax && last.kind != HeadChangeKind::kRevert) {
     LogWarning("chain", "head_changes_dropped", {{"count", waiting_.size()}});
     waiting_.clear();

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "lib/chain/answer_room.h"
+#include "lib/chain/node_choice.h"
 #include "lib/chain/node_link.h"
 
 #include "damocles/async/task.h"
@@ -67,12 +69,26 @@ class LotusNodes {
   void LeaveNode(std::size_t failed, const absl::Status& why);
   // The head can be followed at that node.
   void NodeServes(std::size_t index);
+  // From now on the node is used whose head is ahead; once is enough.  `epoch`: its length.
+  void WatchHeads(kj::Duration epoch);
+  // The head of the node in use is this one.
+  void Saw(const filecoin::TipSet& head);
+  // Comes when another node is used than that one.
+  kj::Promise<void> Left(std::size_t node);
 
   kj::Timer& GetTimer() { return timer_; }
   const LotusOptions& Options() const { return options_; }
 
  private:
   void Use(std::size_t index);
+  void SetCurrent(std::size_t index);
+  // In the order in which they are asked: the one in use first, none that lags.
+  std::vector<std::size_t> Order() const;
+  async::Task<void> Watch(kj::Duration interval);
+  // One answer; none if there is none that can be compared.
+  async::Task<std::optional<HeadSight>> SightOf(std::size_t index);
+  async::Task<bool> IsOfThisNetwork(std::size_t index);
+  void Tell(const HeadNews& news, std::size_t before, std::size_t now);
   kj::Promise<absl::Status> Read(AnswerReader read, LinkAnswer answer);
   // Once for each node and method within some time.
   void TellUnreadable(std::size_t index, const std::string& method, const absl::Status& why);
@@ -90,6 +106,19 @@ class LotusNodes {
   std::vector<std::unique_ptr<NodeLink>> links_;
   std::size_t current_ = 0;
   std::map<std::size_t, kj::TimePoint> lost_;  // when it was said
+
+  struct Changing {
+    explicit Changing(kj::PromiseFulfillerPair<void> pair)
+        : fulfiller(kj::mv(pair.fulfiller)), promise(pair.promise.fork()) {}
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+    kj::ForkedPromise<void> promise;
+  };
+  std::unique_ptr<Changing> changing_;  // comes with the next change of current_
+  std::optional<NodeChoice> choice_;
+  std::optional<HeadSight> seen_;                // of the one in use, by its subscription
+  std::string network_;                          // of the one in use; empty: not known yet
+  std::map<std::size_t, std::string> networks_;  // of each that was asked
+  std::optional<async::Task<void>> watching_;
 };
 
 }  // namespace damocles::chain::internal

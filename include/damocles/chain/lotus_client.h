@@ -39,6 +39,11 @@ struct LotusOptions {
   kj::Duration silence = 0 * kj::SECONDS;
   // How often ChainHead is asked while the subscription is quiet.  Zero: by the epoch length.
   kj::Duration poll_interval = 0 * kj::SECONDS;
+  // With several nodes: how long the head of another one must have been the heavier at every look
+  // (one each poll_interval) before that one is used.  Zero: three epochs.
+  kj::Duration lag_patience = 0 * kj::SECONDS;
+  // A head that does not move for this long is said to stand still.  Zero: five epochs.
+  kj::Duration head_still = 0 * kj::SECONDS;
 };
 
 // What the client needs of the event loop.  All must outlive the client.
@@ -55,6 +60,13 @@ struct LotusIo {
 // over HTTP while that cannot be had.  When that node cannot be reached the next one is used, and
 // kept until it fails in turn; calls that only read are repeated there at once, pushes are not
 // (see kDeadlineExceeded and kUnavailable in chain/api.h).  Subscriptions come back by themselves.
+//
+// From the first ChainNotify on the heads of all nodes are looked at.  One that stands still, is
+// behind or follows a lighter branch for `lag_patience` while another is ahead is left for that
+// one, and is not asked while another answers; subscriptions go on at the other with its head as
+// `current`.  What was pushed to the one that was left may be unknown to the other: as with every
+// message that is not seen again, its sender pushes the same bytes there.  Nodes of another network
+// than the one in use are not compared with it.
 //
 // Answers are judged by ReadAnswer (chain/answer.h): for one that is refused the next node is
 // asked, and if none gives a better one the call fails with kDataLoss.

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/chain/node_choice.h"
+
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace damocles::chain::internal {
+namespace {
+
+using filecoin::ChainEpoch;
+
+constexpr kj::Duration kEpoch = 30 * kj::SECONDS;
+constexpr kj::Duration kLook = 15 * kj::SECONDS;
+constexpr kj::Duration kPatience = 3 * kEpoch;
+constexpr kj::Duration kStill = 5 * kEpoch;
+
+// A block an epoch weighs 5.
+HeadSight At(std::int64_t epoch, std::int64_t lighter = 0) {
+  return {ChainEpoch(epoch), filecoin::BigInt(5 * epoch - lighter)};
+}
+
+using Heads = std::vector<std::optional<HeadSight>>;
+
+// Looks twice an epoch and does what is said.
+class NodeChoiceTest : public ::testing::Test {
+ protected:
+  explicit NodeChoiceTest(std::size_t nodes = 2) : choice_(nodes, kPatience, kStill) {}
+
+  void Look(const Heads& heads) {
+    now_ = now_ + kLook;
+    const NodeChoice::Turn turn = choice_.Look(current_, heads, now_);
+    changes_ += turn.use != current_;
+    current_ = turn.use;
+    for (const HeadNews& news : turn.news) news_.push_back(news);
+  }
+  std::vector<HeadNews> TakeNews() { return std::exchange(news_, {}); }
+  std::size_t Count(HeadNews::Kind kind) const {
+    std::size_t count = 0;
+    for (const HeadNews& news : news_) count += news.kind == kind;
+    return count;
+  }
+
+  NodeChoice choice_;
+  kj::TimePoint now_ = kj::origin<kj::TimePoint>();
+  std::size_t current_ = 0;
+  std::size_t changes_ = 0;
+  std::vector<HeadNews> news_;
+};
+
+TEST_F(NodeChoiceTest, OneThatStandsStillIsLeftSaidOnceAndNobodyGoesBack) {
+  Look({At(100), At(100)});
+  int looks = 0;
+  while (current_ == 0 && looks < 100) {
+    ++looks;
+    Look({At(100), At(100 + (looks + 1) / 2)});
+  }
+  // Three epochs and the look that saw it first.
+  EXPECT_LE(looks, 8);
+  EXPECT_GT(looks, 5);
+  EXPECT_TRUE(choice_.Lags(0));
+  std::vector<HeadNews> news = TakeNews();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_EQ(news[0].kind, HeadNews::Kind::kLags);
+  EXPECT_EQ(news[0].node, 0U);
+  EXPECT_NE(news[0].why.find("stands still at epoch 100 for 105 s"), std::string::npos)
+      << news[0].why;
+  for (int i = 0; i < 50; ++i) Look({At(100), At(110 + i / 2)});
+  EXPECT_TRUE(TakeNews().empty());
+  for (int i = 0; i < 50; ++i) Look({At(140 + i / 2), At(140 + i / 2)});
+  news = TakeNews();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_EQ(news[0], (HeadNews{HeadNews::Kind::kKeepsUp, 0, ""}));
+  EXPECT_FALSE(choice_.Lags(0));
+  EXPECT_EQ(current_, 1U);
+  EXPECT_EQ(changes_, 1U);
+}
+
+TEST_F(NodeChoiceTest, TheHeavierBranchIsFollowedAlsoWhereItIsShorter) {
+  for (int i = 0; i < 20; ++i) Look({At(200 + i / 2, 100), At(199 + i / 2)});
+  EXPECT_EQ(current_, 1U);
+  const std::vector<HeadNews> news = TakeNews();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_NE(news[0].why.find("of a lighter branch"), std::string::npos) << news[0].why;
+  // The other way round nothing happens.
+  for (int i = 0; i < 20; ++i) Look({At(210 + i / 2, 100), At(209 + i / 2)});
+  EXPECT_EQ(changes_, 1U);
+}
+
+TEST_F(NodeChoiceTest, OneThatIsBehindAllTheTimeIsLeft) {
+  for (int i = 0; i < 20; ++i) Look({At(200 + i / 2), At(202 + i / 2)});
+  EXPECT_EQ(current_, 1U);
+  ASSERT_EQ(Count(HeadNews::Kind::kLags), 1U);
+  EXPECT_NE(news_[0].why.find("is behind or of a lighter branch"), std::string::npos);
+}
+
+TEST_F(NodeChoiceTest, NodesThatAreLateByTurnsDoNotTakeTurns) {
+  for (std::uint32_t seed = 0; seed < 50; ++seed) {
+    NodeChoice choice(2, kPatience, kStill);
+    std::mt19937 random(seed);
+    kj::TimePoint now = now_;
+    for (int i = 0; i < 2000; ++i) {
+      now = now + kLook;
+      // At one look in ten a node has not got the newest block yet.
+      const auto late = [&] { return static_cast<std::int64_t>(random() % 10 == 0); };
+      const Heads heads{At(1000 + i / 2 - late()), At(1000 + i / 2 - late())};
+      const NodeChoice::Turn turn = choice.Look(0, heads, now);
+      ASSERT_EQ(turn.use, 0U) << "seed " << seed << " look " << i;
+      ASSERT_TRUE(turn.news.empty()) << "seed " << seed << " look " << i;
+    }
+  }
+}
+
+TEST_F(NodeChoiceTest, WhereNobodyMovesNobodyIsLeftAndItIsSaid) {
+  for (int i = 0; i < 40; ++i) Look({At(100), At(100)});
+  EXPECT_EQ(changes_, 0U);
+  std::vector<HeadNews> news = TakeNews();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_EQ(news[0].kind, HeadNews::Kind::kStandsStill);
+  EXPECT_NE(news[0].why.find("epoch 100 for 150 s"), std::string::npos) << news[0].why;
+  Look({At(101), At(101)});
+  news = TakeNews();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_EQ(news[0].kind, HeadNews::Kind::kMoves);
+}
+
+TEST_F(NodeChoiceTest, NoAnswerSaysNothingAboutAHead) {
+  Look({At(100), At(100)});
+  for (int i = 0; i < 40; ++i) Look({std::nullopt, At(100 + i / 2)});
+  EXPECT_EQ(changes_, 0U);
+  for (int i = 0; i < 40; ++i) Look({std::nullopt, std::nullopt});
+  EXPECT_EQ(changes_, 0U);
+  EXPECT_TRUE(TakeNews().empty());
+}
+
+TEST_F(NodeChoiceTest, OneThatLagsIsOfUseOnceNoBetterOneAnswers) {
+  for (int i = 0; i < 20; ++i) Look({At(100), At(100 + i / 2)});
+  EXPECT_EQ(current_, 1U);
+  EXPECT_TRUE(choice_.Lags(0));
+  TakeNews();
+  Look({At(100), std::nullopt});
+  EXPECT_FALSE(choice_.Lags(0));
+  EXPECT_EQ(current_, 1U) << "whether the better one is lost its calls say";
+  // It has not caught up: nothing is said, and as soon as the other one answers it lags again.
+  EXPECT_TRUE(TakeNews().empty());
+  current_ = 0;
+  for (int i = 0; i < 8; ++i) Look({At(100), At(111 + i / 2)});
+  EXPECT_EQ(current_, 1U);
+  EXPECT_TRUE(TakeNews().empty());
+}
+
+class OneNodeTest : public NodeChoiceTest {
+ protected:
+  OneNodeTest() : NodeChoiceTest(1) {}
+};
+
+TEST_F(OneNodeTest, ThatStandsStillStaysInUseAndIsReported) {
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 30; ++i) Look({At(100 + round)});
+    EXPECT_EQ(Count(HeadNews::Kind::kStandsStill), 1U);
+    EXPECT_EQ(Count(HeadNews::Kind::kMoves), round == 0 ? 0U : 1U);
+    EXPECT_EQ(current_, 0U);
+    EXPECT_FALSE(choice_.Lags(0));
+    TakeNews();
+  }
+  // A head that goes back and forth over the same epochs is no progress.
+  for (int i = 0; i < 30; ++i) Look({At(99 + i % 2)});
+  EXPECT_EQ(Count(HeadNews::Kind::kMoves), 0U);
+}
+
+}  // namespace
+}  // namespace damocles::chain::internal

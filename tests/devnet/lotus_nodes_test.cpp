@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// chain::LotusClient with two nodes, each with a view of the chain of its own, over real sockets.
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/devnet/lotus_fixture.h"
+
+#include "damocles/base/log.h"
+#include "damocles/chain/lotus_client.h"
+
+namespace damocles::devnet {
+namespace {
+
+using chain::HeadChange;
+using chain::HeadChangeKind;
+using testing_support::kMinerAddress;
+using testing_support::LotusFixture;
+using testing_support::SmallGenesis;
+using testing_support::Verifier;
+using testing_support::WithUuid;
+
+class TwoNodesTest : public LotusFixture {
+ protected:
+  ~TwoNodesTest() noexcept override {  // KJ's may throw
+    heads_ = nullptr;
+    client_ = nullptr;
+    SetLogSink({});
+  }
+
+  // Both know the same chain.
+  void Start(const ChainConfig& second = QuickPreset()) {
+    ASSERT_OK_AND_ASSIGN(chain_b_, Chain::InMemory(second, SmallGenesis(), verifier_b_.Options()));
+    Serve();
+    auto receiver =
+        io_.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io_.waitScope)->listen();
+    chain::Endpoint b = At();
+    b.port = static_cast<std::uint16_t>(receiver->getPort());
+    server_b_ = std::make_unique<LotusServer>(*chain_b_, io_.provider->getTimer(), SystemClock(),
+                                              LotusServerOptions{});
+    serving_b_ = server_b_->Listen(kj::mv(receiver)).eagerlyEvaluate(nullptr);
+    SetLogSink([this](Severity, std::string_view line) { log_.emplace_back(line); });
+    chain::LotusOptions options;
+    options.poll_interval = 20 * kj::MILLISECONDS;
+    options.lag_patience = 150 * kj::MILLISECONDS;
+    options.head_still = 1 * kj::HOURS;
+    client_ = Client({At(), b}, options);
+    ASSERT_OK_AND_ASSIGN(heads_, Wait(client_->ChainNotify()));
+    Pass(50 * kj::MILLISECONDS);
+  }
+
+  void Pass(kj::Duration time) { io_.provider->getTimer().afterDelay(time).wait(io_.waitScope); }
+  // Calls `step` now and then until `done` or for too long.
+  bool Until(
+      const std::function<bool()>& done, const std::function<void()>& step = [] {}) {
+    for (int i = 0; i < 200; ++i) {
+      if (done()) return true;
+      step();
+      Pass(40 * kj::MILLISECONDS);
+    }
+    return done();
+  }
+  std::size_t Said(const std::string& event, const std::string& text = "") const {
+    return static_cast<std::size_t>(
+        std::count_if(log_.begin(), log_.end(), [&](const std::string& line) {
+          return line.find(event) != std::string::npos && line.find(text) != std::string::npos;
+        }));
+  }
+  // The head as the subscription has told it so far.
+  filecoin::TipSetKey Followed() {
+    auto next = heads_->Next().ToPromise();
+    while (next.poll(io_.waitScope)) {
+      const auto changes = next.wait(io_.waitScope);
+      EXPECT_OK(changes);
+      for (const HeadChange& change : *changes) {
+        followed_ = change.kind == HeadChangeKind::kRevert ? change.tip_set.Parents()
+                                                           : change.tip_set.Key();
+      }
+      next = heads_->Next().ToPromise();
+    }
+    return followed_;
+  }
+
+  Verifier verifier_b_;
+  std::unique_ptr<Chain> chain_b_;
+  std::unique_ptr<LotusServer> server_b_;
+  kj::Promise<void> serving_b_ = kj::READY_NOW;
+  std::vector<std::string> log_;
+  std::unique_ptr<chain::Api> client_;
+  std::unique_ptr<chain::HeadSubscription> heads_;
+  filecoin::TipSetKey followed_;
+};
+
+TEST_F(TwoNodesTest, OneWhoseHeadStandsStillIsLeftWithOneWarningAndNobodyGoesBack) {
+  Start();
+  const auto advance_b = [&] { ASSERT_OK(chain_b_->Advance()); };
+  ASSERT_TRUE(Until([&] { return Said("node_left") > 0; }, advance_b));
+  EXPECT_EQ(Said("node_left", "stands still"), 1U);
+  for (int i = 0; i < 5; ++i) {
+    advance_b();
+    Pass(40 * kj::MILLISECONDS);
+  }
+  EXPECT_EQ(Followed(), chain_b_->ChainHead().Key());
+  ASSERT_OK_AND_ASSIGN(const auto head, Wait(client_->ChainHead()));
+  EXPECT_EQ(head, chain_b_->ChainHead());
+  EXPECT_EQ(Said("node_left"), 1U);
+  EXPECT_EQ(Said("node_back"), 0U);
+  // It catches up, which is said; and the other one stays in use.
+  while (chain_->ChainHead().Height() < chain_b_->ChainHead().Height())
+    ASSERT_OK(chain_->Advance());
+  EXPECT_TRUE(Until([&] { return Said("node_back", "keeps up") > 0; }));
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_OK(chain_->Advance());
+    Pass(20 * kj::MILLISECONDS);
+    advance_b();
+    Pass(20 * kj::MILLISECONDS);
+  }
+  EXPECT_EQ(Said("node_left"), 1U);
+  EXPECT_EQ(Said("node_back", "keeps up"), 1U);
+  EXPECT_EQ(Said("node_lags"), 0U);
+  EXPECT_EQ(Said("node_changed"), 0U);
+}
+
+TEST_F(TwoNodesTest, TheHeavierOfTwoBranchesIsFollowed) {
+  Start();
+  ASSERT_OK(chain_->Advance({.null_rounds = 2, .timestamp = {}}));
+  for (int i = 0; i < 3; ++i) ASSERT_OK(chain_b_->Advance());
+  ASSERT_EQ(chain_->ChainHead().Height(), chain_b_->ChainHead().Height());
+  ASSERT_TRUE(Until([&] { return Said("node_left", "of a lighter branch") > 0; },
+                    [&] {
+                      ASSERT_OK(chain_->Advance());
+                      ASSERT_OK(chain_b_->Advance());
+                    }));
+  ASSERT_TRUE(Until([&] { return Followed() == chain_b_->ChainHead().Key(); }));
+  ASSERT_OK_AND_ASSIGN(const auto head, Wait(client_->ChainHead()));
+  EXPECT_EQ(head, chain_b_->ChainHead());
+}
+
+// The pool of the other node does not know it; the poster then pushes the same bytes again.
+TEST_F(TwoNodesTest, WhatWasPushedToTheOneThatIsLeftIsTakenByTheOther) {
+  Start();
+  ASSERT_OK_AND_ASSIGN(const auto info, Wait(client_->StateMinerInfo(kMinerAddress, {})));
+  filecoin::Message message;
+  message.to = message.from = info.worker;
+  ASSERT_OK_AND_ASSIGN(const auto pushed, Wait(client_->MpoolPushMessage(message, WithUuid(4))));
+  ASSERT_TRUE(
+      Until([&] { return Said("node_left") > 0; }, [&] { ASSERT_OK(chain_b_->Advance()); }));
+  ASSERT_OK_AND_ASSIGN(const auto pool, Wait(client_->MpoolPending({})));
+  EXPECT_TRUE(pool.empty());
+  ASSERT_OK_AND_ASSIGN(const auto cid, Wait(client_->MpoolPush(pushed)));
+  EXPECT_EQ(cid, CidOf(pushed));
+  for (int i = 0; i < 2; ++i) ASSERT_OK(chain_b_->Advance());
+  ASSERT_OK_AND_ASSIGN(const auto found, Wait(client_->StateSearchMsg({}, cid, 10, true)));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->receipt.exit_code, 0);
+}
+
+TEST_F(TwoNodesTest, OneThatLagsAnswersNothingWhileTheOtherOneFailsAndAllOnceItIsGone) {
+  Start();
+  ASSERT_TRUE(
+      Until([&] { return Said("node_left") > 0; }, [&] { ASSERT_OK(chain_b_->Advance()); }));
+  // For a moment no answer at all is better than an old one.
+  serving_b_ = kj::READY_NOW;
+  server_b_ = nullptr;
+  const auto now = Wait(client_->ChainHead());
+  EXPECT_FALSE(now.ok()) << "an old head was told";
+  EXPECT_TRUE(Until([&] { return Wait(client_->ChainHead()).ok(); }));
+  EXPECT_TRUE(Until([&] { return Followed() == chain_->ChainHead().Key(); }));
+}
+
+TEST_F(TwoNodesTest, ANodeOfAnotherNetworkIsNotGoneTo) {
+  ChainConfig other = QuickPreset();
+  other.network_name = "somewhere-else";
+  Start(other);
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_OK(chain_b_->Advance());
+    Pass(40 * kj::MILLISECONDS);
+  }
+  EXPECT_EQ(Said("node_left"), 0U);
+  EXPECT_EQ(Said("node_of_another_network"), 1U);
+  ASSERT_OK_AND_ASSIGN(const auto head, Wait(client_->ChainHead()));
+  EXPECT_EQ(head, chain_->ChainHead());
+}
+
+class OnlyNodeTest : public LotusFixture {};
+
+TEST_F(OnlyNodeTest, TheOnlyNodeStaysInUseWhenItsHeadStandsStillAndThatIsSaid) {
+  Serve();
+  std::vector<std::string> log;
+  SetLogSink([&](Severity, std::string_view line) { log.emplace_back(line); });
+  const auto quiet = kj::defer([] { SetLogSink({}); });
+  const auto said = [&](const char* event) {
+    return std::count_if(log.begin(), log.end(), [&](const std::string& line) {
+      return line.find(event) != std::string::npos;
+    });
+  };
+  chain::LotusOptions options;
+  options.poll_interval = 20 * kj::MILLISECONDS;
+  options.head_still = 150 * kj::MILLISECONDS;
+  const auto client = Client({At()}, options);
+  ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
+  const auto pass = [&](kj::Duration time) {
+    io_.provider->getTimer().afterDelay(time).wait(io_.waitScope);
+  };
+  pass(600 * kj::MILLISECONDS);
+  EXPECT_EQ(said("head_stands_still"), 1);
+  EXPECT_OK(Wait(client->ChainHead()));
+  EXPECT_EQ(said("head_moves"), 0);
+  ASSERT_OK(chain_->Advance());
+  pass(100 * kj::MILLISECONDS);
+  EXPECT_EQ(said("head_moves"), 1);
+  EXPECT_EQ(said("head_stands_still"), 1);
+}
+
+}  // namespace
+}  // namespace damocles::devnet
