@@ -13,6 +13,8 @@ struct WorkerInfo {
   address @3 :Text;
   offer @4 :Job.Offer;
   running @5 :List(Text);     # job ids
+  clockMeasured @6 :Bool;
+  clockAheadMs @7 :Int64;     # of its wall clock, against the manager's
 }
 
 struct Store {

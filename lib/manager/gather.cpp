@@ -15,6 +15,7 @@
 #include "damocles/base/status.h"
 #include "damocles/chain/types.h"
 #include "damocles/filecoin/bitfield.h"
+#include "damocles/poster/sender_reader.h"
 
 namespace damocles::manager {
 namespace {
@@ -116,11 +117,50 @@ DeadlineFacts CompareDeadline(std::uint64_t deadline_index,
 struct Gatherer::Chain {
   TipSetKey head = {};
   TokenAmount base_fee = {};
-  // Of each sender, by nonce: the fee cap.
-  std::map<Address, std::map<std::uint64_t, TokenAmount>> pool = {};
-  absl::Status pool_read = NotAsked();
+  Fact<std::vector<filecoin::SignedMessage>> pool = NotAsked();
   std::vector<const CheckedNode*> answering = {};
   kj::TimePoint until;
+};
+
+class Gatherer::AsksAboutSender final : public poster::SenderQuestions {
+ public:
+  AsksAboutSender(Gatherer& gatherer, chain::Api& api, const Chain& chain, CheckedSender& sender)
+      : gatherer_(gatherer), api_(api), chain_(chain), sender_(sender) {}
+  ~AsksAboutSender() noexcept override = default;
+
+  Answer<Address> KeyOf(Address id) override {
+    auto asking = gatherer_.Limited<Address>(api_.StateAccountKey(std::move(id), chain_.head));
+    co_return co_await kj::mv(asking);
+  }
+  // Of all nodes: each may have to take over.
+  Answer<bool> HasKey(Address key) override {
+    std::vector<kj::Promise<absl::StatusOr<bool>>> asking;
+    for (const CheckedNode* node : chain_.answering) {
+      asking.push_back(gatherer_.Limited<bool>(node->api->WalletHas(key)));
+    }
+    absl::StatusOr<bool> one_has = false;
+    for (std::size_t i = 0; i < asking.size(); ++i) {
+      absl::StatusOr<bool> has = co_await kj::mv(asking[i]);
+      const bool better = has.ok() ? *has : one_has.ok() && !*one_has;
+      if (better) one_has = has;
+      sender_.in_wallet.insert_or_assign(chain_.answering[i]->name, std::move(has));
+    }
+    co_return one_has;
+  }
+  Answer<TokenAmount> BalanceOf(Address key) override {
+    auto asking = gatherer_.Limited<TokenAmount>(api_.WalletBalance(std::move(key)));
+    co_return co_await kj::mv(asking);
+  }
+  Answer<std::uint64_t> NextNonceOf(Address key) override {
+    auto asking = gatherer_.Limited<std::uint64_t>(api_.MpoolGetNonce(std::move(key)));
+    co_return co_await kj::mv(asking);
+  }
+
+ private:
+  Gatherer& gatherer_;
+  chain::Api& api_;
+  const Chain& chain_;
+  CheckedSender& sender_;
 };
 
 struct Gatherer::Outstanding {
@@ -266,7 +306,8 @@ async::Task<void> Gatherer::AskNode(const CheckedNode& node, NodeFacts& facts) {
   } else {
     facts.head =
         HeadFact{.epoch = of_head->Height(),
-                 .time = absl::FromUnixSeconds(static_cast<std::int64_t>(of_head->MinTimestamp()))};
+                 .time = absl::FromUnixSeconds(static_cast<std::int64_t>(of_head->MinTimestamp())),
+                 .weight = of_head->ParentWeight()};
   }
   facts.epochs_to_sync = of_sync.ok() ? Fact<std::int64_t>(EpochsToSync(*of_sync))
                                       : Fact<std::int64_t>(of_sync.status());
@@ -308,6 +349,7 @@ async::Task<void> Gatherer::AskChain(Facts& facts) {
     }
     co_return;
   }
+  co_await AskBranches(facts);
   auto asking_head = Limited<filecoin::TipSet>(best->api->ChainHead());
   auto asking_pool =
       Limited<std::vector<filecoin::SignedMessage>>(best->api->MpoolPending(TipSetKey()));
@@ -316,15 +358,35 @@ async::Task<void> Gatherer::AskChain(Facts& facts) {
     chain.head = head->Key();
     chain.base_fee = head->Blocks().front().parent_base_fee;
   }
-  const absl::StatusOr<std::vector<filecoin::SignedMessage>> pool = co_await kj::mv(asking_pool);
-  chain.pool_read = pool.status();
-  if (pool.ok()) {
-    for (const filecoin::SignedMessage& message : *pool) {
-      chain.pool[message.message.from][message.message.nonce] = message.message.gas_fee_cap;
-    }
-  }
+  facts.base_fee = chain.base_fee;
+  chain.pool = co_await kj::mv(asking_pool);
   for (std::size_t i = 0; i < miners.size(); ++i) {
     co_await AskMiner(*best->api, chain, miners[i], facts.miners[i]);
+  }
+}
+
+// Late blocks and small reorgs lie above the epoch that is compared.
+async::Task<void> Gatherer::AskBranches(Facts& facts) {
+  constexpr filecoin::EpochDelta kSettled{10};
+  std::optional<filecoin::ChainEpoch> lowest;
+  std::size_t known = 0;
+  for (const NodeFacts& node : facts.nodes) {
+    if (!node.head.ok()) continue;
+    ++known;
+    lowest = std::min(lowest.value_or(node.head->epoch), node.head->epoch);
+  }
+  if (known < 2 || *lowest < filecoin::ChainEpoch(0) + kSettled) co_return;
+  std::vector<kj::Promise<absl::StatusOr<filecoin::TipSet>>> asking;
+  for (std::size_t i = 0; i < facts.nodes.size(); ++i) {
+    if (!facts.nodes[i].head.ok()) continue;
+    asking.push_back(Limited<filecoin::TipSet>(
+        parts_.nodes[i].api->ChainGetTipSetByHeight(*lowest - kSettled, TipSetKey())));
+  }
+  std::size_t next = 0;
+  for (NodeFacts& node : facts.nodes) {
+    if (!node.head.ok()) continue;
+    const absl::StatusOr<filecoin::TipSet> at = co_await kj::mv(asking[next++]);
+    node.settled = at.ok() ? Fact<TipSetKey>(at->Key()) : Fact<TipSetKey>(at.status());
   }
 }
 
@@ -349,82 +411,23 @@ async::Task<void> Gatherer::AskMiner(chain::Api& api, const Chain& chain, Checke
   }
   facts.proof_type = filecoin::ToV1_1(info->window_post_proof_type);
 
-  const auto add = [&facts](const Address& address, const char* role) {
-    if (address.IsUndefined()) return;
-    for (SenderFacts& known : facts.senders) {
-      if (known.address == address) {
-        known.role += absl::StrFormat(" and %s", role);
-        return;
-      }
-    }
-    SenderFacts sender;
-    sender.address = address;
-    sender.role = role;
-    facts.senders.push_back(std::move(sender));
-  };
-  for (const Address& control : info->control_addresses) add(control, "control");
-  add(info->worker, "worker");
-  add(info->owner, "owner");
+  std::vector<poster::SenderFacts> senders = poster::SendersOf(*info);
   for (const Address& named : wanted.senders) {
     absl::StatusOr<Address> id = named;
     if (!named.IsId()) {
       auto looking = Limited<Address>(api.StateLookupId(named, chain.head));
       id = co_await kj::mv(looking);
     }
-    const auto known =
-        std::find_if(facts.senders.begin(), facts.senders.end(), [&](const SenderFacts& one) {
-          return one.address == named || (id.ok() && one.address == *id);
-        });
-    if (known != facts.senders.end()) {
-      known->configured = true;
-      continue;
-    }
-    SenderFacts stranger;
-    stranger.address = named;
-    stranger.configured = true;
-    if (!id.ok()) stranger.key = id.status();
-    facts.senders.push_back(std::move(stranger));
+    poster::NameSender(senders, wanted.miner, named, id);
   }
-  for (SenderFacts& sender : facts.senders) {
-    if (!sender.role.empty()) co_await AskSender(api, chain, sender);
+  for (poster::SenderFacts& sender : senders) {
+    CheckedSender checked;
+    checked.facts = std::move(sender);
+    AsksAboutSender questions(*this, api, chain, checked);
+    if (checked.facts.role) co_await poster::ReadSender(questions, checked.facts, chain.pool);
+    facts.senders.push_back(std::move(checked));
   }
   co_await AskDeadlines(api, chain, facts);
-}
-
-async::Task<void> Gatherer::AskSender(chain::Api& api, const Chain& chain, SenderFacts& facts) {
-  auto asking = Limited<Address>(api.StateAccountKey(facts.address, chain.head));
-  facts.key = co_await kj::mv(asking);
-  if (!facts.key.ok()) co_return;
-  const Address key = *facts.key;
-  std::vector<kj::Promise<absl::StatusOr<bool>>> wallets;
-  for (const CheckedNode* node : chain.answering) {
-    wallets.push_back(Limited<bool>(node->api->WalletHas(key)));
-  }
-  auto asking_balance = Limited<TokenAmount>(api.WalletBalance(key));
-  auto asking_actor = Limited<chain::Actor>(api.StateGetActor(key, chain.head));
-  for (std::size_t i = 0; i < wallets.size(); ++i) {
-    absl::StatusOr<bool> has = co_await kj::mv(wallets[i]);
-    facts.in_wallet.insert_or_assign(chain.answering[i]->name, std::move(has));
-  }
-  facts.balance = co_await kj::mv(asking_balance);
-  const absl::StatusOr<chain::Actor> actor = co_await kj::mv(asking_actor);
-  if (!actor.ok() || !chain.pool_read.ok()) {
-    facts.lane = actor.ok() ? chain.pool_read : actor.status();
-    co_return;
-  }
-  LaneFact lane;
-  lane.next_nonce = actor->nonce;
-  for (const Address& from : {key, facts.address}) {
-    const auto waiting = chain.pool.find(from);
-    if (waiting == chain.pool.end()) continue;
-    const auto first = waiting->second.lower_bound(lane.next_nonce);
-    lane.waiting = static_cast<std::uint64_t>(std::distance(first, waiting->second.end()));
-    if (first != waiting->second.end() && first->second < chain.base_fee) {
-      lane.blocked = LaneFact::Block{.nonce = first->first, .fee_cap = first->second};
-    }
-    if (lane.waiting > 0) break;
-  }
-  facts.lane = std::move(lane);
 }
 
 async::Task<void> Gatherer::AskDeadlines(chain::Api& api, const Chain& chain, MinerFacts& facts) {

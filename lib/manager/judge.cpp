@@ -11,12 +11,14 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 
+#include "damocles/base/clock_skew.h"
 #include "damocles/job/queue.h"
 
 namespace damocles::manager {
 namespace {
 
 using filecoin::TokenAmount;
+using poster::LaneBlock;
 
 constexpr absl::Duration kUsualEpoch = absl::Seconds(30);
 constexpr std::size_t kReasonsMax = 5;
@@ -31,6 +33,10 @@ std::string Text(const absl::Status& status) {
 
 std::string MinerName(filecoin::ActorId miner) {
   return absl::StrFormat("miner f0%d", miner);
+}
+
+std::string NameOf(const CheckedSender& sender) {
+  return sender.facts.id.ToString();
 }
 
 std::string Sectors(std::uint64_t count) {
@@ -71,6 +77,7 @@ class Judging {
       Parameters();
     }
     Stores();
+    WorkerClocks();
     Disks();
     for (const std::string& file : facts_.readable_secrets) {
       Warn("secret_readable", file, "it holds a token, and others on this machine may read it", "",
@@ -131,6 +138,25 @@ class Judging {
       }
     }
     NetworksAndClock();
+    Branches();
+  }
+
+  // The client leaves the lighter one by itself.
+  void Branches() {
+    const NodeFacts* heaviest = nullptr;
+    for (const NodeFacts& node : facts_.nodes) {
+      if (!node.settled.ok() || !node.head.ok()) continue;
+      if (heaviest == nullptr || node.head->weight > heaviest->head->weight) heaviest = &node;
+    }
+    for (const NodeFacts& node : facts_.nodes) {
+      if (!node.settled.ok() || *node.settled == *heaviest->settled) continue;
+      Warn("node_on_other_branch", "node " + node.name,
+           "it follows another branch than the node with the heaviest head",
+           absl::StrFormat("its head is of epoch %d, that of %s of epoch %d",
+                           node.head->epoch.Value(), heaviest->name, heaviest->head->epoch.Value()),
+           "the heavier one is used meanwhile; has this one peers, is its version supported? "
+           "synchronise it anew");
+    }
   }
 
   std::vector<Trouble> TroublesOf(const NodeFacts& node) const {
@@ -251,36 +277,38 @@ class Judging {
     Warn(kind, subject, what, Text(why), "look into the log of the node");
   }
 
-  static bool HasKey(const SenderFacts& sender) {
+  static bool HasKey(const CheckedSender& sender) {
     return std::any_of(sender.in_wallet.begin(), sender.in_wallet.end(),
                        [](const auto& one) { return one.second.ok() && *one.second; });
   }
-  static bool WalletsTold(const SenderFacts& sender) {
+  static bool WalletsTold(const CheckedSender& sender) {
     return std::any_of(sender.in_wallet.begin(), sender.in_wallet.end(),
                        [](const auto& one) { return one.second.ok(); });
   }
-  bool HasMoney(const MinerFacts& miner, const SenderFacts& sender) const {
-    return sender.balance.ok() && *sender.balance >= miner.fee_cap * limits_.least_gas;
+  bool HasMoney(const MinerFacts& miner, const CheckedSender& sender) const {
+    return sender.facts.balance && *sender.facts.balance >= miner.fee_cap * limits_.least_gas;
   }
-  static bool IsBlocked(const SenderFacts& sender) {
-    return sender.lane.ok() && sender.lane->blocked.has_value();
+  // The next message that is pushed would wait.  A gap it would fill by itself.
+  bool IsBlocked(const CheckedSender& sender) const {
+    const LaneBlock::Kind kind = poster::BlockIn(sender.facts, facts_.base_fee).kind;
+    return kind == LaneBlock::Kind::kLowFee || kind == LaneBlock::Kind::kFull;
   }
 
   void Senders(const MinerFacts& miner) {
     const std::string subject = MinerName(miner.miner);
     const bool named = std::any_of(miner.senders.begin(), miner.senders.end(),
-                                   [](const auto& one) { return one.configured; });
-    std::vector<const SenderFacts*> candidates;
-    for (const SenderFacts& sender : miner.senders) {
-      if (sender.configured && sender.role.empty()) {
+                                   [](const auto& one) { return one.facts.configured; });
+    std::vector<const CheckedSender*> candidates;
+    for (const CheckedSender& sender : miner.senders) {
+      if (sender.facts.configured && !sender.facts.role) {
         Stranger(subject, sender);
-      } else if (sender.configured || !named) {
+      } else if (sender.facts.configured || !named) {
         candidates.push_back(&sender);
       }
     }
     const auto any = [&](auto test) {
       return std::any_of(candidates.begin(), candidates.end(),
-                         [&](const SenderFacts* one) { return test(*one); });
+                         [&](const CheckedSender* one) { return test(*one); });
     };
     if (!any(HasKey)) {
       if (any(WalletsTold) || candidates.empty()) {
@@ -296,17 +324,17 @@ class Judging {
       }
       return;
     }
-    const bool one_can_send = any([&](const SenderFacts& one) {
-      return HasKey(one) && !IsBlocked(one) && (!one.balance.ok() || HasMoney(miner, one));
+    const bool one_can_send = any([&](const CheckedSender& one) {
+      return HasKey(one) && !IsBlocked(one) && (!one.facts.balance || HasMoney(miner, one));
     });
-    for (const SenderFacts* sender : candidates) Sender(miner, *sender, one_can_send);
+    for (const CheckedSender* sender : candidates) Sender(miner, *sender, one_can_send);
   }
 
-  void Stranger(const std::string& subject, const SenderFacts& sender) {
-    const std::string who = subject + " sender " + sender.address.ToString();
-    if (absl::IsNotFound(sender.key.status())) {
+  void Stranger(const std::string& subject, const CheckedSender& sender) {
+    const std::string who = subject + " sender " + NameOf(sender);
+    if (absl::IsNotFound(sender.facts.key_read)) {
       Warn("sender_unknown", who, "Senders names an address that the chain does not know",
-           Text(sender.key.status()), "correct it under [[Miners]]");
+           Text(sender.facts.key_read), "correct it under [[Miners]]");
     } else {
       Warn("sender_not_of_miner", who,
            "Senders names an address that is neither owner, worker nor control address", "",
@@ -315,11 +343,11 @@ class Judging {
   }
 
   void SendersUnknown(const std::string& subject,
-                      const std::vector<const SenderFacts*>& candidates) {
-    for (const SenderFacts* sender : candidates) {
-      if (!sender->key.ok()) {
+                      const std::vector<const CheckedSender*>& candidates) {
+    for (const CheckedSender* sender : candidates) {
+      if (!sender->facts.key_read.ok()) {
         return NotChecked("senders_not_checked", subject, "its senders could not be looked up",
-                          sender->key.status());
+                          sender->facts.key_read);
       }
       for (const auto& [node, has] : sender->in_wallet) {
         if (has.ok() || IsRefused(has.status()) || absl::IsUnimplemented(has.status())) continue;
@@ -329,11 +357,10 @@ class Judging {
     }
   }
 
-  void Sender(const MinerFacts& miner, const SenderFacts& sender, bool one_can_send) {
-    const std::string who =
-        absl::StrFormat("%s sender %s", MinerName(miner.miner), sender.address.ToString());
+  void Sender(const MinerFacts& miner, const CheckedSender& sender, bool one_can_send) {
+    const std::string who = absl::StrFormat("%s sender %s", MinerName(miner.miner), NameOf(sender));
     if (!HasKey(sender)) {
-      if (sender.configured && WalletsTold(sender)) {
+      if (sender.facts.configured && WalletsTold(sender)) {
         Warn("sender_without_key", who, "no wallet of the nodes has its key", "",
              "import the key into the node's wallet, or take it out of Senders");
       }
@@ -352,39 +379,75 @@ class Judging {
     Money(miner, sender, who, one_can_send);
     Lane(sender, who, one_can_send);
     if (report_.findings.size() == before) {
-      Fine(absl::StrFormat("%s (%s): its key is there%s", who, sender.role,
-                           sender.balance.ok() ? ", " + filecoin::FormatFil(*sender.balance) : ""));
+      Fine(absl::StrFormat(
+          "%s (%s): its key is there%s", who,
+          std::string(sender.facts.role ? poster::Name(*sender.facts.role) : "sender"),
+          sender.facts.balance ? ", " + filecoin::FormatFil(*sender.facts.balance) : ""));
     }
   }
 
-  void Money(const MinerFacts& miner, const SenderFacts& sender, const std::string& who,
+  void Money(const MinerFacts& miner, const CheckedSender& sender, const std::string& who,
              bool one_can_send) {
-    if (!sender.balance.ok()) {
+    if (!sender.facts.balance) {
       NotChecked("sender_balance_unknown", who, "its balance could not be learnt",
-                 sender.balance.status());
+                 sender.facts.balance_read);
       return;
     }
     const TokenAmount wanted = miner.fee_cap * limits_.usual_gas * limits_.messages;
-    if (*sender.balance >= wanted) return;
+    if (*sender.facts.balance >= wanted) return;
     const bool cannot = !HasMoney(miner, sender);
     Add(cannot && !one_can_send, "sender_low", who,
         cannot ? "it holds too little for a single message"
                : absl::StrFormat("it holds too little for %d messages at a time", limits_.messages),
         absl::StrFormat("%s; the pool wants gas limit times fee cap: %s for %d messages",
-                        filecoin::FormatFil(*sender.balance), filecoin::FormatFil(wanted),
+                        filecoin::FormatFil(*sender.facts.balance), filecoin::FormatFil(wanted),
                         limits_.messages),
         "put money on it, or lower GasFeeCap");
   }
 
-  void Lane(const SenderFacts& sender, const std::string& who, bool one_can_send) {
-    if (!IsBlocked(sender)) return;
-    const LaneFact::Block& block = *sender.lane->blocked;
-    Add(!one_can_send, "sender_blocked", who,
-        absl::StrFormat("its messages wait for one of nonce %d whose fee cap is below the base fee",
-                        block.nonce),
-        absl::StrFormat("%d messages wait; its fee cap is %s a unit of gas", sender.lane->waiting,
-                        filecoin::FormatFil(block.fee_cap)),
-        "replace that message (lotus mpool replace), or send from another address");
+  void Lane(const CheckedSender& sender, const std::string& who, bool one_can_send) {
+    const poster::SenderFacts& facts = sender.facts;
+    if (!facts.lane_read.ok()) {
+      NotChecked("sender_lane_unknown", who, "what it has in the pool could not be learnt",
+                 facts.lane_read);
+    }
+    const LaneBlock block = poster::BlockIn(facts, facts_.base_fee);
+    const std::string waiting =
+        absl::StrFormat("%d of its messages are pending", facts.lane.size());
+    switch (block.kind) {
+      case LaneBlock::Kind::kNone:
+        break;
+      case LaneBlock::Kind::kLowFee:
+        Add(!one_can_send, "sender_blocked", who,
+            absl::StrFormat(
+                "its messages wait for one of nonce %d whose fee cap is below the base fee",
+                block.nonce),
+            absl::StrFormat("%s; its fee cap is %s a unit of gas", waiting,
+                            filecoin::FormatFil(block.message->message.gas_fee_cap)),
+            "replace that message (lotus mpool replace), or send from another address");
+        break;
+      case LaneBlock::Kind::kGap: {
+        std::uint64_t behind = block.nonce;
+        for (const filecoin::SignedMessage& message : facts.lane) {
+          if (message.message.nonce <= block.nonce) continue;
+          behind = message.message.nonce;
+          break;
+        }
+        Warn("sender_nonce_gap", who,
+             absl::StrFormat("nonce %d is missing: its messages from %d on wait for it",
+                             block.nonce, behind),
+             waiting,
+             absl::StrFormat("the next message from it takes that nonce; to free them now push an "
+                             "empty one (lotus send --from %s --nonce %d, to itself, of 0 FIL)",
+                             NameOf(sender), block.nonce));
+        break;
+      }
+      case LaneBlock::Kind::kFull:
+        Add(!one_can_send, "sender_lane_full", who,
+            "so many of its messages are pending that a node takes no more", waiting,
+            "find out why they are not executed, or send from another address");
+        break;
+    }
   }
 
   // ------------------------------------------------------------ index and workers
@@ -540,6 +603,21 @@ class Judging {
            std::any_of(facts_.workers->begin(), facts_.workers->end(), [&](const auto& worker) {
              return worker.connected && !LacksStore(worker.capabilities, {store});
            });
+  }
+
+  void WorkerClocks() {
+    if (!facts_.workers.ok()) return;
+    for (const worker::Hub::WorkerInfo& worker : *facts_.workers) {
+      if (!worker.connected || !worker.clock_ahead) continue;
+      const double ahead = absl::ToDoubleSeconds(*worker.clock_ahead);
+      if (absl::AbsDuration(*worker.clock_ahead) <= kClocksAgree) continue;
+      Warn("worker_clock_differs", "worker " + worker.capabilities.name,
+           "its clock and this machine's do not agree",
+           absl::StrFormat("it is %.1f s %s", ahead < 0 ? -ahead : ahead,
+                           ahead < 0 ? "behind" : "ahead"),
+           "set both by NTP: no proof depends on it, but times in logs and listings do not fit "
+           "together");
+    }
   }
 
   static const char* KindOf(const sector::StoreFinding& store) {

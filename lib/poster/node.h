@@ -184,9 +184,7 @@ class Node {
                                          std::vector<filecoin::SignedMessage>& pool,
                                          event::Surveyed& out);
   async::Task<std::optional<bool>> NonceUsed(Bytes signed_message, filecoin::TipSetKey key);
-  async::Task<void> ReadSender(SenderFacts& facts,
-                               const std::vector<filecoin::SignedMessage>& pending,
-                               filecoin::TipSetKey key);
+  class AsksAboutSenders;
   Result<SenderChoice> ChooseSender(filecoin::ActorId miner, chain::MinerInfo info,
                                     std::vector<filecoin::Address> allowed,
                                     std::vector<filecoin::SignedMessage> pending,

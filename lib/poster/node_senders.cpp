@@ -9,6 +9,7 @@
 #include "lib/poster/node.h"
 
 #include "damocles/filecoin/cbor.h"
+#include "damocles/poster/sender_reader.h"
 
 namespace damocles::poster::internal {
 namespace {
@@ -27,102 +28,48 @@ constexpr std::int64_t kFillerPremium = 100'000;
 // As the node itself looks ahead when it estimates a premium.
 constexpr std::uint64_t kRaiseBlocks = 2;
 
-std::vector<filecoin::SignedMessage> LaneOf(const std::vector<filecoin::SignedMessage>& pending,
-                                            const Address& id, const Address& key) {
-  std::vector<filecoin::SignedMessage> lane;
-  for (const filecoin::SignedMessage& message : pending) {
-    if (message.message.from == key || message.message.from == id) lane.push_back(message);
-  }
-  std::sort(lane.begin(), lane.end(),
-            [](const auto& a, const auto& b) { return a.message.nonce < b.message.nonce; });
-  return lane;
-}
-
 }  // namespace
 
-// Everything that can be read of one address; trouble with one is no reason not to read the next.
-async::Task<void> Node::ReadSender(SenderFacts& facts,
-                                   const std::vector<filecoin::SignedMessage>& pending,
-                                   TipSetKey key) {
-  const absl::StatusOr<Address> account = co_await KeyOf(facts.id, key);
-  if (!account.ok() && absl::IsNotFound(account.status())) {
-    facts.unusable =
-        absl::StrFormat("the chain does not know it: %s", std::string(account.status().message()));
-    co_return;
+// Each with a limit of its own: one that is silent must not use up the time of the look.
+class Node::AsksAboutSenders final : public SenderQuestions {
+ public:
+  AsksAboutSenders(Node& node, TipSetKey key) : node_(node), key_(std::move(key)) {}
+  ~AsksAboutSenders() noexcept override = default;
+
+  Answer<Address> KeyOf(Address id) override { return node_.KeyOf(std::move(id), key_); }
+  Answer<bool> HasKey(Address key) override {
+    co_return co_await node_.ReadAside(&chain::Api::WalletHas, std::move(key));
   }
-  if (!account.ok()) {
-    facts.doubtful = account.status();
-    facts.unusable =
-        absl::StrFormat("its key cannot be found out: %s", std::string(account.status().message()));
-    co_return;
+  Answer<TokenAmount> BalanceOf(Address key) override {
+    co_return co_await node_.ReadAside(&chain::Api::WalletBalance, std::move(key));
   }
-  facts.key = *account;
-  const absl::StatusOr<bool> has = co_await ReadAside(&chain::Api::WalletHas, facts.key);
-  if (!has.ok()) {
-    facts.doubtful = has.status();
-  } else if (!*has) {
-    facts.unusable = "the node's wallet has no key of it";
-    co_return;
+  Answer<std::uint64_t> NextNonceOf(Address key) override {
+    co_return co_await node_.ReadAside(&chain::Api::MpoolGetNonce, std::move(key));
   }
-  const absl::StatusOr<TokenAmount> balance =
-      co_await ReadAside(&chain::Api::WalletBalance, facts.key);
-  if (balance.ok()) {
-    facts.balance = *balance;
-  } else if (facts.doubtful.ok()) {
-    facts.doubtful = Annotate(balance.status(), "reading its balance");
-  }
-  facts.lane = LaneOf(pending, facts.id, facts.key);
-  if (facts.lane.empty()) co_return;
-  const absl::StatusOr<std::uint64_t> nonce =
-      co_await ReadAside(&chain::Api::MpoolGetNonce, facts.key);
-  if (nonce.ok()) facts.next_nonce = *nonce;
-}
+
+ private:
+  Node& node_;
+  const TipSetKey key_;
+};
 
 Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, chain::MinerInfo info,
                                               std::vector<Address> allowed,
                                               std::vector<filecoin::SignedMessage> pending,
                                               filecoin::TipSet head, absl::Time now) {
   const TipSetKey key = head.Key();
-  std::vector<SenderFacts> facts;
-  const auto add = [&facts](const Address& id, SenderRole role) {
-    for (const SenderFacts& known : facts) {
-      if (known.id == id) return;
-    }
-    SenderFacts sender;
-    sender.role = role;
-    sender.id = id;
-    facts.push_back(std::move(sender));
-  };
-  for (const Address& control : info.control_addresses) add(control, SenderRole::kControl);
-  add(info.worker, SenderRole::kWorker);
-  add(info.owner, SenderRole::kOwner);
-  if (!allowed.empty()) {
-    std::vector<SenderFacts> configured;
-    for (const Address& address : allowed) {
-      absl::StatusOr<Address> id = address;
-      if (!address.IsId()) id = co_await ReadAside(&chain::Api::StateLookupId, address, key);
-      SenderFacts sender;
-      sender.id = id.ok() ? *id : address;
-      for (const SenderFacts& known : facts) {
-        if (known.id == sender.id) sender.role = known.role;
-      }
-      sender.configured = true;
-      if (!id.ok()) {
-        sender.doubtful = id.status();
-        sender.unusable = absl::StrFormat("the node cannot say whose it is: %s",
-                                          std::string(id.status().message()));
-      } else if (!sender.role) {
-        sender.unusable = absl::StrFormat(
-            "it is configured as a sender and is neither owner nor worker nor control of f0%d: the "
-            "chain would refuse its messages",
-            miner);
-      }
-      configured.push_back(std::move(sender));
-    }
-    facts = std::move(configured);
+  std::vector<SenderFacts> facts = SendersOf(info);
+  for (const Address& address : allowed) {
+    absl::StatusOr<Address> id = address;
+    if (!address.IsId()) id = co_await ReadAside(&chain::Api::StateLookupId, address, key);
+    NameSender(facts, miner, address, id);
   }
+  if (!allowed.empty()) {
+    std::erase_if(facts, [](const SenderFacts& sender) { return !sender.configured; });
+  }
+  AsksAboutSenders questions(*this, key);
+  const absl::StatusOr<std::vector<filecoin::SignedMessage>> pool = std::move(pending);
   for (SenderFacts& sender : facts) {
-    if (sender.unusable.empty()) co_await ReadSender(sender, pending, key);
+    if (sender.unusable.empty()) co_await poster::ReadSender(questions, sender, pool);
   }
   SenderChoice choice =
       room_.Choose(facts, head.Blocks().front().parent_base_fee, head.Height(), now);

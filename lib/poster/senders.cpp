@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 
+#include "damocles/base/check.h"
 #include "damocles/filecoin/cbor.h"
 
 namespace damocles::poster {
@@ -88,6 +89,9 @@ bool IsReplacement(const filecoin::Message& a, const filecoin::Message& b) {
 
 LaneBlock BlockOf(const SenderFacts& facts, const TokenAmount& base_fee,
                   std::optional<std::uint64_t> before) {
+  DAMOCLES_DCHECK(std::is_sorted(
+      facts.lane.begin(), facts.lane.end(),
+      [](const auto& a, const auto& b) { return a.message.nonce < b.message.nonce; }));
   LaneBlock block;
   const std::optional<std::uint64_t> end = before ? before : facts.next_nonce;
   for (const filecoin::SignedMessage& message : facts.lane) {
@@ -111,7 +115,55 @@ LaneBlock BlockOf(const SenderFacts& facts, const TokenAmount& base_fee,
   return block;
 }
 
+LaneBlock BlockIn(const SenderFacts& facts, const TokenAmount& base_fee) {
+  if (facts.lane.empty()) return {};
+  const LaneBlock block = BlockOf(facts, base_fee, facts.lane.back().message.nonce + 1);
+  return block.kind == LaneBlock::Kind::kNone ? BlockOf(facts, base_fee, std::nullopt) : block;
+}
+
+std::vector<SenderFacts> SendersOf(const chain::MinerInfo& info) {
+  std::vector<SenderFacts> facts;
+  const auto add = [&facts](const Address& id, SenderRole role) {
+    if (id.IsUndefined()) return;
+    for (const SenderFacts& known : facts) {
+      if (known.id == id) return;
+    }
+    SenderFacts sender;
+    sender.role = role;
+    sender.id = id;
+    facts.push_back(std::move(sender));
+  };
+  for (const Address& control : info.control_addresses) add(control, SenderRole::kControl);
+  add(info.worker, SenderRole::kWorker);
+  add(info.owner, SenderRole::kOwner);
+  return facts;
+}
+
+void NameSender(std::vector<SenderFacts>& facts, filecoin::ActorId miner, const Address& named,
+                const absl::StatusOr<Address>& id) {
+  for (SenderFacts& known : facts) {
+    if (known.id != named && !(id.ok() && known.id == *id)) continue;
+    known.configured = true;
+    return;
+  }
+  SenderFacts stranger;
+  stranger.id = id.ok() ? *id : named;
+  stranger.configured = true;
+  if (id.ok()) {
+    stranger.unusable = absl::StrFormat(
+        "it is configured as a sender and is neither owner nor worker nor control of f0%d: the "
+        "chain would refuse its messages",
+        miner);
+  } else {
+    stranger.key_read = stranger.doubtful = id.status();
+    stranger.unusable =
+        absl::StrFormat("the node cannot say whose it is: %s", std::string(id.status().message()));
+  }
+  facts.push_back(std::move(stranger));
+}
+
 void SenderRoom::SetAside(const Address& key, std::string why, absl::Time until) {
+  DAMOCLES_DCHECK(!key.IsUndefined());
   Failure& failure = failures_[key];
   ++failure.times;
   failure.until = std::max(failure.until, until);

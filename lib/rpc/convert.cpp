@@ -281,6 +281,8 @@ void Write(const worker::Hub::WorkerInfo& info, schema::WorkerInfo::Builder out)
   out.setLastSeenUnixMs(ToUnixMs(info.last_seen));
   out.setAddress(info.address.c_str());
   Write(info.capabilities, out.initOffer());
+  out.setClockMeasured(info.clock_ahead.has_value());
+  if (info.clock_ahead) out.setClockAheadMs(absl::ToInt64Milliseconds(*info.clock_ahead));
   auto running = out.initRunning(Size(info.running.size()));
   for (unsigned i = 0; i < info.running.size(); ++i) {
     running.set(i, info.running[i].job.ToString().c_str());
@@ -294,6 +296,7 @@ absl::StatusOr<worker::Hub::WorkerInfo> Read(schema::WorkerInfo::Reader in) {
   info.connected = in.getConnected();
   info.last_seen = FromUnixMs(in.getLastSeenUnixMs());
   info.address = ToString(in.getAddress());
+  if (in.getClockMeasured()) info.clock_ahead = absl::Milliseconds(in.getClockAheadMs());
   for (const auto id : in.getRunning()) {
     DAMOCLES_ASSIGN_OR_RETURN(job::JobId job, job::JobId::Parse(ToString(id)));
     info.running.push_back({.job = std::move(job)});

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/devnet/lotus_fixture.h"
@@ -150,11 +151,17 @@ TEST_F(GatherTest, ANodeThatErrsOrHangsAtAnyCallLeavesTheRestKnown) {
                           "MpoolPending",
                           "StateMinerInfo",
                           "StateAccountKey",
-                          "StateGetActor",
+                          "MpoolGetNonce",
                           "WalletBalance",
                           "StateMinerProvingDeadline",
                           "StateMinerPartitions"};
   constexpr std::uint64_t kAll = 1'000'000;
+  // Otherwise there is no lane to ask about.
+  const auto info = chain_->StateMinerInfo(devnet::testing_support::kMinerAddress, {});
+  ASSERT_OK(info.status());
+  filecoin::Message waiting;
+  waiting.from = waiting.to = info->worker;
+  ASSERT_OK(chain_->MpoolPushMessage(waiting, {}).status());
   for (const char* call : kCalls) {
     for (const absl::StatusCode code :
          {absl::StatusCode::kUnavailable, absl::StatusCode::kUnknown, absl::StatusCode::kNotFound,
@@ -247,11 +254,65 @@ TEST_F(GatherTest, SendersOfTheConfigurationAreHeldAgainstTheChain) {
   Gatherer gatherer(Parts(Direct()), Quick());
   const Facts facts = Gather(gatherer);
   std::size_t configured = 0;
-  for (const SenderFacts& sender : facts.miners[0].senders) configured += sender.configured;
+  for (const CheckedSender& sender : facts.miners[0].senders) {
+    configured += sender.facts.configured;
+  }
   EXPECT_EQ(configured, 2u);
   EXPECT_EQ(Kinds(Judge(facts)), (std::vector<std::string>{"sender_not_of_miner"}));
   miners_[0].miner = 4711;
   EXPECT_EQ(Kinds(Judge(Gather(gatherer))), (std::vector<std::string>{"miner_unknown"}));
+}
+
+TEST_F(GatherTest, AMissingNonceAndWhatWaitsForItAreNamed) {
+  const auto info = chain_->StateMinerInfo(devnet::testing_support::kMinerAddress, {});
+  ASSERT_OK(info.status());
+  filecoin::Message message;
+  message.from = message.to = info->worker;
+  std::vector<filecoin::SignedMessage> pushed;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK_AND_ASSIGN(filecoin::SignedMessage one, chain_->MpoolPushMessage(message, {}));
+    pushed.push_back(std::move(one));
+  }
+  ASSERT_OK(chain_->DropMessage(CidOf(pushed[1])));
+  Gatherer gatherer(Parts(Direct()), Quick());
+  const rpc::CheckReport report = Judge(Gather(gatherer));
+  ASSERT_EQ(Kinds(report), (std::vector<std::string>{"sender_nonce_gap"}));
+  const std::uint64_t missing = pushed[1].message.nonce;
+  EXPECT_EQ(report.findings[0].what,
+            absl::StrFormat("nonce %d is missing: its messages from %d on wait for it", missing,
+                            missing + 1));
+  EXPECT_FALSE(report.findings[0].costs_window);
+  EXPECT_THAT(report.findings[0].remedy, HasSubstr(absl::StrFormat("--nonce %d", missing)));
+}
+
+TEST_F(GatherTest, ANodeOnAnotherBranchIsNamed) {
+  devnet::testing_support::Verifier verifier;
+  ASSERT_OK_AND_ASSIGN(
+      const auto other,
+      devnet::Chain::InMemory(devnet::QuickPreset(), devnet::testing_support::SmallGenesis(),
+                              verifier.Options()));
+  const auto kinds = [&] {
+    std::vector<CheckedNode> nodes = Direct();
+    nodes.push_back(
+        {.name = "other:1", .has_token = true, .api = std::make_unique<devnet::DirectApi>(*other)});
+    clock_.Set(
+        absl::FromUnixSeconds(static_cast<std::int64_t>(chain_->ChainHead().MinTimestamp()) + 1));
+    Gatherer gatherer(Parts(std::move(nodes)), Quick());
+    const rpc::CheckReport report = Judge(Gather(gatherer));
+    std::vector<std::string> out = Kinds(report);
+    if (!out.empty()) out.push_back(report.findings[0].subject);
+    return out;
+  };
+  EXPECT_THAT(kinds(), ::testing::IsEmpty());
+  // Less than ten epochs are nothing to speak of.
+  ASSERT_OK(other->Advance({.null_rounds = 1, .timestamp = {}}));
+  for (int i = 0; i < 2; ++i) ASSERT_OK(chain_->Advance());
+  EXPECT_THAT(kinds(), ::testing::IsEmpty());
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_OK(chain_->Advance());
+    ASSERT_OK(other->Advance());
+  }
+  EXPECT_EQ(kinds(), (std::vector<std::string>{"node_on_other_branch", "node other:1"}));
 }
 
 TEST_F(GatherTest, WhatIsWrongIsSaidOnceAndThatItIsMended) {

@@ -6,6 +6,8 @@
 
 #include <fstream>
 #include <functional>
+#include <numeric>
+#include <optional>
 #include <regex>
 #include <set>
 #include <string>
@@ -38,15 +40,27 @@ NodeFacts GoodNode(const std::string& name) {
   return node;
 }
 
-SenderFacts GoodSender(std::uint64_t id, const std::string& role) {
-  SenderFacts sender;
-  sender.address = filecoin::Address::FromId(id);
-  sender.role = role;
-  sender.key = sender.address;
+CheckedSender GoodSender(std::uint64_t id, std::optional<poster::SenderRole> role) {
+  CheckedSender sender;
+  sender.facts.id = filecoin::Address::FromId(id);
+  sender.facts.role = role;
+  sender.facts.key = sender.facts.id;
   sender.in_wallet = {{"a:1", true}, {"b:1", true}};
-  sender.balance = filecoin::Fil(100);
-  sender.lane = LaneFact{.next_nonce = 7, .waiting = 0, .blocked = std::nullopt};
+  sender.facts.balance = filecoin::Fil(100);
   return sender;
+}
+
+// Messages of these nonces wait in the pool, which would give out `next`.
+void Waiting(CheckedSender& sender, const std::vector<std::uint64_t>& nonces, std::uint64_t next,
+             std::int64_t fee_cap = 1'000'000) {
+  sender.facts.next_nonce = next;
+  for (const std::uint64_t nonce : nonces) {
+    filecoin::SignedMessage message;
+    message.message.from = sender.facts.key;
+    message.message.nonce = nonce;
+    message.message.gas_fee_cap = fee_cap;
+    sender.facts.lane.push_back(message);
+  }
 }
 
 DeadlineFacts GoodDeadline(std::uint64_t index) {
@@ -70,12 +84,15 @@ Facts GoodFacts() {
   Facts facts;
   facts.now = kNow;
   facts.poster = true;
+  facts.base_fee = 100'000;
   facts.nodes = {GoodNode("a:1"), GoodNode("b:1")};
   MinerFacts miner;
   miner.miner = 1000;
   miner.fee_cap = 5'000'000'000;
   miner.proof_type = kType;
-  miner.senders = {GoodSender(11, "control"), GoodSender(12, "worker"), GoodSender(13, "owner")};
+  miner.senders = {GoodSender(11, poster::SenderRole::kControl),
+                   GoodSender(12, poster::SenderRole::kWorker),
+                   GoodSender(13, poster::SenderRole::kOwner)};
   miner.deadlines = std::vector<DeadlineFacts>{GoodDeadline(4), GoodDeadline(5), GoodDeadline(6),
                                                GoodDeadline(7), GoodDeadline(8)};
   miner.deadlines_total = 5;
@@ -169,6 +186,14 @@ std::vector<Case> Cases() {
        [](Facts& f) { f.nodes[0].may_push = kSilent; }},
       {"nodes_of_different_networks", true, "[Common.API]", "b:1: calibrationnet",
        [](Facts& f) { f.nodes[1].network = std::string("calibrationnet"); }},
+      {"node_on_other_branch", false, "node b:1", "epoch 1003",
+       [](Facts& f) {
+         f.nodes[0].head->weight = 10;
+         f.nodes[1].head->weight = 9;
+         f.nodes[1].head->epoch = filecoin::ChainEpoch(1003);
+         f.nodes[0].settled = filecoin::TipSetKey();
+         f.nodes[1].settled = filecoin::TipSetKey({filecoin::Cid()});
+       }},
       {"clock_behind", false, "clock of this machine", "NTP",
        [](Facts& f) { f.nodes[0].head->time = kNow + absl::Seconds(20); }},
       // ---- miners and senders
@@ -178,60 +203,83 @@ std::vector<Case> Cases() {
        [](Facts& f) { M(f).proof_type = kSilent; }},
       {"no_sender", true, "miner f01000", "import the key",
        [](Facts& f) {
-         for (SenderFacts& one : M(f).senders) one.in_wallet = {{"a:1", false}, {"b:1", false}};
+         for (CheckedSender& one : M(f).senders) one.in_wallet = {{"a:1", false}, {"b:1", false}};
        }},
       {"no_sender", true, "miner f01000", "Senders",
        [](Facts& f) {
-         M(f).senders[0].configured = true;
+         M(f).senders[0].facts.configured = true;
          M(f).senders[0].in_wallet = {{"a:1", false}, {"b:1", kSilent}};
        }},
       {"senders_not_checked", false, "miner f01000", "no answer within",
        [](Facts& f) {
-         for (SenderFacts& one : M(f).senders) one.in_wallet = {{"a:1", kSilent}, {"b:1", kSilent}};
+         for (CheckedSender& one : M(f).senders)
+           one.in_wallet = {{"a:1", kSilent}, {"b:1", kSilent}};
        }},
       {"sender_unknown", false, "miner f01000 sender f099", "does not know",
        [](Facts& f) {
-         M(f).senders[0].configured = true;
-         SenderFacts stranger;
-         stranger.address = filecoin::Address::FromId(99);
-         stranger.configured = true;
-         stranger.key = absl::NotFoundError("actor not found");
+         M(f).senders[0].facts.configured = true;
+         CheckedSender stranger;
+         stranger.facts.id = filecoin::Address::FromId(99);
+         stranger.facts.configured = true;
+         stranger.facts.key_read = absl::NotFoundError("actor not found");
          M(f).senders.push_back(stranger);
        }},
       {"sender_not_of_miner", false, "miner f01000 sender f099", "neither owner",
        [](Facts& f) {
-         M(f).senders[0].configured = true;
-         SenderFacts stranger = GoodSender(99, "");
-         stranger.configured = true;
+         M(f).senders[0].facts.configured = true;
+         CheckedSender stranger = GoodSender(99, std::nullopt);
+         stranger.facts.configured = true;
          M(f).senders.push_back(stranger);
        }},
       {"sender_without_key", false, "miner f01000 sender f011", "Senders",
        [](Facts& f) {
-         M(f).senders[0].configured = M(f).senders[1].configured = true;
+         M(f).senders[0].facts.configured = M(f).senders[1].facts.configured = true;
          M(f).senders[0].in_wallet = {{"a:1", false}, {"b:1", false}};
        }},
       {"wallets_differ", false, "miner f01000 sender f012", "not in the wallet of b:1",
        [](Facts& f) { M(f).senders[1].in_wallet["b:1"] = false; }},
       {"sender_balance_unknown", false, "miner f01000 sender f011", "no answer within",
-       [](Facts& f) { M(f).senders[0].balance = kSilent; }},
+       [](Facts& f) {
+         M(f).senders[0].facts.balance.reset();
+         M(f).senders[0].facts.balance_read = kSilent;
+       }},
       {"sender_low", false, "miner f01000 sender f011", "for 3 messages at a time",
-       [](Facts& f) { M(f).senders[0].balance = filecoin::Fil(1); }},
+       [](Facts& f) { M(f).senders[0].facts.balance = filecoin::Fil(1); }},
       {"sender_low", false, "miner f01000 sender f011", "single message",
-       [](Facts& f) { M(f).senders[0].balance = filecoin::TokenAmount(5); }},
+       [](Facts& f) { M(f).senders[0].facts.balance = filecoin::TokenAmount(5); }},
       {"sender_low", true, "miner f01000 sender f011", "put money",
        [](Facts& f) {
          M(f).senders.resize(1);
-         M(f).senders[0].balance = filecoin::TokenAmount(5);
+         M(f).senders[0].facts.balance = filecoin::TokenAmount(5);
        }},
       {"sender_blocked", false, "miner f01000 sender f012", "nonce 7",
        [](Facts& f) {
-         M(f).senders[1].lane->blocked = LaneFact::Block{.nonce = 7, .fee_cap = 1000};
+         Waiting(M(f).senders[1], {7, 8}, 9, 1000);
        }},
       {"sender_blocked", true, "miner f01000 sender f011", "another address",
        [](Facts& f) {
          M(f).senders.resize(1);
-         M(f).senders[0].lane->blocked = LaneFact::Block{.nonce = 7, .fee_cap = 1000};
+         Waiting(M(f).senders[0], {7, 8}, 9, 1000);
        }},
+      {"sender_nonce_gap", false, "miner f01000 sender f011",
+       "nonce 7 is missing: its messages from 8 on wait for it",
+       [](Facts& f) {
+         Waiting(M(f).senders[0], {5, 6, 8, 9}, 7);
+       }},
+      {"sender_nonce_gap", false, "miner f01000 sender f011", "--nonce 7",
+       [](Facts& f) {
+         M(f).senders.resize(1);
+         Waiting(M(f).senders[0], {9}, 7);
+       }},
+      {"sender_lane_full", true, "miner f01000 sender f011", "1000 of its messages are pending",
+       [](Facts& f) {
+         M(f).senders.resize(1);
+         std::vector<std::uint64_t> many(1000);
+         std::iota(many.begin(), many.end(), 7);
+         Waiting(M(f).senders[0], many, 1007);
+       }},
+      {"sender_lane_unknown", false, "miner f01000 sender f011", "no answer within",
+       [](Facts& f) { M(f).senders[0].facts.lane_read = kSilent; }},
       // ---- the index against the chain
       {"index_empty", true, "miner f01000", "none of its 50 sectors",
        [](Facts& f) {
@@ -315,6 +363,8 @@ std::vector<Case> Cases() {
       {"stores_not_checked", false, "stores", "no answer within",
        [](Facts& f) { f.stores = kSilent; }},
       // ---- this machine
+      {"worker_clock_differs", false, "worker w2", "it is 600.0 s behind",
+       [](Facts& f) { (*f.workers)[1].clock_ahead = absl::Minutes(-10); }},
       {"disk_low", false, "home (/home)", "1023 MiB",
        [](Facts& f) { f.disks[0].space->free_bytes = (1ull << 30) - 1; }},
       {"disk_full", true, "home (/home)", "make room",
@@ -403,7 +453,7 @@ TEST(JudgeTest, WithoutTheRightToAskTheTokenIsTheOnlyFault) {
   Facts facts = GoodFacts();
   OneNode(facts);
   facts.nodes[0].may_push = kForbidden;
-  for (SenderFacts& one : M(facts).senders) one.in_wallet = {{"a:1", kForbidden}};
+  for (CheckedSender& one : M(facts).senders) one.in_wallet = {{"a:1", kForbidden}};
   const rpc::CheckReport report = Judge(facts);
   ASSERT_EQ(report.findings.size(), 1u);
   EXPECT_EQ(report.findings[0].kind, "node_may_not_push");

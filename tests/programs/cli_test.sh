@@ -301,7 +301,7 @@ kill -HUP "$worker_pid"
 logged "$work/worker.log" 'not_reloaded.*SIGTERM' 1
 kill -USR1 "$worker_pid"
 logged "$work/worker.log" 'not_reloaded.*SIGTERM' 2
-prints_json 'map(select(.name == "w" and .connected)) | length == 1' "${util[@]}" worker list --json
+prints_json 'map(select(.name == "w" and .connected and (.clock_ahead_seconds | type) == "number")) | length == 1' "${util[@]}" worker list --json
 kill -TERM "$worker_pid"
 wait "$worker_pid" || fail "the worker ends with $?"
 worker_pid=''

@@ -10,6 +10,8 @@
 #include "absl/time/clock.h"
 #include "apps/manager/commands/common.h"
 
+#include "damocles/base/clock_skew.h"
+
 namespace damocles::manager {
 namespace {
 
@@ -17,6 +19,13 @@ std::vector<std::string> RunningIds(const worker::Hub::WorkerInfo& info) {
   std::vector<std::string> ids;
   for (const auto& attempt : info.running) ids.push_back(attempt.job.ToString());
   return ids;
+}
+
+// How far it is ahead of the manager's.
+std::string ClockOf(const worker::Hub::WorkerInfo& info) {
+  if (!info.clock_ahead) return "-";
+  if (absl::AbsDuration(*info.clock_ahead) <= kClocksAgree) return "ok";
+  return absl::StrFormat("%+.0fs", absl::ToDoubleSeconds(*info.clock_ahead));
 }
 
 nlohmann::json Json(const job::JobFilter& filter) {
@@ -48,13 +57,16 @@ async::Task<absl::StatusOr<int>> ListWorkers(rpc::ManagerClient& manager, bool j
                      {"threads", threads},
                      {"stores", info.capabilities.stores},
                      {"software", info.capabilities.software},
+                     {"clock_ahead_seconds",
+                      info.clock_ahead ? nlohmann::json(absl::ToDoubleSeconds(*info.clock_ahead))
+                                       : nlohmann::json(nullptr)},
                      {"running", RunningIds(info)}});
     }
     cli::PrintJson(out);
     co_return cli::kExitDone;
   }
   std::vector<std::vector<std::string>> rows = {
-      {"Name", "Address", "State", "LastSeen", "Slots", "Running", "Stores", "Software"}};
+      {"Name", "Address", "State", "LastSeen", "Slots", "Running", "Stores", "Clock", "Software"}};
   for (const auto& info : workers) {
     const auto running = RunningIds(info);
     const auto& stores = info.capabilities.stores;
@@ -62,7 +74,8 @@ async::Task<absl::StatusOr<int>> ListWorkers(rpc::ManagerClient& manager, bool j
                     FormatElapsed(now - info.last_seen),
                     absl::StrFormat("%d", info.capabilities.slots),
                     running.empty() ? "-" : absl::StrJoin(running, ","),
-                    stores.empty() ? "-" : absl::StrJoin(stores, ","), info.capabilities.software});
+                    stores.empty() ? "-" : absl::StrJoin(stores, ","), ClockOf(info),
+                    info.capabilities.software});
   }
   PrintTable(rows);
   co_return cli::kExitDone;

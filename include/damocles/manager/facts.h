@@ -18,10 +18,12 @@
 #include "absl/time/time.h"
 
 #include "damocles/filecoin/address.h"
+#include "damocles/filecoin/block.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
 #include "damocles/filecoin/token_amount.h"
+#include "damocles/poster/senders.h"
 #include "damocles/sector/store_survey.h"
 #include "damocles/storage/persist_store.h"
 #include "damocles/worker/hub.h"
@@ -39,6 +41,7 @@ inline absl::Status NotAsked() {
 struct HeadFact {
   filecoin::ChainEpoch epoch{};
   absl::Time time;  // of the tipset, by the chain
+  filecoin::BigInt weight = {};
 };
 
 // One node of the configuration.
@@ -51,6 +54,8 @@ struct NodeFacts {
   absl::Duration epoch_length = absl::ZeroDuration();  // zero: not known
   Fact<std::string> network = NotAsked();
   Fact<std::uint32_t> network_version = NotAsked();
+  // Of several nodes: its tipset at an epoch that all of them should agree about.
+  Fact<filecoin::TipSetKey> settled = NotAsked();
   // How far its own synchronisation is behind what it has heard of; 0: not at all.
   Fact<std::int64_t> epochs_to_sync = NotAsked();
   // PERMISSION_DENIED: the token lacks the right; UNIMPLEMENTED: the node has no such method.
@@ -58,28 +63,11 @@ struct NodeFacts {
   absl::Status may_sign = NotAsked();
 };
 
-// The messages of one address that wait in the pool.
-struct LaneFact {
-  std::uint64_t next_nonce = 0;  // on chain
-  std::uint64_t waiting = 0;     // messages in the pool
-  // The one that all others wait for, if its fee cap is below the base fee.
-  struct Block {
-    std::uint64_t nonce = 0;
-    filecoin::TokenAmount fee_cap;
-  };
-  std::optional<Block> blocked;
-};
-
-// An address that may send, or that the configuration names as a sender.
-struct SenderFacts {
-  filecoin::Address address;
-  std::string role;         // "owner", "worker", "control"; empty: none of the miner's
-  bool configured = false;  // named under Senders
-  // NOT_FOUND: the chain does not know it.
-  Fact<filecoin::Address> key = NotAsked();
+// An address that may send, or that the configuration names as a sender: as the poster would see
+// it, but for the wallet.  There it is the one of the node in use, here the one of each node.
+struct CheckedSender {
+  poster::SenderFacts facts;
   std::map<std::string, Fact<bool>> in_wallet = {};  // by name of the node
-  Fact<filecoin::TokenAmount> balance = NotAsked();
-  Fact<LaneFact> lane = NotAsked();
 };
 
 struct DeadlineFacts {
@@ -96,7 +84,7 @@ struct MinerFacts {
   filecoin::TokenAmount fee_cap;  // of a message, a unit of gas
   // NOT_FOUND: there is no such miner on this chain.
   Fact<filecoin::PoStProofType> proof_type = NotAsked();  // of version 1.1
-  std::vector<SenderFacts> senders = {};
+  std::vector<CheckedSender> senders = {};
   // Those that open next come first; `deadlines_total` on chain, less if time ran out.
   Fact<std::vector<DeadlineFacts>> deadlines = NotAsked();
   std::uint64_t deadlines_total = 0;
@@ -120,6 +108,7 @@ struct Facts {
   bool poster = false;         // whether this manager posts: without, no node is asked
   bool proves_itself = false;  // local mode
   std::vector<NodeFacts> nodes = {};
+  filecoin::TokenAmount base_fee = {};
   std::vector<MinerFacts> miners = {};
   Fact<std::vector<sector::StoreFinding>> stores = NotAsked();
   Fact<ParameterFacts> parameters = NotAsked();

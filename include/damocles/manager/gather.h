@@ -82,8 +82,9 @@ class Gatherer {
   async::Task<void> AskNode(const CheckedNode& node, NodeFacts& facts);
   async::Task<void> AskMiner(chain::Api& api, const Chain& chain, CheckedMiner wanted,
                              MinerFacts& facts);
-  async::Task<void> AskSender(chain::Api& api, const Chain& chain, SenderFacts& facts);
+  class AsksAboutSender;
   async::Task<void> AskDeadlines(chain::Api& api, const Chain& chain, MinerFacts& facts);
+  async::Task<void> AskBranches(Facts& facts);
   async::Task<void> AskChain(Facts& facts);
   async::Task<void> AskMachine(Facts& facts);
 

@@ -16,9 +16,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/chain/types.h"
 #include "damocles/filecoin/address.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/message.h"
@@ -70,7 +72,19 @@ struct SenderFacts {
   // The nonce that the pool would give next: of the first gap behind what is on chain.
   std::optional<std::uint64_t> next_nonce;
   std::vector<filecoin::SignedMessage> lane;  // its pending messages, ascending by nonce
+  // Why key, balance, lane or next nonce could not be read; OK also where nobody asked.
+  absl::Status key_read;
+  absl::Status balance_read;
+  absl::Status lane_read;
 };
+
+// The addresses of a miner that its actor takes messages from: control addresses first, each once.
+std::vector<SenderFacts> SendersOf(const chain::MinerInfo& info);
+
+// Marks the one that the operator named, whose ID is `id` as far as the node can say.  One that is
+// none of the miner's is added and cannot send.
+void NameSender(std::vector<SenderFacts>& facts, filecoin::ActorId miner,
+                const filecoin::Address& named, const absl::StatusOr<filecoin::Address>& id);
 
 // What keeps the messages of a lane from being executed.
 struct LaneBlock {
@@ -89,6 +103,9 @@ struct LaneBlock {
 // fills a gap by itself).
 LaneBlock BlockOf(const SenderFacts& facts, const filecoin::TokenAmount& base_fee,
                   std::optional<std::uint64_t> before);
+
+// What keeps any message of the lane from being executed.
+LaneBlock BlockIn(const SenderFacts& facts, const filecoin::TokenAmount& base_fee);
 
 // A lane of ours that is to be made free: by replacing the message in the way, or by an empty one
 // where there is none.
