@@ -9,13 +9,14 @@
 #include <thread>
 #include <utility>
 
+#include "damocles/base/check.h"
 #include "damocles/base/log.h"
 #include "damocles/base/mutex.h"
 
 namespace damocles::async {
 
 struct LooseExecutor::State {
-  explicit State(std::size_t most) : threads_max(most) {}
+  explicit State(std::size_t most) : threads_max(most) { DAMOCLES_DCHECK(threads_max > 0); }
 
   const std::size_t threads_max;
   Mutex mutex;

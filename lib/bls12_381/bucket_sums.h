@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "damocles/base/check.h"
 #include "damocles/bls12_381/curve.h"
 
 namespace damocles::bls12_381::internal {
@@ -34,6 +35,8 @@ class BucketSums {
 
   // `key` is an index of sums, at least the last one given.
   void Add(std::size_t key, const Affine<F>& point) {
+    DAMOCLES_DCHECK(key < sums_.size());
+    DAMOCLES_DCHECK(keys_.empty() || key >= keys_.back());
     if (points_.size() == kBatch) Reduce();
     points_.push_back(point);
     keys_.push_back(static_cast<std::uint32_t>(key));

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "damocles/base/check.h"
 #include "damocles/bls12_381/fr.h"
 
 namespace damocles::bls12_381::internal {
@@ -16,6 +17,7 @@ namespace damocles::bls12_381::internal {
 // How many windows of `bits` >= 4 bits hold every scalar: a scalar or its negative is at most
 // (r - 1) / 2 < 0.906 * 2^254, and the digits of 255 bits or more reach at least 0.93 * 2^254.
 inline unsigned WindowCount(unsigned bits) {
+  DAMOCLES_DCHECK(bits >= 4 && bits < 32);
   return (255 + bits - 1) / bits;
 }
 
@@ -25,6 +27,7 @@ struct BiasedScalar {
   std::array<std::uint64_t, 5> limb;  // the top bit: the point is to be negated
 
   std::int32_t Digit(unsigned window, unsigned bits) const {
+    DAMOCLES_DCHECK(window < WindowCount(bits));
     const std::size_t at = std::size_t{window} * bits;
     const std::size_t i = at / 64;
     const unsigned shift = at % 64;

@@ -51,7 +51,9 @@ Fr ComputedRoot(const InclusionProof& proof) {
 std::uint64_t ComputedLeafIndex(const InclusionProof& proof) {
   std::uint64_t leaf = 0;
   for (std::size_t level = proof.path.size(); level-- > 0;) {
-    leaf = leaf * (proof.path[level].siblings.size() + 1) + proof.path[level].index;
+    const PathElement& element = proof.path[level];
+    DAMOCLES_DCHECK(element.index <= element.siblings.size());
+    leaf = leaf * (element.siblings.size() + 1) + element.index;
   }
   return leaf;
 }

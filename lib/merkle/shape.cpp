@@ -73,6 +73,7 @@ std::vector<std::string> TreeFileNames(const TreeShape& shape) {
 }
 
 std::uint64_t TreeFileBytes(const TreeShape& shape, unsigned rows_to_discard) {
+  DAMOCLES_DCHECK(rows_to_discard < shape.base_depth);
   std::uint64_t nodes = 0;
   for (unsigned row = rows_to_discard + 1; row <= shape.base_depth; ++row) {
     nodes += shape.RowNodes(row);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "damocles/base/check.h"
 #include "damocles/base/mutex.h"
 #include "damocles/base/status.h"
 #include "damocles/merkle/sector_tree.h"
@@ -83,6 +84,7 @@ absl::StatusOr<Fr> WalkBaseTree(ThreadPool& pool, const TreeShape& shape, const 
                                 const std::string& sealed_path, unsigned tree, unsigned first_row,
                                 const RowSink& sink,
                                 const std::function<void(std::uint64_t)>& leaves_done) {
+  DAMOCLES_DCHECK(tree < shape.BaseTrees() && first_row <= shape.base_depth);
   const unsigned piece_rows = std::min(kPieceRows, shape.base_depth);
   const std::uint64_t piece_leaves = std::uint64_t{1} << (3 * piece_rows);
   const std::vector<Fr> zero_roots = ZeroRoots(piece_rows);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/step.h"
 
+#include "damocles/base/check.h"
 #include "damocles/filecoin/bitfield.h"
 #include "damocles/filecoin/cbor.h"
 #include "damocles/filecoin/miner_params.h"
@@ -18,6 +19,8 @@
 namespace damocles::poster {
 
 job::JobSpec SpecOf(const DeadlineRecord& record, const PartitionBatch& batch, const Now& now) {
+  // Zeros, or a partition less, would be a proof of something else.
+  DAMOCLES_DCHECK(record.randomness.has_value());
   job::JobSpec spec;
   spec.miner = record.miner;
   spec.proof_type = record.proof_type;
@@ -29,6 +32,7 @@ job::JobSpec SpecOf(const DeadlineRecord& record, const PartitionBatch& batch, c
   spec.randomness = record.randomness.value_or(Bytes32{});
   for (const std::uint64_t index : batch.partitions) {
     const PlannedPartition* partition = internal::FindPartition(record, index);
+    DAMOCLES_DCHECK(partition != nullptr);
     if (partition == nullptr) continue;
     for (const PlannedSector& sector : partition->sectors) {
       if (sector.Skipped()) continue;

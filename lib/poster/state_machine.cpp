@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/step.h"
 
+#include "damocles/base/check.h"
 #include "damocles/base/invariant.h"
 #include "damocles/poster/invariants.h"
 
@@ -246,6 +247,7 @@ void Stepper::LogBatch(Severity severity, std::string event, std::size_t i, std:
 }
 
 BatchRef Stepper::RefOf(std::size_t i) const {
+  DAMOCLES_DCHECK(i < record_.batches.size());
   const PartitionBatch& batch = record_.batches[i];
   return {i, batch.round, batch.message.attempt};
 }

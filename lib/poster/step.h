@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "damocles/base/check.h"
 #include "damocles/poster/message_errors.h"
 #include "damocles/poster/state_machine.h"
 
@@ -219,6 +220,7 @@ class Stepper {
 
 template <typename Visit>
 void Stepper::VisitSectors(std::size_t i, const Visit& visit) const {
+  DAMOCLES_DCHECK(i < record_.batches.size());
   for (const std::uint64_t index : record_.batches[i].partitions) {
     const PlannedPartition* partition = FindPartition(record_, index);
     if (partition == nullptr) continue;

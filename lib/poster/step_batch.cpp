@@ -7,9 +7,12 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/step.h"
 
+#include "damocles/base/check.h"
+
 namespace damocles::poster::internal {
 
 void Stepper::SetState(std::size_t i, DeadlineState state) {
+  DAMOCLES_DCHECK(i < record_.batches.size());
   PartitionBatch& batch = record_.batches[i];
   if (batch.state == state) return;
   batch.state = state;
@@ -18,6 +21,7 @@ void Stepper::SetState(std::size_t i, DeadlineState state) {
 }
 
 void Stepper::Miss(std::size_t i, std::string why) {
+  DAMOCLES_DCHECK(i < record_.batches.size());
   PartitionBatch& batch = record_.batches[i];
   batch.note =
       batch.note.empty() ? std::move(why) : absl::StrFormat("%s; before that: %s", why, batch.note);
@@ -237,6 +241,7 @@ void Stepper::DropJobOf(const PartitionBatch& batch) {
 }
 
 void Stepper::ProveAnew(std::size_t i) {
+  DAMOCLES_DCHECK(i < record_.batches.size());
   PartitionBatch& batch = record_.batches[i];
   DropJobOf(batch);
   batch.round = ++record_.rounds;
@@ -256,6 +261,7 @@ void Stepper::ProveAnew(std::size_t i) {
 }
 
 void Stepper::DistrustProof(std::size_t i) {
+  DAMOCLES_DCHECK(i < record_.batches.size());
   PartitionBatch& batch = record_.batches[i];
   batch.proof.clear();
   batch.reset_job = !batch.job_id.empty();

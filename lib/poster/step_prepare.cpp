@@ -9,6 +9,8 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/step.h"
 
+#include "damocles/base/check.h"
+
 namespace damocles::poster::internal {
 namespace {
 
@@ -273,6 +275,7 @@ void Stepper::BatchTheRest() {
 }
 
 void Stepper::AddBatch(std::vector<std::uint64_t> partitions, bool posted) {
+  DAMOCLES_DCHECK(!partitions.empty());
   PartitionBatch batch;
   batch.partitions = std::move(partitions);
   batch.round = ++record_.rounds;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/check.h"
 #include "damocles/poster/sector_source.h"
 
 namespace damocles::poster {
@@ -58,6 +59,7 @@ absl::StatusOr<std::vector<SectorVerdict>> CheckNow(const sector::Tracker& track
   limits.total = limits.total == absl::ZeroDuration() ? budget : std::min(limits.total, budget);
   const std::vector<sector::SectorHealth> health =
       tracker.Check(miner, filecoin::SectorSizeOf(proof_type), wanted, limits, options.strict);
+  DAMOCLES_DCHECK(health.size() == wanted.size());
   std::vector<SectorVerdict> verdicts;
   for (const sector::SectorHealth& one : health) {
     SectorVerdict verdict;

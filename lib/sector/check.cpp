@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/sector/files.h"
 
+#include "damocles/base/check.h"
 #include "damocles/base/io_error.h"
 #include "damocles/base/status.h"
 
@@ -64,6 +65,7 @@ std::vector<SectorHealth> ReadAll(std::shared_ptr<storage::Readers> readers,
   }
   const std::vector<storage::ReadResult> results =
       storage::ReadMany(std::move(readers), std::move(many), read_limits);
+  DAMOCLES_DCHECK(results.size() == health.size());
   for (std::size_t i = 0; i < results.size(); ++i) {
     switch (results[i].end) {
       case storage::ReadEnd::kReturned:

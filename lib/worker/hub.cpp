@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/worker/verify_turns.h"
 
+#include "damocles/base/check.h"
 #include "damocles/base/clock_skew.h"
 #include "damocles/base/invariant.h"
 #include "damocles/base/log.h"
@@ -345,7 +346,10 @@ class Hub::HubSession final : public Session {
   }
 
  private:
-  State::Worker& Self() { return state_->workers[name_]; }
+  State::Worker& Self() {
+    DAMOCLES_DCHECK(state_->workers.contains(name_));
+    return state_->workers[name_];
+  }
 
   // Whether the worker's name still belongs to the process behind this session.
   absl::Status CheckPresent() {

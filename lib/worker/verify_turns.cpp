@@ -10,6 +10,8 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/check.h"
+
 namespace damocles::worker {
 namespace {
 
@@ -36,7 +38,9 @@ struct VerifyTurns::State : std::enable_shared_from_this<VerifyTurns::State> {
     kj::TimePoint struck_until = kj::origin<kj::TimePoint>();
   };
 
-  State(kj::Timer& its_timer, std::size_t at_once) : timer(its_timer), together(at_once) {}
+  State(kj::Timer& its_timer, std::size_t at_once) : timer(its_timer), together(at_once) {
+    DAMOCLES_DCHECK(together > 0);
+  }
   ~State() noexcept {}  // NOLINT(modernize-use-equals-default): KJ's destructors may throw
 
   // The waiter of this kind whose worker has waited longest for a turn; none may have one.
