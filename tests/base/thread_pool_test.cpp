@@ -3,6 +3,7 @@
 #include "damocles/base/thread_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <new>
 #include <stdexcept>
 #include <string_view>
@@ -103,6 +104,29 @@ TEST_P(ThreadPoolTest, AnExceptionOfABodyIsTheCallersWhenNobodyIsInsideAnyMore) 
   std::atomic<int> sum{0};
   pool.ParallelFor(50, [&](std::size_t) { ++sum; });
   EXPECT_EQ(sum, 50);
+}
+
+// The caller throws while a helper is in the middle of the body, which goes with the caller.
+TEST_P(ThreadPoolTest, ACallerThatThrowsWaitsForTheHelperInsideTheBody) {
+  ThreadPool pool(GetParam());
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<bool> helper_in{false};
+  std::atomic<int> inside{0};
+  const auto run = [&] {
+    pool.ParallelFor(100, [&](std::size_t) {
+      if (std::this_thread::get_id() == caller) {
+        // With one thread there is nobody to wait for.
+        while (GetParam() > 1 && !helper_in) std::this_thread::yield();
+        throw std::bad_alloc();
+      }
+      ++inside;
+      helper_in = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      --inside;
+    });
+  };
+  EXPECT_THROW(run(), std::bad_alloc);
+  EXPECT_EQ(inside, 0);
 }
 
 TEST_P(ThreadPoolTest, ExceptionsOfNestedLoopsAndRangesComeThrough) {

@@ -383,7 +383,10 @@ TEST(AnswerTest, WhatDecisionsRestOnMustBeThere) {
       Json copy = Json::parse(sample.text);
       const Json::json_pointer place(path);
       copy[place.parent_pointer()].erase(place.back());
-      EXPECT_THAT(sample.read(copy.dump()), StatusIs(absl::StatusCode::kInvalidArgument, ""))
+      // By that, and not by something that follows from it; but a ticket is part of a block's name.
+      const bool named = std::string(path).ends_with("Ticket");
+      EXPECT_THAT(sample.read(copy.dump()),
+                  StatusIs(absl::StatusCode::kInvalidArgument, named ? "Cids" : "missing"))
           << method << " without " << path;
     }
   }

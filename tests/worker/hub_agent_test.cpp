@@ -107,6 +107,22 @@ class HubAgentTest : public testing::Test {
   kj::Promise<void> running_ = nullptr;
 };
 
+// Rounded down it would be none: a loop that never gives way.
+TEST_F(HubAgentTest, AWaitBelowAMicrosecondIsAWait) {
+  const auto session = hub_->Register(MakeCapabilities(), "here").value();
+  auto asked = session->Allocate(absl::Nanoseconds(500)).ToPromise();
+  EXPECT_FALSE(asked.poll(loop_.Scope()));
+  bool waits = false;
+  KJ_IF_MAYBE (next, timer_.nextEvent()) {
+    waits = *next > timer_.now();
+  }
+  EXPECT_TRUE(waits);
+  clock_.Advance(absl::Microseconds(1));
+  timer_.advanceTo(timer_.now() + 1 * kj::MICROSECONDS);
+  ASSERT_TRUE(asked.poll(loop_.Scope()));
+  EXPECT_FALSE(asked.wait(loop_.Scope()).value().has_value());
+}
+
 TEST_F(HubAgentTest, AJobIsProvenVerifiedAndDelivered) {
   Start();
   const job::JobId id = Add(1);
