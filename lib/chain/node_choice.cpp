@@ -10,6 +10,13 @@
 
 namespace damocles::chain::internal {
 
+namespace {
+
+// So many looks at least: after a pause of this process two may be far apart.
+constexpr unsigned kLooksMin = 4;
+
+}  // namespace
+
 NodeChoice::NodeChoice(std::size_t nodes, kj::Duration patience, kj::Duration still)
     : patience_(patience), still_(still), nodes_(nodes) {
   DAMOCLES_DCHECK(nodes > 0);
@@ -68,6 +75,7 @@ NodeChoice::Turn NodeChoice::Look(std::size_t current,
     if (!heads[i]) continue;
     if (heads[i]->weight >= heads[*best]->weight) {
       node.lighter.reset();
+      node.lighter_looks = 0;
       node.lags = false;
       // It may only be that the better one does not answer.
       if (node.said && heads[i]->weight >= heaviest_) {
@@ -77,7 +85,8 @@ NodeChoice::Turn NodeChoice::Look(std::size_t current,
       continue;
     }
     if (!node.lighter) node.lighter = now;
-    node.lags = node.lags || now - *node.lighter >= patience_;
+    ++node.lighter_looks;
+    node.lags = node.lags || (node.lighter_looks >= kLooksMin && now - *node.lighter >= patience_);
     if (node.lags && !node.said) {
       node.said = true;
       turn.news.push_back({HeadNews::Kind::kLags, i, Why(node, *heads[*best], now)});

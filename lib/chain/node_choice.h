@@ -61,6 +61,7 @@ class NodeChoice {
     filecoin::BigInt heaviest;              // of all it told
     std::optional<kj::TimePoint> advanced;  // when that became heavier
     std::optional<kj::TimePoint> lighter;   // since when it is the lighter one
+    unsigned lighter_looks = 0;             // so many since then
     bool lags = false;
     bool said = false;  // that it lags
   };

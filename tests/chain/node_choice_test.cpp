@@ -154,6 +154,14 @@ TEST_F(NodeChoiceTest, OneThatLagsIsOfUseOnceNoBetterOneAnswers) {
   EXPECT_TRUE(TakeNews().empty());
 }
 
+TEST_F(NodeChoiceTest, TwoLooksFarApartAreNoReason) {
+  Look({At(100), At(101)});
+  now_ = now_ + 10 * kj::MINUTES;
+  Look({At(120), At(121)});
+  EXPECT_EQ(changes_, 0U);
+  EXPECT_TRUE(TakeNews().empty());
+}
+
 class OneNodeTest : public NodeChoiceTest {
  protected:
   OneNodeTest() : NodeChoiceTest(1) {}

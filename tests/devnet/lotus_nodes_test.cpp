@@ -117,9 +117,8 @@ TEST_F(TwoNodesTest, OneWhoseHeadStandsStillIsLeftWithOneWarningAndNobodyGoesBac
   EXPECT_TRUE(Until([&] { return Said("node_back", "keeps up") > 0; }));
   for (int i = 0; i < 10; ++i) {
     ASSERT_OK(chain_->Advance());
-    Pass(20 * kj::MILLISECONDS);
     advance_b();
-    Pass(20 * kj::MILLISECONDS);
+    Pass(40 * kj::MILLISECONDS);
   }
   EXPECT_EQ(Said("node_left"), 1U);
   EXPECT_EQ(Said("node_back", "keeps up"), 1U);
