@@ -33,7 +33,7 @@ namespace damocles::groth16 {
 class PointsBudget {
  public:
   explicit PointsBudget(const CpuBackendOptions& options)
-      : left_(options.cached_points_bytes_max), on_kept_(options.on_kept) {}
+      : max_(options.cached_points_bytes_max), left_(max_), on_kept_(options.on_kept) {}
   bool Take(std::uint64_t bytes) {
     std::uint64_t left = left_.load();
     while (left >= bytes) {
@@ -41,7 +41,11 @@ class PointsBudget {
     }
     return false;
   }
-  void Return(std::uint64_t bytes) { left_ += bytes; }
+  // What was taken, once.
+  void Return(std::uint64_t bytes) {
+    [[maybe_unused]] const std::uint64_t left = left_ += bytes;
+    DAMOCLES_DCHECK(left <= max_);
+  }
   template <typename Point>
   void Kept(std::vector<Point>& points) const {
     if (!on_kept_) return;
@@ -49,6 +53,7 @@ class PointsBudget {
   }
 
  private:
+  const std::uint64_t max_;
   std::atomic<std::uint64_t> left_;
   const std::function<void(std::span<std::uint8_t>)> on_kept_;
 };
