@@ -195,6 +195,7 @@ absl::StatusOr<TokenAmount> ParseFil(std::string_view text) {
   DAMOCLES_ASSIGN_OR_RETURN(BigInt amount,
                             BigInt::Parse(std::string(whole) + std::string(fraction)));
   amount *= PowerOfTen(places - fraction.size());
+  if (!amount.FitsCbor()) return error("more than the chain can write");
   return is_negative ? -amount : amount;
 }
 

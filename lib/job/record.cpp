@@ -8,6 +8,7 @@
 #include "lib/job/codec.h"
 
 #include "damocles/base/status.h"
+#include "damocles/filecoin/number_limits.h"
 #include "damocles/job/state_machine.h"
 
 namespace damocles::job {
@@ -245,6 +246,7 @@ absl::StatusOr<JobRecord> DecodeRecord(const JobId& id, std::shared_ptr<const Jo
   record.faults.resize(in.Count(12, kSectorsMax));
   for (SectorFault& fault : record.faults) {
     fault.number = in.U64();
+    if (!filecoin::IsSectorNumber(fault.number)) in.Fail("no sector has such a number");
     fault.reason = in.String(kTextBytesMax);
   }
   record.error = in.String(kTextBytesMax);

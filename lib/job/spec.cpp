@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/job/codec.h"
 
+#include "damocles/filecoin/number_limits.h"
 #include "damocles/hash/sha256.h"
 
 namespace damocles::job {
@@ -27,6 +28,7 @@ absl::Status ValidateSpec(const JobSpec& spec) {
   if (!filecoin::IsRegistered(spec.proof_type) || !filecoin::IsWindow(spec.proof_type)) {
     return Broken(spec, "its proof type is not that of a window proof");
   }
+  if (!filecoin::IsActorId(spec.miner)) return Broken(spec, "no miner has such a number");
   if (spec.chain_partitions.empty()) return Broken(spec, "no partitions");
   if (spec.chain_partitions.size() > kChainPartitionsMax)
     return Broken(spec, "too many partitions");
@@ -45,6 +47,10 @@ absl::Status ValidateSpec(const JobSpec& spec) {
                            return a.number >= b.number;
                          }) != spec.sectors.end()) {
     return Broken(spec, "its sectors do not ascend");
+  }
+  // The highest: they ascend.
+  if (!filecoin::IsSectorNumber(spec.sectors.back().number)) {
+    return Broken(spec, absl::StrFormat("no sector has the number %d", spec.sectors.back().number));
   }
   for (const JobSector& sector : spec.sectors) {
     if (sector.sealed_store.empty() || sector.cache_store.empty() ||

@@ -7,6 +7,8 @@
 #include <limits>
 #include <system_error>
 
+#include "damocles/filecoin/number_limits.h"
+
 namespace damocles::poster::internal {
 namespace {
 
@@ -98,6 +100,20 @@ std::uint32_t Decoder::Uint32() {
     return 0;
   }
   return static_cast<std::uint32_t>(value);
+}
+
+filecoin::ActorId Decoder::Miner() {
+  const std::uint64_t id = Uint();
+  if (filecoin::IsActorId(id)) return id;
+  Refuse(absl::StrFormat("%d is no number of a miner", id));
+  return 0;
+}
+
+filecoin::SectorNumber Decoder::Sector() {
+  const std::uint64_t number = Uint();
+  if (filecoin::IsSectorNumber(number)) return number;
+  Refuse(absl::StrFormat("%d is no number of a sector", number));
+  return 0;
 }
 
 Bytes32 Decoder::Raw32() {
@@ -201,7 +217,7 @@ std::optional<RecordKey> ParseRowKey(std::string_view prefix, std::string_view t
   if (text.size() != 2 * kDigits + 1 || text[kDigits] != '/') return std::nullopt;
   const std::optional<std::uint64_t> miner = number(0);
   const std::optional<std::uint64_t> open = number(kDigits + 1);
-  if (!miner || !open) return std::nullopt;
+  if (!miner || !open || !filecoin::IsActorId(*miner)) return std::nullopt;
   return RecordKey{*miner, filecoin::ChainEpoch(static_cast<std::int64_t>(*open))};
 }
 

@@ -24,6 +24,7 @@
 #include "damocles/filecoin/cid.h"
 #include "damocles/filecoin/deadline.h"
 #include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/sector.h"
 #include "damocles/poster/deadline_record.h"
 
 namespace damocles::poster::internal {
@@ -75,6 +76,8 @@ class Decoder {
   Bytes Raw();
   Bytes32 Raw32();
   chain::Uuid Uuid();
+  filecoin::ActorId Miner();
+  filecoin::SectorNumber Sector();
   filecoin::ChainEpoch Epoch() { return filecoin::ChainEpoch(Int()); }
   absl::Time Time();
   bool TryNull();

@@ -119,7 +119,7 @@ std::vector<SkippedSector> DecodeSkipped(Decoder& in) {
     in.Struct(3, "skipped sector");
     SkippedSector sector;
     sector.partition = in.Uint();
-    sector.number = in.Uint();
+    sector.number = in.Sector();
     sector.reason = in.Text();
     out.push_back(std::move(sector));
   }
@@ -254,13 +254,16 @@ absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes) {
   } else if (fields != (format == 1 ? kRecordFieldsOfFormat1 : kRecordFields)) {
     in.Refuse(absl::StrFormat("deadline record of format %d with %d fields", format, fields));
   }
-  record.miner = in.Uint();
+  record.miner = in.Miner();
   record.deadline = in.Deadline();
   record.state = in.Choice<DeadlineState>(kDeadlineStates, "state");
   record.reason = in.Text();
   if (!in.TryNull()) record.randomness = in.Raw32();
   record.proof_type = static_cast<filecoin::PoStProofType>(in.Int());
   record.partition_sectors = in.Uint();
+  if (record.randomness && !filecoin::IsRegistered(record.proof_type)) {
+    in.Refuse(absl::StrFormat("proof type %d is unknown", filecoin::ToNumber(record.proof_type)));
+  }
   for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
     record.batches.push_back(DecodeBatch(in));
   }
@@ -321,7 +324,7 @@ absl::StatusOr<DeadlinePlan> DecodePlan(std::string_view bytes) {
     for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
       PlannedSector sector;
       in.Struct(7, "sector");
-      sector.number = in.Uint();
+      sector.number = in.Sector();
       sector.comm_r = in.Raw32();
       sector.upgraded = in.Bool();
       sector.sealed_store = in.Text();

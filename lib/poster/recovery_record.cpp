@@ -96,7 +96,7 @@ absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
     in.Refuse(absl::StrFormat("recovery record of format %d, this program knows %d", format,
                               kRecoveryFormat));
   }
-  record.miner = in.Uint();
+  record.miner = in.Miner();
   record.target = in.Deadline();
   record.state = in.Choice<RecoveryState>(5, "state");
   for (std::uint64_t messages = in.Array(); messages > 0 && in.Ok(); --messages) {
@@ -107,7 +107,7 @@ absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
       in.Struct(2, "partition");
       partition.index = in.Uint();
       for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
-        partition.sectors.push_back(in.Uint());
+        partition.sectors.push_back(in.Sector());
       }
       message.partitions.push_back(std::move(partition));
     }
@@ -124,7 +124,7 @@ absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
     SkippedSector sector;
     in.Struct(3, "sector");
     sector.partition = in.Uint();
-    sector.number = in.Uint();
+    sector.number = in.Sector();
     sector.reason = in.Text();
     record.unreadable.push_back(std::move(sector));
   }

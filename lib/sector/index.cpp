@@ -9,6 +9,7 @@
 
 #include "damocles/base/bytes.h"
 #include "damocles/base/status.h"
+#include "damocles/filecoin/number_limits.h"
 
 namespace damocles::sector {
 namespace {
@@ -110,6 +111,11 @@ absl::StatusOr<SectorEntry> Index::FindAll(filecoin::SectorId sector) const {
 absl::Status Index::Put(const std::vector<IndexRow>& rows) {
   store::Batch batch;
   for (const IndexRow& row : rows) {
+    if (!filecoin::IsSectorId(row.sector)) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("sector index: %s: no miner or sector has such a number",
+                          storage::SectorFileName(row.sector)));
+    }
     if (row.location.sealed_store.empty() || row.location.cache_store.empty()) {
       return absl::InvalidArgumentError(absl::StrFormat("sector index: %s without a store name",
                                                         storage::SectorFileName(row.sector)));
@@ -136,6 +142,12 @@ absl::Status Index::ScanRows(std::optional<filecoin::ActorId> miner,
           const auto* numbers = AsBytes(key).data() + kPrefixBytes;
           const filecoin::SectorId sector{.miner = LoadBe64(numbers),
                                           .number = LoadBe64(numbers + 8)};
+          if (!filecoin::IsSectorId(sector)) {
+            return absl::DataLossError(
+                absl::StrFormat("sector index: the key of %s is damaged: no miner or sector has "
+                                "such a number",
+                                storage::SectorFileName(sector)));
+          }
           DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, value));
           visit({.sector = sector, .variant = variant, .location = std::move(location)});
           return absl::OkStatus();

@@ -5,6 +5,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 
+#include "damocles/filecoin/number_limits.h"
+
 namespace damocles::storage {
 namespace {
 
@@ -63,7 +65,7 @@ std::optional<filecoin::SectorId> ParseSectorFileName(std::string_view name) {
     return std::nullopt;
   }
   // One spelling only: no leading zeros, signs or blanks.
-  if (SectorFileName(sector) != name) return std::nullopt;
+  if (SectorFileName(sector) != name || !filecoin::IsSectorId(sector)) return std::nullopt;
   return sector;
 }
 

@@ -194,6 +194,9 @@ TEST(FilTest, TextsBothWays) {
        {"", "FIL", "1.", ".5", "1 WEI", "1.0000000000000000001 FIL", "0.5 attofil", "1,5", "- 1"}) {
     EXPECT_THAT(ParseFil(text), StatusIs(kInvalid, "amount")) << text;
   }
+  // Whole numbers that fit the chain's bytes, but not with the eighteen places of the unit.
+  EXPECT_THAT(ParseFil("9" + std::string(300, '0') + " FIL"), StatusIs(kInvalid, "more than"));
+  EXPECT_OK(ParseFil("9" + std::string(280, '0') + " FIL").status());
   SeededRandom random(7);
   for (int round = 0; round < 200; ++round) {
     const BigInt amount = BigInt::FromBytesBe(RandomBytes(random, 12), random.Below(2) == 0);

@@ -181,6 +181,22 @@ TEST(JobRecordTest, ContradictionsAreRefused) {
               StatusIs(absl::StatusCode::kDataLoss, "above the highest"));
 }
 
+TEST(JobRecordTest, NumbersThatTheChainDoesNotHaveAreRefused) {
+  JobSpec spec = MakeSpec(1);
+  spec.miner = std::uint64_t{1} << 63;
+  EXPECT_THAT(DecodeSpec(EncodeSpec(spec)), StatusIs(absl::StatusCode::kDataLoss, "no miner"));
+  spec = MakeSpec(1);
+  spec.sectors.back().number = ~std::uint64_t{0};
+  EXPECT_THAT(DecodeSpec(EncodeSpec(spec)), StatusIs(absl::StatusCode::kDataLoss, "no sector"));
+  JobRecord record = FullRecord();
+  record.state = JobState::kFaults;
+  record.proof.clear();
+  record.live.clear();
+  record.faults = {{std::uint64_t{1} << 63, "gone"}};
+  EXPECT_THAT(DecodeRecord(record.id, record.spec, EncodeRecord(record)),
+              StatusIs(absl::StatusCode::kDataLoss, "no sector"));
+}
+
 TEST(JobIdTest, IsElevenCharactersAndReadsBack) {
   EXPECT_EQ(JobId::FromNumber(0).ToString(), "11111111111");
   EXPECT_EQ(JobId::FromNumber(57).ToString(), "1111111111z");
@@ -232,6 +248,10 @@ TEST(JobSpecTest, BrokenSpecsAreRefused) {
   EXPECT_THAT(why([](JobSpec& s) { s.chain_partitions.assign(2, filecoin::ChainPartition(1)); }),
               StatusIs(kCode, "ascend"));
   EXPECT_THAT(why([](JobSpec& s) { s.sectors[1].number = 7; }), StatusIs(kCode, "ascend"));
+  EXPECT_THAT(why([](JobSpec& s) { s.sectors.back().number = std::uint64_t{1} << 63; }),
+              StatusIs(kCode, "9223372036854775808"));
+  EXPECT_THAT(why([](JobSpec& s) { s.miner = std::uint64_t{1} << 63; }),
+              StatusIs(kCode, "no miner"));
   EXPECT_THAT(why([](JobSpec& s) { s.close = s.open; }), StatusIs(kCode, "closes before"));
   EXPECT_THAT(why([](JobSpec& s) { s.sectors[2].cache_store = ""; }), StatusIs(kCode, "sector 27"));
   EXPECT_THAT(why([](JobSpec& s) { s.proof_type = filecoin::PoStProofType{3}; }),

@@ -50,6 +50,37 @@ TEST(DeadlineRecordTest, DamagedBytesAreRefusedNotBelieved) {
   }
 }
 
+// They would end the process where they become addresses, sets or circuits.
+TEST(DeadlineRecordTest, NumbersThatTheChainDoesNotHaveAreRefused) {
+  constexpr auto kCode = absl::StatusCode::kInvalidArgument;
+  for (const std::uint64_t number : {std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
+    DeadlineRecord record = FullRecord();
+    record.miner = number;
+    EXPECT_THAT(DecodeRecord(EncodeRecord(record)), StatusIs(kCode, "no number of a miner"));
+    record = FullRecord();
+    record.skipped = {{0, number, "gone"}};
+    EXPECT_THAT(DecodeRecord(EncodeRecord(record)), StatusIs(kCode, "no number of a sector"));
+    DeadlinePlan plan = *FullRecord().plan;
+    plan.partitions[0].sectors[0].number = number;
+    EXPECT_THAT(DecodePlan(EncodePlan(plan)), StatusIs(kCode, "no number of a sector"));
+    RecoveryRecord recovery;
+    recovery.target = FullRecord().deadline;
+    ASSERT_OK(DecodeRecovery(EncodeRecovery(recovery)).status());
+    recovery.miner = number;
+    EXPECT_THAT(DecodeRecovery(EncodeRecovery(recovery)), StatusIs(kCode, "miner"));
+    recovery.miner = 1000;
+    recovery.unreadable = {{0, number, "gone"}};
+    EXPECT_THAT(DecodeRecovery(EncodeRecovery(recovery)), StatusIs(kCode, "sector"));
+    recovery.unreadable.clear();
+    recovery.messages.emplace_back();
+    recovery.messages[0].partitions = {{0, {number}}};
+    EXPECT_THAT(DecodeRecovery(EncodeRecovery(recovery)), StatusIs(kCode, "sector"));
+  }
+  DeadlineRecord record = FullRecord();
+  record.proof_type = filecoin::PoStProofType{15};
+  EXPECT_THAT(DecodeRecord(EncodeRecord(record)), StatusIs(kCode, "proof type 15"));
+}
+
 TEST(DeadlineRecordTest, RowOfFormat1IsStillRead) {
   // [1, 1000, [120, 10, 12, 5, 7, 1000, 3], 0 Waiting, "", null, 0, 0, [], 0, 0, milestones...]
   std::string digits = "8c011903e88718780a0c05071903e8030060f6000080000088";

@@ -106,6 +106,18 @@ TEST(IndexTest, DamagedAndNewerRowsAreNamed) {
     EXPECT_THAT(index->Find({1000, 7}, Variant::kSealed),
                 StatusIs(absl::StatusCode::kDataLoss, "s-t01000-7"));
   }
+  ASSERT_OK(Put(*store, rows[0].key, rows[0].value));
+  // Numbers that no miner and no sector has, which the rest of the program must never meet.
+  for (const std::size_t at : {9U, 17U}) {
+    std::string key = rows[0].key;
+    key.replace(at, 8, std::string(8, '\xff'));
+    ASSERT_OK(Put(*store, key, rows[0].value));
+    EXPECT_THAT(index->List(std::nullopt), StatusIs(absl::StatusCode::kDataLoss, "s-t0"));
+    EXPECT_THAT(index->CountByStore(), StatusIs(absl::StatusCode::kDataLoss, "s-t0"));
+    ASSERT_OK(store::Delete(*store, key));
+  }
+  EXPECT_THAT(index->Put({{{1000, std::uint64_t{1} << 63}, Variant::kSealed, {"a", "b"}}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "9223372036854775808"));
   ASSERT_OK(Put(*store, rows[0].key, "\x02"));
   EXPECT_THAT(index->Find({1000, 7}, Variant::kSealed),
               StatusIs(absl::StatusCode::kFailedPrecondition, "format 2"));

@@ -36,9 +36,11 @@ TEST(SectorPathsTest, FollowTheLotusLayout) {
 TEST(SectorPathsTest, NamesHaveOneSpelling) {
   EXPECT_EQ(ParseSectorFileName("s-t01000-7"), (filecoin::SectorId{.miner = 1000, .number = 7}));
   EXPECT_EQ(ParseSectorFileName("s-t00-0"), (filecoin::SectorId{.miner = 0, .number = 0}));
-  for (const char* name : {"", "s-t01000", "s-t01000-", "s-t0-7", "s-f01000-7", "s-t001000-7",
-                           "s-t01000-07", "s-t01000-+7", "s-t01000- 7", "s-t01000-7.tmp",
-                           "s-t01000--7", "s-t01000-99999999999999999999", "S-t01000-7"}) {
+  for (const char* name :
+       {"", "s-t01000", "s-t01000-", "s-t0-7", "s-f01000-7", "s-t001000-7", "s-t01000-07",
+        "s-t01000-+7", "s-t01000- 7", "s-t01000-7.tmp", "s-t01000--7",
+        "s-t01000-99999999999999999999", "S-t01000-7", "s-t01000-9223372036854775808",
+        "s-t09223372036854775808-7", "s-t01000-18446744073709551615"}) {
     EXPECT_EQ(ParseSectorFileName(name), std::nullopt) << name;
   }
 }

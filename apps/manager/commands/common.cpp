@@ -18,6 +18,7 @@
 #include "damocles/base/text.h"
 #include "damocles/config/endpoint.h"
 #include "damocles/config/manager.h"
+#include "damocles/filecoin/number_limits.h"
 
 namespace damocles::manager {
 namespace {
@@ -194,7 +195,8 @@ absl::StatusOr<std::uint64_t> ParseMiner(const std::string& text) {
   if (digits.starts_with("f0") || digits.starts_with("t0")) digits.remove_prefix(2);
   std::uint64_t miner = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), miner);
-  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) {
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() ||
+      !filecoin::IsActorId(miner)) {
     return cli::UsageError(
         absl::StrFormat("\"%s\" is not a miner; write f01000, t01000 or 1000", text));
   }
