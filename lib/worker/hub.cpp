@@ -34,6 +34,11 @@ constexpr std::size_t kRemovedMax = 10'000;
 
 // Names of workers that are remembered.
 constexpr std::size_t kWorkersMax = 4096;
+// Of one worker: an old connection or two may be dying.
+constexpr int kSessionsOfOneMax = 8;
+// What all workers and sessions say of themselves, together: the token of one worker must not be
+// enough to use up the manager's memory.
+constexpr std::size_t kOffersBytesMax = std::size_t{64} << 20;
 // As many as the manager has threads for it.
 constexpr std::size_t kVerificationsTogether = 2;
 
@@ -43,12 +48,24 @@ struct Pending {
   int misses = 0;
 };
 
+std::size_t BytesOf(const Capabilities& offer) {
+  constexpr std::size_t kAround = 64;  // of what keeps a name
+  std::size_t bytes = 1024 + offer.name.size() + offer.software.size() + offer.instance.size();
+  for (const std::string& store : offer.stores) bytes += store.size() + kAround;
+  for (const auto& [type, digest] : offer.verifying_keys) bytes += digest.size() + kAround;
+  for (const job::JobFilter& filter : offer.threads) {
+    bytes += (filter.miners.size() + filter.proof_types.size()) * sizeof(std::uint64_t) + kAround;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 struct Hub::State {
   struct Worker {
     WorkerInfo info;
     int sessions = 0;                          // open ones
+    std::size_t bytes = 0;                     // of what it says of itself
     std::map<std::uint64_t, Pending> pending;  // by attempt number; of the present process
     bool leaving = false;
     std::uint64_t given = 0;  // number of its latest assignment, counted over all workers
@@ -115,19 +132,29 @@ struct Hub::State {
     waiters.push_back({worker, kj::mv(pair.fulfiller)});
     return kj::mv(pair.promise);
   }
-  // Makes room for a name that is new: the one that was heard last of those that are gone is
-  // forgotten.  False if all are there.
-  bool RoomForOneMore() {
-    if (workers.size() < kWorkersMax) return true;
-    auto oldest = workers.end();
-    for (auto at = workers.begin(); at != workers.end(); ++at) {
-      if (at->second.sessions > 0 || !at->second.pending.empty()) continue;
-      if (oldest == workers.end() || at->second.info.last_seen < oldest->second.info.last_seen) {
-        oldest = at;
-      }
+  // Of the workers, and of what each session keeps of them.
+  std::size_t OffersBytes() const {
+    std::size_t bytes = 0;
+    for (const auto& [name, worker] : workers) {
+      bytes += worker.bytes * (1 + static_cast<std::size_t>(worker.sessions));
     }
-    if (oldest == workers.end()) return false;
-    workers.erase(oldest);
+    return bytes;
+  }
+  // Makes room for another session of `name`, which may be new: of the others that are gone those
+  // that were heard last are forgotten.  False if all are there.
+  bool RoomFor(const std::string& name, std::size_t bytes) {
+    while ((workers.size() >= kWorkersMax && !workers.contains(name)) ||
+           OffersBytes() + 2 * bytes > kOffersBytesMax) {
+      auto oldest = workers.end();
+      for (auto at = workers.begin(); at != workers.end(); ++at) {
+        if (at->first == name || at->second.sessions > 0 || !at->second.pending.empty()) continue;
+        if (oldest == workers.end() || at->second.info.last_seen < oldest->second.info.last_seen) {
+          oldest = at;
+        }
+      }
+      if (oldest == workers.end()) return false;
+      workers.erase(oldest);
+    }
     return true;
   }
   // Wakes every session that waits for work; who comes late finds nothing and waits on.  First who
@@ -471,9 +498,19 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
                 {"now", address},
                 {"if_both_live", "give each its own [worker] name"}});
   }
-  if (known == state_->workers.end() && !state_->RoomForOneMore()) {
+  if (known != state_->workers.end() && known->second.sessions >= kSessionsOfOneMax) {
+    return absl::ResourceExhaustedError(absl::StrFormat(
+        "worker \"%s\" has %d sessions open here: who registers again and again must end the old "
+        "ones",
+        capabilities.name, known->second.sessions));
+  }
+  const std::size_t bytes = BytesOf(capabilities);
+  if (!state_->RoomFor(capabilities.name, bytes)) {
     return absl::ResourceExhaustedError(
-        absl::StrFormat("%d workers are registered already", kWorkersMax));
+        absl::StrFormat("no room for worker \"%s\": %d are registered, with %d MiB of what they "
+                        "say of themselves; at most %d and %d MiB are taken",
+                        capabilities.name, state_->workers.size(), state_->OffersBytes() >> 20,
+                        kWorkersMax, kOffersBytesMax >> 20));
   }
   if (is_new || known->second.info.capabilities != capabilities) {
     // What other processes had in work is gone; this one may reach what it could not.
@@ -489,6 +526,7 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
       worker.pending[attempt] = {.job = job};
     }
   }
+  worker.bytes = bytes;
   worker.info.capabilities = capabilities;
   worker.info.address = std::move(address);
   worker.info.connected = true;

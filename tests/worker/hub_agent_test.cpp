@@ -123,6 +123,50 @@ TEST_F(HubAgentTest, AWaitBelowAMicrosecondIsAWait) {
   EXPECT_FALSE(asked.wait(loop_.Scope()).value().has_value());
 }
 
+// A worker's token is enough to register, however often and whatever it says.
+TEST_F(HubAgentTest, RegistrationsDoNotUseUpTheMemory) {
+  Capabilities same;
+  same.name = "same";
+  same.instance = "1";
+  std::vector<std::shared_ptr<Session>> sessions;
+  for (int i = 0; i < 100; ++i) {
+    auto session = hub_->Register(same, "here");
+    if (session.ok()) {
+      sessions.push_back(*std::move(session));
+    } else {
+      EXPECT_THAT(session.status(),
+                  StatusIs(absl::StatusCode::kResourceExhausted, "sessions open here"));
+    }
+  }
+  EXPECT_EQ(sessions.size(), 8u);
+  sessions.pop_back();
+  EXPECT_OK(hub_->Register(same, "here").status()) << "an old one ended";
+  sessions.clear();
+
+  Capabilities wordy;
+  wordy.instance = "1";
+  wordy.stores.assign(10'000, std::string(200, 's'));
+  int refused = 0;
+  for (int i = 0; i < 100; ++i) {
+    wordy.name = "wordy-" + std::to_string(i);
+    auto session = hub_->Register(wordy, "here");
+    if (session.ok()) {
+      sessions.push_back(*std::move(session));
+    } else {
+      ++refused;
+      EXPECT_THAT(session.status(), StatusIs(absl::StatusCode::kResourceExhausted, "no room"));
+    }
+  }
+  EXPECT_GT(refused, 80);
+  EXPECT_GE(sessions.size(), 10u);
+  // Those that are gone are forgotten where there is no room for the present ones.
+  sessions.clear();
+  for (int i = 0; i < 100; ++i) {
+    wordy.name = "later-" + std::to_string(i);
+    EXPECT_OK(hub_->Register(wordy, "here").status());
+  }
+}
+
 TEST_F(HubAgentTest, AJobIsProvenVerifiedAndDelivered) {
   Start();
   const job::JobId id = Add(1);
