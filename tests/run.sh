@@ -10,7 +10,8 @@ Usage: tests/run.sh [--ci | --full] [-- CTEST_ARGUMENT...]
 Installs what the build needs, builds (preset dev) and runs all tests.
 
   --ci     also the library and its unit tests under AddressSanitizer and
-           UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer
+           UndefinedBehaviorSanitizer, what has threads under ThreadSanitizer, and two minutes of
+           tests/soak.sh with new seeds
   --full   the unit tests under both, clang-format, clang-tidy, a minute of every fuzz target, and
            the tests that take minutes
 
@@ -123,6 +124,9 @@ if [[ $mode == dev ]]; then
   stage "dev build" build dev all damocles_header_check
 else
   stage "dev build" build dev
+fi
+if [[ $mode != dev ]]; then
+  stage "soak" ./tests/soak.sh --minutes 2
 fi
 if [[ $mode == full ]]; then
   stage "release build" build release

@@ -243,7 +243,8 @@ class Life {
       world_.KillAtWrite(dice_.Between(1, 10));
       Happened("manager killed at a write");
     }
-    if (dice_.Chance(1)) world_.RememberDisk();
+    // What a store forgets is of the last minutes.
+    if (head_.Value() % 3 == 0) world_.RememberDisk();
     if (dice_.Chance(2)) {
       world_.node().DropSubscriptions();
       Happened("subscription dropped");
@@ -459,31 +460,39 @@ class Life {
       const absl::StatusOr<devnet::MinerState> miner = world_.chain().MinerAfterHead(genesis.id);
       DAMOCLES_CHECK(miner.ok());
       paid_at_[genesis.id][head_] = miner->fee_debt - miner->balance;
-      for (std::uint64_t index = 0; index < shape_.deadlines; ++index) {
-        std::uint64_t faulty = 0;
-        for (const devnet::PartitionRecord& partition : miner->Deadline(index).partitions) {
-          faulty += partition.faults.Count();
-        }
-        faulty_at_[{genesis.id, index}][head_] = faulty;
-      }
     }
+  }
+  // As the chain has it that is there at the end: what was seen on the way may be of a branch that
+  // a reorg took away.
+  std::uint64_t FaultyBefore(const devnet::DeadlineOutcome& outcome) {
+    const devnet::Chain& chain = world_.chain();
+    const auto next = chain.ChainGetTipSetAfterHeight(outcome.epoch, chain.ChainHead().Key());
+    DAMOCLES_CHECK(next.ok());
+    const auto partitions = chain.StateMinerPartitions(filecoin::Address::FromId(outcome.miner),
+                                                       outcome.end.deadline, next->Key());
+    DAMOCLES_CHECK(partitions.ok());
+    std::uint64_t faulty = 0;
+    for (const chain::Partition& partition : *partitions) {
+      faulty += partition.faulty_sectors.Count();
+    }
+    return faulty;
   }
   void JudgeFees() {
     const devnet::FeeSchedule& fees = cluster_.options.config.policy.fees;
     std::map<filecoin::ActorId, filecoin::TokenAmount> owed;
-    ChainEpoch from = first_;
+    // From the last block that was seen by then on; there may be none at the very epoch.
+    const auto& seen = paid_at_.begin()->second;
+    const auto later = seen.upper_bound(first_);
+    if (later == seen.begin()) return;
+    const ChainEpoch from = std::prev(later)->first;
     for (const devnet::DeadlineOutcome& outcome : world_.chain().DeadlineOutcomes()) {
-      const auto& known = faulty_at_[{outcome.miner, outcome.end.deadline}];
-      const auto after = known.upper_bound(outcome.epoch - EpochDelta(1));
-      if (outcome.epoch <= from || after == known.begin()) continue;
+      if (outcome.epoch <= from || outcome.epoch > head_) continue;
       std::uint64_t live = 0;
       for (const devnet::PartitionEnd& partition : outcome.end.partitions) live += partition.live;
-      owed[outcome.miner] += fees.daily * live + fees.continued_fault * std::prev(after)->second;
+      owed[outcome.miner] += fees.daily * live + fees.continued_fault * FaultyBefore(outcome);
     }
     for (const auto& [miner, paid] : paid_at_) {
-      const auto start = paid.upper_bound(from);
-      if (start == paid.begin()) continue;
-      const filecoin::TokenAmount sum = paid.rbegin()->second - std::prev(start)->second;
+      const filecoin::TokenAmount sum = paid.rbegin()->second - paid.at(from);
       if (sum != owed[miner]) {
         Say(absl::StrFormat("f0%d paid %s of fees, the actor's rules say %s", miner, sum.ToString(),
                             owed[miner].ToString()));
@@ -528,8 +537,6 @@ class Life {
   std::map<SectorNumber, std::vector<BadTime>> bad_;
   std::map<std::string, int> happened_;
   std::map<filecoin::ActorId, std::map<ChainEpoch, filecoin::TokenAmount>> paid_at_;
-  std::map<std::pair<filecoin::ActorId, std::uint64_t>, std::map<ChainEpoch, std::uint64_t>>
-      faulty_at_;
   std::string problems_;
 };
 
