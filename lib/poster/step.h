@@ -98,6 +98,8 @@ class Stepper {
   absl::Duration RelookPause() const;
   // How much of the window is kept for the message.
   absl::Duration Reserve() const;
+  // Only the reserve is left of the window.
+  bool IsLate() const { return now_.time >= now_.TimeOf(Deadline().close) - Reserve(); }
   // When it is too late to prove the batch anew with sectors that came back.
   absl::Time RejoinUntil(std::size_t i) const;
   bool MayRejoin(std::size_t i) const;

@@ -77,10 +77,11 @@ void Stepper::StillPending(std::size_t i, const event::Surveyed& survey) {
   BatchMessage& message = record_.batches[i].message;
   if (survey.cid && survey.cid != message.cid && !survey.signed_message.empty()) {
     LogBatch(Severity::kInfo, "message_replaced", i, survey.cid->ToString());
+    // What this one raised itself waits since then.
+    if (message.signed_message != survey.signed_message) message.sent_at = now_.epoch;
     message.cid = survey.cid;
     message.signed_message = survey.signed_message;
     message.signed_gas_limit = survey.signed_gas_limit;
-    message.sent_at = now_.epoch;
   }
   if (message.signed_message.empty() || !CanStillSend()) return;
   const filecoin::EpochDelta window = Deadline().close - Deadline().open;
@@ -88,7 +89,7 @@ void Stepper::StillPending(std::size_t i, const event::Surveyed& survey) {
       std::max(policy_.pending_check_after,
                std::min(policy_.replace_after, filecoin::EpochDelta(window.Count() / 6)));
   const auto waiting = filecoin::cbor::Decode<filecoin::SignedMessage>(message.signed_message);
-  if (waiting.ok() && IsBelowBaseFee(waiting->message, survey.base_fee)) {
+  if (IsLate() || (waiting.ok() && IsBelowBaseFee(waiting->message, survey.base_fee))) {
     patience = filecoin::EpochDelta(1);
   }
   if (now_.epoch < message.sent_at + patience) return;

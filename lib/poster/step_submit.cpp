@@ -27,6 +27,8 @@ constexpr std::uint32_t kSurveysWithMempool = 3;
 constexpr std::uint32_t kSearchesWithoutAnswer = 3;
 // After so many pushes of one message without an answer or a trace somebody else sends.
 constexpr std::uint32_t kPushesWithoutAnswer = 3;
+// Heads without a message that make it count as dropped when the window is nearly over.
+constexpr std::uint32_t kDroppedWhenLate = 2;
 // A node that never says what was posted is asked so often after the close.
 constexpr std::uint32_t kAsksBeforeMissed = 3;
 // So many foreign messages are reported in a deadline: a stranger can push as many as he likes.
@@ -105,8 +107,10 @@ void Stepper::PlanSubmitting(std::size_t i) {
   if (batch.message.cid) {
     survey.cid = batch.message.cid;
     survey.signed_message = batch.message.signed_message;
-    survey.want_pending =
-        now_.epoch >= batch.message.sent_at + policy_.pending_check_after && MayLookAtPool(i);
+    const filecoin::EpochDelta after =
+        IsLate() ? std::min(policy_.pending_check_after, filecoin::EpochDelta(1))
+                 : policy_.pending_check_after;
+    survey.want_pending = now_.epoch >= batch.message.sent_at + after && MayLookAtPool(i);
     AskOnceAHead(std::move(survey));
     return;
   }
@@ -416,8 +420,11 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
     return;
   }
   if (!Unlearnt(survey).ok() || !survey.pending_was_read) return;
-  // Between mempool and receipt a message is invisible for a tipset or two.
-  if (++state_.heads_without_message[i] < policy_.dropped_after_heads) return;
+  // Between mempool and receipt a message is invisible for a tipset or two.  The same bytes once
+  // more do no harm, and late there may be no time for another loss.
+  const std::uint32_t heads = IsLate() ? std::min(policy_.dropped_after_heads, kDroppedWhenLate)
+                                       : policy_.dropped_after_heads;
+  if (++state_.heads_without_message[i] < heads) return;
   if (TakePosted(i, survey.posted) || !CanStillSend()) return;
   state_.heads_without_message.erase(i);
   batch.note = "its message was dropped";

@@ -853,6 +853,25 @@ TEST(SubmitTest, DroppedMessageIsPushedAgainAsItWas) {
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
 }
 
+// A planted fault this must catch: the same patience in the last epochs as at the opening.
+TEST(SubmitTest, MessageDroppedNearTheCloseIsPushedAgainSooner) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1035);
+  bench.Survey();
+  bench.Send();
+  bench.Head(1036);
+  bench.Survey();
+  EXPECT_FALSE(bench.Has<action::Republish>());
+  bench.Head(1037);
+  bench.Survey();
+  const auto again = bench.Need<action::Republish>();
+  bench.Do(event::Republished{again.ref});
+  bench.Head(1038);
+  bench.Survey();
+  EXPECT_FALSE(bench.Has<action::Republish>());
+}
+
 TEST(SubmitTest, DroppedMessageWhoseNonceIsTakenGetsASuccessor) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);
@@ -906,7 +925,7 @@ TEST(SubmitTest, MessageThatWaitsForItsFeeIsReplacedAndItsSuccessorFollowed) {
   EXPECT_EQ(bench.Batch().message.signed_message, (Bytes{7, 8}));
   EXPECT_EQ(bench.Batch().message.cid, old) << "any node knows that one";
   EXPECT_TRUE(bench.log.contains("message_fee_raised"));
-  bench.Head(1035);
+  bench.Head(1034);
   const auto look = bench.Need<action::Survey>();
   EXPECT_EQ(look.signed_message, (Bytes{7, 8}));
   event::Surveyed found = bench.Answer(look);
@@ -919,6 +938,29 @@ TEST(SubmitTest, MessageThatWaitsForItsFeeIsReplacedAndItsSuccessorFollowed) {
   bench.Head(1036);
   bench.SurveyReceipt(0, 1036);
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+}
+
+// A planted fault this must catch: what was raised a moment ago gets the patience of the opening,
+// when others outbid it in the last epochs.
+TEST(SubmitTest, MessageThatWaitsNearTheCloseIsLookedAtWithEveryHead) {
+  Bench bench;
+  bench.Reach(DeadlineState::kProven);
+  bench.Head(1035);
+  bench.Survey();
+  bench.Send();
+  bench.Head(1036);
+  SeePending(bench);
+  event::Replaced replaced;
+  replaced.ref = bench.Need<action::Replace>().ref;
+  replaced.signed_message = {7, 8};
+  bench.Do(replaced);
+  bench.Head(1037);
+  event::Surveyed found = bench.Answer(bench.Need<action::Survey>());
+  found.message = MessageWhereabouts::kPending;
+  found.cid = testing::CidOf(70);
+  found.signed_message = {7, 8};
+  bench.Do(found);
+  EXPECT_TRUE(bench.Has<action::Replace>());
 }
 
 TEST(SubmitTest, ReplacementThatIsRefusedChangesNothing) {

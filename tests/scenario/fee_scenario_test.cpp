@@ -166,5 +166,20 @@ TEST_F(FeeScenarioTest, WaitingMessageFollowsTheBaseFeeUpToTheLimit) {
   EXPECT_THAT(world.Problems(ChainEpoch(first)), IsEmpty()) << "the base fee fell in time";
 }
 
+// A planted fault this must catch: the patience of the opening in the last epochs.
+TEST_F(FeeScenarioTest, SpikeThatBeginsNearTheCloseIsOutbidInTime) {
+  WorldOptions options = Options(kShapes[1]);
+  options.miners = {MinerWith(1000, {0}, 1)};
+  options.poster.submit_confidence = EpochDelta(51);
+  World world(options, prover_);
+  const std::int64_t first = options.config.first_open.Count();
+  world.on_block = [&](ChainEpoch head) {
+    if (head == ChainEpoch(first + 51)) (void)world.chain().SetTraffic(Traffic::kSpike);
+  };
+  world.RunTo(ChainEpoch(first + 80));
+  EXPECT_THAT(log_, HasSubstr("message_fee_raised"));
+  EXPECT_THAT(world.Problems(ChainEpoch(first)), IsEmpty());
+}
+
 }  // namespace
 }  // namespace damocles::scenario

@@ -462,6 +462,16 @@ TEST_F(PosterScenarioTest, DroppedMessageIsPushedAgain) {
   EXPECT_EQ(world.chain().ExecutedPosts().size(), 2u);
 }
 
+TEST_F(PosterScenarioTest, MessageThatIsDroppedNearTheCloseIsPushedAgainInTime) {
+  WorldOptions options = SmallOptions();
+  options.poster.submit_confidence = EpochDelta(5);  // half of the window is over
+  World world(options, prover_);
+  ASSERT_TRUE(world.chain().DropNextMessages(1).ok());
+  world.RunTo(kSmallEnd);
+  EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+  EXPECT_EQ(world.chain().ExecutedPosts().size(), 2u);
+}
+
 TEST_F(PosterScenarioTest, UnreadableAndDamagedSectorsAreSkippedAndLaterRecovered) {
   World world(SmallOptions(), prover_);
   world.unreadable = {1};

@@ -72,7 +72,8 @@ struct PosterPolicy {
   // ... and never more than this.
   absl::Duration sector_check_max = absl::Minutes(20);
 
-  // Heads on which a message may be neither pending nor on chain before it counts as dropped.
+  // Heads on which a message may be neither pending nor on chain before it counts as dropped; two
+  // when only the reserve of the window is left.
   std::uint32_t dropped_after_heads = 3;
   // How long the node may still work on a push that it did not answer, at most a tenth of the
   // window: the same message is not pushed again before that.
@@ -80,7 +81,7 @@ struct PosterPolicy {
   // The mempool is read only for messages that are older than this.
   filecoin::EpochDelta pending_check_after{2};
   // A message that waits in the mempool for so long, at most a sixth of the window, is replaced by
-  // one with a higher fee.
+  // one with a higher fee; in the reserve of the window with every head, if others pay more.
   filecoin::EpochDelta replace_after{10};
   // New gas limit after "out of gas", as a multiple of the old one.
   double out_of_gas_factor = 1.5;
