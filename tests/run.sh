@@ -10,8 +10,7 @@ Usage: tests/run.sh [--ci | --full] [-- CTEST_ARGUMENT...]
 Installs what the build needs, builds (preset dev) and runs all tests.
 
   --ci     also the library and its unit tests under AddressSanitizer and
-           UndefinedBehaviorSanitizer, what has threads under ThreadSanitizer, and two minutes of
-           tests/soak.sh with new seeds
+           UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer
   --full   the unit tests under both, clang-format, clang-tidy, a minute of every fuzz target, and
            the tests that take minutes
 
@@ -124,9 +123,6 @@ if [[ $mode == dev ]]; then
   stage "dev build" build dev all damocles_header_check
 else
   stage "dev build" build dev
-fi
-if [[ $mode != dev ]]; then
-  stage "soak" ./tests/soak.sh --minutes 2
 fi
 if [[ $mode == full ]]; then
   stage "release build" build release

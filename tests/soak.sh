@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'EOT'
-Usage: tests/soak.sh [--minutes N] [--seed S] [--jobs N] [--preset NAME]
+Usage: tests/soak.sh [--minutes N] [--seed S] [--first S] [--jobs N] [--build FOLDER]
 
 Draws a cluster from a seed (miners, partitions, workers, clocks), lets three proving periods pass
 in virtual time with troubles of every kind, and looks whether what must hold did: again and again
@@ -15,18 +15,18 @@ with new seeds.  Builds nothing.  Ends with 1 if a seed failed, and says how to 
   --seed S       only this one
   --first S      begin at this seed and count on (default: a random one)
   --jobs N       lives at one time (default: one a processor)
-  --preset NAME  whose build (default dev)
+  --build FOLDER where poster_soak was built (default build/dev)
 EOT
 }
 
-minutes=2 seed='' first='' jobs=$(nproc) preset=dev
+minutes=2 seed='' first='' jobs=$(nproc) build=build/dev
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --help|-h) usage; exit 0 ;;
-    --minutes|--seed|--first|--jobs|--preset)
+    --minutes|--seed|--first|--jobs|--build)
       [[ $# -ge 2 && -n $2 ]] || { echo "tests/soak.sh: $1 needs a value" >&2; exit 2; }
       case "$1" in
-        --preset) preset=$2 ;;
+        --build) build=$2 ;;
         *) [[ $2 =~ ^[0-9]+$ ]] || { echo "tests/soak.sh: $1 $2: want a number" >&2; exit 2; }
            printf -v "${1#--}" %s "$2" ;;
       esac
@@ -35,9 +35,9 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
-program=build/$preset/tests/poster_soak
+program=$build/tests/poster_soak
 if [[ ! -x $program ]]; then
-  echo "tests/soak.sh: there is no $program; build it: cmake --build build/$preset --target poster_soak" >&2
+  echo "tests/soak.sh: there is no $program; build it: cmake --build $build --target poster_soak" >&2
   exit 2
 fi
 if [[ -n $seed ]]; then
@@ -59,7 +59,7 @@ lives() {  # number of this loop, from 0: every so-manieth seed until the time i
       echo "exit $?" >>"$results/$one.said"
       mv "$results/$one.said" "$results/$one.failed"
       sed 's/^/  /' "$results/$one.failed" >&2
-      echo "tests/soak.sh: seed $one failed; alone: tests/soak.sh --seed $one --preset $preset" >&2
+      echo "tests/soak.sh: seed $one failed; to repeat: tests/soak.sh --seed $one --build $build" >&2
     fi
     one=$((one + jobs))
   done

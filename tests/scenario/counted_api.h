@@ -61,6 +61,9 @@ class CountedApi {
     broken_for_[{std::move(method), std::move(address)}] = std::move(status);
   }
   void Mend(const std::string& method) { broken_.erase(method); }
+  void MendFor(const std::string& method, const filecoin::Address& address) {
+    broken_for_.erase({method, address});
+  }
   // What the node answers instead.
   std::function<void(std::vector<filecoin::SignedMessage>&)> alter_pending;
   std::function<void(absl::StatusOr<std::optional<chain::MsgLookup>>&)> alter_search;

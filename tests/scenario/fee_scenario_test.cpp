@@ -170,15 +170,16 @@ TEST_F(FeeScenarioTest, WaitingMessageFollowsTheBaseFeeUpToTheLimit) {
 TEST_F(FeeScenarioTest, SpikeThatBeginsNearTheCloseIsOutbidInTime) {
   WorldOptions options = Options(kShapes[1]);
   options.miners = {MinerWith(1000, {0}, 1)};
-  options.poster.submit_confidence = EpochDelta(51);
+  options.poster.submit_confidence = EpochDelta(45);
   World world(options, prover_);
   const std::int64_t first = options.config.first_open.Count();
   world.on_block = [&](ChainEpoch head) {
-    if (head == ChainEpoch(first + 51)) (void)world.chain().SetTraffic(Traffic::kSpike);
+    if (head == ChainEpoch(first + 45)) (void)world.chain().SetTraffic(Traffic::kSpike);
   };
   world.RunTo(ChainEpoch(first + 80));
   EXPECT_THAT(log_, HasSubstr("message_fee_raised"));
   EXPECT_THAT(world.Problems(ChainEpoch(first)), IsEmpty());
+  EXPECT_LE(world.chain().ExecutedPosts().at(0).epoch, ChainEpoch(first + 52));
 }
 
 }  // namespace

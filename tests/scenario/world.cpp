@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Time and chain of the world.
 
 #include "tests/scenario/world.h"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
-#include "absl/strings/str_format.h"
-#include "tests/scenario/late_executor.h"
+#include "tests/scenario/world_parts.h"
 
-#include "damocles/async/offload.h"
 #include "damocles/base/check.h"
-#include "damocles/poster/proof_jobs.h"
-#include "damocles/poster/sector_source.h"
 
 namespace damocles::scenario {
 namespace {
@@ -20,9 +17,6 @@ namespace {
 using filecoin::ChainEpoch;
 using filecoin::EpochDelta;
 
-kj::Duration ToKj(absl::Duration duration) {
-  return absl::ToInt64Nanoseconds(duration) * kj::NANOSECONDS;
-}
 absl::Duration FromKj(kj::Duration duration) {
   return absl::Nanoseconds(duration / kj::NANOSECONDS);
 }
@@ -73,131 +67,6 @@ devnet::GenesisMiner MinerWith(filecoin::ActorId id, const std::vector<std::uint
   return miner;
 }
 
-// The manager's disk: outlives it.  Counts writes; after the one that kills it nothing is written
-// any more by that life.
-class World::Disk final : public store::Store {
- public:
-  explicit Disk(World& world) : world_(world), inner_(store::OpenMemoryStore()) {}
-  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
-    return inner_->Get(key);
-  }
-  absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
-    return inner_->Scan(prefix, visit);
-  }
-  absl::Status Write(const store::Batch& batch) override {
-    if (world_.dead_) return absl::UnavailableError("the process is dead");
-    if (world_.refuse_write && world_.refuse_write(batch)) {
-      return absl::UnavailableError("the disk is full");
-    }
-    store::Batch undo;
-    for (const store::Batch::Operation& operation : batch.Operations()) {
-      const auto before = inner_->Get(operation.key);
-      DAMOCLES_CHECK(before.ok());
-      if (before->has_value()) {
-        undo.Put(operation.key, **before);
-      } else {
-        undo.Delete(operation.key);
-      }
-    }
-    const absl::Status status = inner_->Write(batch);
-    if (status.ok()) undo_.push_back(std::move(undo));
-    if (undo_.size() > kRemembered) undo_.pop_front();
-    if (++world_.writes_ == world_.kill_at_write_) world_.KillManager();
-    return status;
-  }
-  // Takes the last writes back.
-  void Forget(std::size_t writes) {
-    for (; writes > 0 && !undo_.empty(); --writes) {
-      DAMOCLES_CHECK(inner_->Write(undo_.back()).ok());
-      undo_.pop_back();
-    }
-  }
-
- private:
-  static constexpr std::size_t kRemembered = 500;
-  World& world_;
-  std::unique_ptr<store::Store> inner_;
-  std::deque<store::Batch> undo_;  // of each write, the latest last
-};
-
-store::Store& World::disk() {
-  return *disk_;
-}
-
-void World::RememberDisk() {
-  absl::StatusOr<std::vector<store::Entry>> rows = store::List(*disk_, "");
-  DAMOCLES_CHECK(rows.ok());
-  remembered_ = *std::move(rows);
-}
-
-void World::KillManagerAndForget() {
-  KillManager();
-  forget_ = true;
-}
-
-void World::Damage(std::string_view prefix) {
-  const absl::StatusOr<std::vector<store::Entry>> rows = store::List(*disk_, prefix);
-  DAMOCLES_CHECK(rows.ok());
-  store::Batch batch;
-  for (const store::Entry& row : *rows) {
-    batch.Put(row.key, row.value.substr(0, row.value.size() / 2));
-  }
-  WriteWhileDead(batch);
-}
-
-void World::WriteWhileDead(const store::Batch& batch) {
-  const bool dead = std::exchange(dead_, false);
-  const auto refuse = std::exchange(refuse_write, nullptr);
-  DAMOCLES_CHECK(disk_->Write(batch).ok());
-  dead_ = dead;
-  refuse_write = refuse;
-}
-
-void World::Forget() {
-  const absl::StatusOr<std::vector<store::Entry>> rows = store::List(*disk_, "");
-  DAMOCLES_CHECK(rows.ok());
-  store::Batch batch;
-  for (const store::Entry& row : *rows) batch.Delete(row.key);
-  for (const store::Entry& row : remembered_) batch.Put(row.key, row.value);
-  WriteWhileDead(batch);
-}
-
-class World::Sectors final : public poster::SectorSource {
- public:
-  explicit Sectors(World& world) : world_(world) {}
-  async::Task<absl::StatusOr<std::vector<poster::SectorVerdict>>> Check(
-      filecoin::ActorId, filecoin::PoStProofType, std::vector<poster::PlannedSector> sectors,
-      absl::Duration budget) override {
-    co_await world_.timer_.afterDelay(ToKj(std::min(budget, world_.check_takes)));
-    std::vector<poster::SectorVerdict> out;
-    for (const poster::PlannedSector& sector : sectors) {
-      poster::SectorVerdict verdict;
-      verdict.number = sector.number;
-      verdict.sealed_store = verdict.cache_store = "store";
-      verdict.wrong = world_.wrong.contains(sector.number);
-      if (world_.unreadable.contains(sector.number)) verdict.reason = "unreadable on purpose";
-      if (verdict.wrong) verdict.reason = "wrong on purpose";
-      verdict.readers = world_.readers;
-      out.push_back(std::move(verdict));
-    }
-    co_return out;
-  }
-
- private:
-  World& world_;
-};
-
-struct World::Manager {
-  explicit Manager(kj::Timer& timer) : writes(timer, 2 * kj::MILLISECONDS) {}
-
-  LateExecutor writes;  // none of them outlives its manager
-  std::unique_ptr<job::Queue> queue;
-  std::unique_ptr<poster::ProofJobs> jobs;
-  std::unique_ptr<Sectors> sectors;
-  std::unique_ptr<poster::Runner> runner;
-  kj::Promise<void> tick = nullptr;
-};
-
 World::World(WorldOptions options, Prover& prover)
     : options_(std::move(options)),
       prover_(prover),
@@ -228,7 +97,15 @@ World::World(WorldOptions options, Prover& prover)
       return faults[random_.Below(3)];
     });
   }
-  disk_ = std::make_unique<Disk>(*this);
+  disk_ = std::make_unique<Disk>(
+      [this](const store::Batch& batch) -> absl::Status {
+        if (dead_) return absl::UnavailableError("the process is dead");
+        if (refuse_write && refuse_write(batch)) return absl::UnavailableError("the disk is full");
+        return absl::OkStatus();
+      },
+      [this] {
+        if (++writes_ == kill_at_write_) KillManager();
+      });
   // Nothing can be missed before the first window opens: go there at once.
   const ChainEpoch begin = ChainEpoch(0) + options_.config.first_open - EpochDelta(8);
   while (Head() < begin) DAMOCLES_CHECK(chain_->Advance().ok());
@@ -255,118 +132,6 @@ World::~World() noexcept {
   TakeDownManager();
 }
 
-void World::TakeDownManager() {
-  if (crew_ != nullptr) crew_->ManagerDies();
-  manager_.reset();
-}
-
-std::vector<poster::MinerPolicy> World::Policies() const {
-  std::vector<poster::MinerPolicy> miners;
-  for (const devnet::GenesisMiner& genesis : options_.miners) {
-    poster::MinerPolicy miner;
-    miner.miner = genesis.id;
-    miner.enabled = !disabled_.contains(genesis.id);
-    miner.poster = options_.poster;
-    miner.senders = options_.senders;
-    miner.post_fees = options_.fees;
-    miner.recovery_fees = options_.fees;
-    miner.poster.confirmation_depth =
-        EpochDelta(static_cast<std::int64_t>(options_.config.confirmation_depth));
-    miners.push_back(std::move(miner));
-  }
-  return miners;
-}
-
-void World::SetEnabled(bool enabled) {
-  for (const devnet::GenesisMiner& miner : options_.miners) SetEnabled(miner.id, enabled);
-}
-
-void World::SetEnabled(filecoin::ActorId miner, bool enabled) {
-  if (enabled) {
-    disabled_.erase(miner);
-  } else {
-    disabled_.insert(miner);
-  }
-  if (manager_ != nullptr) manager_->runner->SetMiners(Policies());
-}
-
-void World::StartManager() {
-  start_manager_at_.reset();
-  dead_ = false;
-  disk_->Forget(std::exchange(forget_writes_, 0));
-  api_->SetDead(false);
-  auto manager = std::make_unique<Manager>(timer_);
-  absl::StatusOr<std::unique_ptr<job::Queue>> queue =
-      job::Queue::Open(*disk_, manager_clock_, job::Policy{});
-  DAMOCLES_CHECK(queue.ok());
-  manager->queue = *std::move(queue);
-  manager->queue->OnChange([this](const job::JobRecord& job) {
-    LogInfo("scenario", "job",
-            {{"epoch", Head().Value()},
-             {"id", job.id.ToString()},
-             {"miner", job.spec->miner},
-             {"deadline", job.spec->deadline_index},
-             {"state", job::DescribeState(job)},
-             {"try", job.tries},
-             {"worker", job.worker},
-             {"error", job.error}});
-  });
-  manager->jobs = poster::MakeQueueJobs(*manager->queue);
-  manager->sectors = std::make_unique<Sectors>(*this);
-  poster::RunnerOptions runner_options;
-  absl::StatusOr<std::unique_ptr<poster::Runner>> runner =
-      poster::Runner::Open(poster::RunnerParts{api_->Api(), *manager->jobs, *manager->sectors,
-                                               *disk_, manager_clock_, timer_, manager->writes},
-                           runner_options, Policies());
-  if (!runner.ok()) LogError("scenario", "no_runner", {{"error", runner.status()}});
-  DAMOCLES_CHECK(runner.ok());
-  manager->runner = *std::move(runner);
-  manager_ = std::move(manager);
-  manager_->tick = Tick().ToPromise().eagerlyEvaluate(nullptr);
-  if (crew_ != nullptr) {
-    crew_->SetBlind(blind_workers);
-    crew_->ManagerStarted(*manager_->queue);
-  }
-  manager_->runner->Start();
-}
-
-// Only marks it: what runs at this moment is part of the manager.  It is taken down by the next
-// turn; until then it can neither write nor speak to the node.
-void World::KillManager() {
-  dead_ = true;
-  api_->SetDead(true);
-}
-
-void World::KillWorker(std::size_t worker, absl::Duration back_after) {
-  if (crew_ != nullptr && options_.hands == WorldOptions::Hands::kLocal) return KillManager();
-  if (crew_ != nullptr) crew_->KillWorker(worker);
-  workers_[worker] = Revive(worker, back_after).ToPromise().eagerlyEvaluate(nullptr);
-}
-
-void World::DrainWorker(std::size_t worker, absl::Duration back_after) {
-  DAMOCLES_CHECK(crew_ != nullptr);
-  crew_->Drain(worker);
-  workers_[worker] = ReviveOnceEnded(worker, back_after).ToPromise().eagerlyEvaluate(nullptr);
-}
-
-async::Task<void> World::ReviveOnceEnded(std::size_t worker, absl::Duration after) {
-  while (crew_->Runs(worker)) co_await timer_.afterDelay(1 * kj::SECONDS);
-  co_await timer_.afterDelay(ToKj(after));
-  crew_->StartWorker(worker);
-}
-
-async::Task<void> World::Revive(std::size_t worker, absl::Duration after) {
-  co_await timer_.afterDelay(ToKj(after));
-  if (crew_ != nullptr) {
-    crew_->StartWorker(worker);
-    co_return;
-  }
-  if (manager_ != nullptr && !dead_) {
-    (void)manager_->queue->WorkerStarted(absl::StrFormat("worker-%d", worker));
-  }
-  co_await Work(worker);
-}
-
 void World::Every(absl::Duration period, std::function<void()> what) {
   repeated_.push_back(Repeat(period, std::move(what)).ToPromise().eagerlyEvaluate(nullptr));
 }
@@ -375,69 +140,6 @@ async::Task<void> World::Repeat(absl::Duration period, std::function<void()> wha
   while (true) {
     co_await timer_.afterDelay(ToKj(period));
     what();
-  }
-}
-
-async::Task<void> World::Tick() {
-  while (true) {
-    co_await timer_.afterDelay(ToKj(job::Queue::kTickPeriod));
-    if (!dead_) (void)manager_->queue->Tick();
-  }
-}
-
-// A worker polls, computes in virtual time with heartbeats, and keeps its result until it is taken.
-async::Task<void> World::Work(std::size_t worker) {
-  job::WorkerOffer offer;
-  offer.name = absl::StrFormat("worker-%d", worker);
-  offer.all_stores = true;
-  const auto queue = [this]() -> job::Queue* {
-    return manager_ != nullptr && !dead_ ? manager_->queue.get() : nullptr;
-  };
-  while (true) {
-    co_await timer_.afterDelay(1 * kj::SECONDS);
-    if (queue() == nullptr) continue;
-    absl::StatusOr<std::optional<job::Assignment>> assigned = queue()->Allocate(offer);
-    if (queue() == nullptr) continue;  // it died over the answer
-    if (!assigned.ok() || !assigned->has_value()) continue;
-    const job::Assignment job = **assigned;
-    const bool blind = blind_workers.contains(worker);
-    const absl::Time end = clock_.Now() + (blind ? absl::Seconds(1) : prover_.Takes(*job.spec));
-    bool cancelled = false;
-    const bool hangs = hung_workers.contains(worker);
-    while ((hangs || clock_.Now() < end) && !cancelled) {
-      co_await timer_.afterDelay(
-          ToKj(hangs ? absl::Seconds(5) : std::min(absl::Seconds(5), end - clock_.Now())));
-      if (queue() == nullptr) continue;
-      const absl::StatusOr<job::HeartbeatReply> reply =
-          queue()->Heartbeat(job.id, job.attempt, offer.name);
-      cancelled = reply.ok() && *reply == job::HeartbeatReply::kCancel;
-    }
-    if (cancelled) continue;
-    absl::StatusOr<Proved> proved = Proved{};
-    if (blind) {
-      for (const job::JobSector& sector : job.spec->sectors) {
-        proved->faults.push_back({sector.number, "no such file"});
-      }
-    } else {
-      proved = prover_.Prove(*job.spec);
-    }
-    while (true) {
-      if (queue() != nullptr) {
-        absl::Status status;
-        if (!proved.ok()) {
-          status = queue()
-                       ->Fail(job.id, job.attempt, offer.name,
-                              std::string(proved.status().message()), job::FailureKind::kAttempt)
-                       .status();
-        } else if (!proved->faults.empty()) {
-          status = queue()->FinishFaults(job.id, job.attempt, offer.name, proved->faults).status();
-        } else {
-          status = queue()->FinishProven(job.id, job.attempt, offer.name, proved->proof).status();
-        }
-        if (queue() != nullptr && (status.ok() || absl::IsNotFound(status))) break;
-      }
-      co_await timer_.afterDelay(1 * kj::SECONDS);
-    }
   }
 }
 
@@ -464,6 +166,7 @@ void World::MakeBlock() {
     KillWorker(random_.Below(options_.workers), absl::Seconds(20));
   }
   if (Chance(options_.manager_deaths)) KillManager();
+  LogInfo("scenario", "block", {{"epoch", Head().Value()}});
   if (on_block) on_block(Head());
   if (crew_ != nullptr) crew_->SetBlind(blind_workers);
 }
@@ -472,7 +175,6 @@ void World::Turn() {
   scope_.poll();
   if (dead_ && manager_ != nullptr) {
     TakeDownManager();
-    if (std::exchange(forget_, false)) Forget();
     ++restarts_;
     start_manager_at_ = timer_.now() + ToKj(options_.restart_after);
   }
@@ -487,88 +189,6 @@ void World::Turn() {
 void World::RunTo(ChainEpoch epoch) {
   while (Head() < epoch) Turn();
   scope_.poll();
-}
-
-std::vector<poster::DeadlineRecord> World::Records() const {
-  absl::StatusOr<std::vector<poster::DeadlineRecord>> records =
-      poster::ListRecords(*disk_, poster::RecordFilter{});
-  DAMOCLES_CHECK(records.ok());
-  return *std::move(records);
-}
-
-std::vector<poster::DeadlineRecord> World::Listed() {
-  kj::Promise<absl::StatusOr<std::vector<poster::DeadlineRecord>>> listing =
-      manager_->runner->ListRecords({}).ToPromise().eagerlyEvaluate(nullptr);
-  while (!listing.poll(scope_)) Turn();
-  absl::StatusOr<std::vector<poster::DeadlineRecord>> records = listing.wait(scope_);
-  DAMOCLES_CHECK(records.ok());
-  return *std::move(records);
-}
-
-std::size_t World::Jobs() const {
-  return ManagerRuns() ? manager_->queue->List().size() : 0;
-}
-
-std::string World::Problems(ChainEpoch from,
-                            const std::set<filecoin::SectorNumber>& may_be_skipped) const {
-  return Problems(from, [&](filecoin::SectorNumber sector, const devnet::ExecutedPost&) {
-    return may_be_skipped.contains(sector);
-  });
-}
-
-std::string World::Problems(ChainEpoch from, const MaySkip& may_skip) const {
-  std::string out;
-  const auto say = [&](std::string line) { out += line + "\n"; };
-  const filecoin::PeriodShape& shape = options_.config.policy.period;
-  using Partition = std::tuple<filecoin::ActorId, std::int64_t, std::uint64_t, std::uint64_t>;
-  std::set<Partition> judged;
-  for (const devnet::DeadlineOutcome& outcome : chain_->DeadlineOutcomes()) {
-    const filecoin::DeadlineInfo deadline = filecoin::MakeDeadlineInfo(
-        shape, outcome.end.period_start, outcome.end.deadline, outcome.epoch);
-    if (deadline.open < from) continue;
-    for (const devnet::PartitionEnd& partition : outcome.end.partitions) {
-      judged.insert({outcome.miner, outcome.end.period_start.Value(), outcome.end.deadline,
-                     partition.partition});
-      if (partition.must_be_posted && !partition.posted) {
-        say(absl::StrFormat("f0%d deadline %d partition %d open %d: missed", outcome.miner,
-                            outcome.end.deadline, partition.partition, deadline.open.Value()));
-      }
-    }
-  }
-  if (judged.empty()) say("no deadline was judged");
-  std::set<Partition> posted;
-  for (const devnet::ExecutedPost& post : chain_->ExecutedPosts()) {
-    if (post.exit_code != 0) {
-      say(absl::StrFormat("f0%d: message at epoch %d failed with %d: %s", post.miner,
-                          post.epoch.Value(), post.exit_code, post.error));
-      continue;
-    }
-    for (const devnet::AcceptedPost::Part& part : post.post->partitions) {
-      const Partition key{post.miner, post.post->period_start.Value(), post.post->deadline,
-                          part.partition};
-      if (!posted.insert(key).second) say("a partition was posted twice");
-      for (const std::uint64_t sector : part.skipped) {
-        if (!may_skip(sector, post)) {
-          say(absl::StrFormat("sector %d was skipped for no reason at epoch %d", sector,
-                              post.epoch.Value()));
-        }
-      }
-    }
-  }
-  for (const poster::DeadlineRecord& record : Records()) {
-    if (record.deadline.open < from) continue;
-    const EpochDelta grace =
-        EpochDelta(2 * static_cast<std::int64_t>(options_.config.confirmation_depth)) +
-        EpochDelta(6);
-    const bool over = Head() >= record.deadline.close + grace;
-    if (record.state == poster::DeadlineState::kMissed ||
-        (over && record.state != poster::DeadlineState::kConfirmed)) {
-      say(absl::StrFormat("record of f0%d open %d: %s: %s", record.miner,
-                          record.deadline.open.Value(), std::string(Name(record.state)),
-                          record.reason));
-    }
-  }
-  return out;
 }
 
 }  // namespace damocles::scenario

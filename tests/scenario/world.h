@@ -22,6 +22,7 @@
 #include "absl/time/time.h"
 #include "tests/scenario/counted_api.h"
 #include "tests/scenario/crew.h"
+#include "tests/scenario/disk.h"
 #include "tests/scenario/model_prover.h"
 
 #include "damocles/async/task.h"
@@ -88,10 +89,6 @@ class World {
   Crew* crew() { return crew_.get(); }
   // The manager's clock is this much ahead of the chain's time.
   void SetManagerSkew(absl::Duration ahead) { manager_clock_.ahead = ahead; }
-  // What the disk holds now is what the next manager finds after KillManagerAndForget: the store
-  // forgets what it acknowledged meanwhile.
-  void RememberDisk();
-  void KillManagerAndForget();
 
   // What went wrong, a line each; empty if all is well.  Windows that open before `from` or close
   // after the head are not judged.  Sectors in `may_be_skipped` are unreadable on purpose.
@@ -118,8 +115,7 @@ class World {
   void SetEnabled(filecoin::ActorId miner, bool enabled);
   // Spoils all rows under the prefix, also while the manager is dead.
   void Damage(std::string_view prefix);
-  // The next start of a manager finds a disk without the last `writes` that it had acknowledged, as
-  // after the fail-over of a database; more than there were: all that is remembered of them.
+  // The next start of a manager finds a disk without the last `writes` that it had acknowledged.
   void ForgetAtRestart(std::size_t writes) { forget_writes_ = writes; }
   // True: the disk does not take this batch.
   std::function<bool(const store::Batch&)> refuse_write;
@@ -138,15 +134,12 @@ class World {
   std::function<void(filecoin::ChainEpoch)> on_block;
 
  private:
-  class Disk;
   class Sectors;
   struct Manager;
 
   std::vector<poster::MinerPolicy> Policies() const;
   void StartManager();
   void TakeDownManager();
-  void WriteWhileDead(const store::Batch& batch);
-  void Forget();
   void Turn();
   void MakeBlock();
   void AdvanceTo(kj::TimePoint time);
@@ -173,8 +166,6 @@ class World {
   std::uint64_t kill_at_write_ = 0;
   bool dead_ = false;
   std::set<filecoin::ActorId> disabled_;
-  std::vector<store::Entry> remembered_;
-  bool forget_ = false;
   int restarts_ = 0;
   std::size_t forget_writes_ = 0;
   std::unique_ptr<Crew> crew_;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// Others on the chain of a soak: they fill blocks, use the nonces of the miners' addresses, block
+// them and take their money.  Never more of it than that one address of each miner can send.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "tests/scenario/soak_draw.h"
+#include "tests/scenario/world.h"
+
+#include "damocles/filecoin/address.h"
+#include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/message.h"
+
+namespace damocles::scenario {
+
+class SoakSenders {
+ public:
+  // `may` is asked before a message is taken away.
+  SoakSenders(std::uint64_t seed, World& world, const Cluster& cluster,
+              std::function<void(const std::string&)> happened, std::function<bool()> may);
+
+  // At each block.  Something new happens only in lives with others, and not in peace.
+  void AfterBlock(filecoin::ChainEpoch head, bool peace);
+
+ private:
+  struct Trouble {
+    filecoin::ChainEpoch until;
+    std::function<void()> end;
+  };
+  void Fees();
+  void Begin(filecoin::ActorId miner);
+  void LeaveGap(const filecoin::Address& sender);
+  void Block(const filecoin::Address& sender);
+  bool Drain(filecoin::ActorId miner, const filecoin::Address& sender);
+  void HideKey(filecoin::ActorId miner, const filecoin::Address& sender);
+  void OnPushed(const filecoin::SignedMessage& pushed);
+  // To itself, so that no miner's money moves.
+  absl::Status PushSigned(filecoin::Message message);
+  std::vector<filecoin::Address> SendersOf(filecoin::ActorId miner) const;
+  filecoin::EpochDelta Epochs(std::int64_t low, std::int64_t high);
+
+  Dice dice_;
+  World& world_;
+  const Cluster& cluster_;
+  const std::function<void(const std::string&)> happened_;
+  const std::function<bool()> may_;
+  const std::int64_t window_;
+  filecoin::ChainEpoch head_{};
+  filecoin::ChainEpoch next_script_{};
+  std::map<filecoin::ActorId, Trouble> troubles_;
+  std::set<filecoin::Address> hidden_;  // their keys are not in the wallet
+};
+
+}  // namespace damocles::scenario
