@@ -229,6 +229,7 @@ SenderChoice SenderRoom::Choose(const std::vector<SenderFacts>& facts, const Tok
     std::string reason = sender.unusable;
     int level = 0;
     std::uint32_t failed = 0;
+    TokenAmount money;
     LaneBlock block;
     if (reason.empty()) {
       block = Watch(sender, base_fee, epoch);
@@ -247,9 +248,19 @@ SenderChoice SenderRoom::Choose(const std::vector<SenderFacts>& facts, const Tok
       } else if (failure != failures_.end()) {
         failures_.erase(failure);
       }
-      if (sender.balance && *sender.balance <= base_fee * kLeastGas) {
+      money = sender.balance.value_or(TokenAmount(0));
+      TokenAmount given_away;  // by what is pending, and comes before ours
+      for (const filecoin::SignedMessage& message : sender.lane) {
+        given_away += message.message.value;
+      }
+      money -= given_away;
+      if (sender.balance && money <= base_fee * kLeastGas) {
         level = 3;
         reason = absl::StrFormat("its balance is %s", filecoin::FormatFil(*sender.balance));
+        if (!given_away.IsZero()) {
+          reason += absl::StrFormat(", and its pending messages give %s of it away",
+                                    filecoin::FormatFil(given_away));
+        }
       }
       if (!sender.doubtful.ok()) {
         level = 4;
@@ -260,7 +271,7 @@ SenderChoice SenderRoom::Choose(const std::vector<SenderFacts>& facts, const Tok
         out.repairs.push_back(
             {sender.key, RoleName(sender), block.nonce, filecoin::cbor::Encode(*block.message)});
       }
-      const Rank rank{level, failed, TokenAmount(0) - sender.balance.value_or(TokenAmount(0))};
+      const Rank rank{level, failed, TokenAmount(0) - money};
       if (!best || rank < *best) {
         best = rank;
         out.address = sender.key;

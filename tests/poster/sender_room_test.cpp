@@ -92,6 +92,13 @@ TEST_F(SenderRoomTest, AnotherSendsWhenTheBestCannot) {
       {"locked", [](SenderFacts& f) { f.doubtful = absl::UnknownError("wallet is locked"); }, true},
       {"empty", [](SenderFacts& f) { f.balance = TokenAmount(0); }, true},
       {"next to empty", [](SenderFacts& f) { f.balance = TokenAmount(5000); }, true},
+      {"about to be emptied by what is pending",
+       [](SenderFacts& f) {
+         f.lane = {Pending(0, 4, 10'000)};
+         f.lane[0].message.value = *f.balance;
+         f.next_nonce = 5;
+       },
+       true},
       {"lane blocked by a low fee",
        [](SenderFacts& f) {
          f.next_nonce = 8;
