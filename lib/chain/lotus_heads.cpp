@@ -9,6 +9,7 @@
 
 #include "lib/chain/kj_status.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/chain/answer.h"
@@ -33,8 +34,8 @@ std::vector<HeadChange> Current(filecoin::TipSet head) {
 
 LotusHeads::LotusHeads(LotusNodes& nodes, filecoin::TipSet head, kj::Duration block_delay)
     : nodes_(nodes),
-      silence_(nodes.Options().silence),
-      poll_interval_(nodes.Options().poll_interval),
+      silence_(async::ToKj(nodes.Options().silence)),
+      poll_interval_(async::ToKj(nodes.Options().poll_interval)),
       last_told_(nodes.GetTimer().now()) {
   if (silence_ == 0 * kj::SECONDS) silence_ = 3 * block_delay + 5 * kj::SECONDS;
   if (poll_interval_ == 0 * kj::SECONDS) {
@@ -59,8 +60,10 @@ async::Task<absl::StatusOr<std::vector<HeadChange>>> LotusHeads::Next() {
 
 async::Task<void> LotusHeads::Follow() {
   const LotusOptions& options = nodes_.Options();
-  kj::Duration pause = options.reconnect_min;
-  kj::Duration retry = options.reconnect_max;
+  const kj::Duration least = async::ToKj(options.reconnect_min);
+  const kj::Duration most = async::ToKj(options.reconnect_max);
+  kj::Duration pause = least;
+  kj::Duration retry = most;
   std::size_t without = 0;  // nodes in a row that gave no subscription
   while (true) {
     const std::size_t node = nodes_.Current();
@@ -73,7 +76,7 @@ async::Task<void> LotusHeads::Follow() {
       LogInfo("chain", "head_subscription_ended",
               {{"node", nodes_.Link(node).Where().Name()}, {"why", why}});
       without = 0;
-      retry = options.reconnect_max;
+      retry = most;
     } else if (++without >= nodes_.Count()) {
       answers = co_await Answers(node);
     }
@@ -83,19 +86,19 @@ async::Task<void> LotusHeads::Follow() {
       nodes_.NodeServes(node);
       NotePolling(node, why);
       co_await nodes_.GetTimer().afterDelay(retry);
-      retry = std::min(retry * 2, kRetryFactorMax * options.reconnect_max);
+      retry = std::min(retry * 2, kRetryFactorMax * most);
       continue;
     }
     nodes_.LeaveNode(node, why);
-    const bool lasted = nodes_.GetTimer().now() - began > options.reconnect_max;
-    pause = lasted ? options.reconnect_min : std::min(pause * 3 / 2, options.reconnect_max);
+    const bool lasted = nodes_.GetTimer().now() - began > most;
+    pause = lasted ? least : std::min(pause * 3 / 2, most);
     co_await nodes_.GetTimer().afterDelay(pause);
   }
 }
 
 async::Task<bool> LotusHeads::Answers(std::size_t node) {
-  const LinkAnswer answer =
-      co_await nodes_.Link(node).Call("Filecoin.ChainHead", "[]", nodes_.Options().connect_timeout);
+  const LinkAnswer answer = co_await nodes_.Link(node).Call(
+      "Filecoin.ChainHead", "[]", async::ToKj(nodes_.Options().connect_timeout));
   co_return answer.fate == LinkAnswer::Fate::kAnswered&& answer.result.ok();
 }
 

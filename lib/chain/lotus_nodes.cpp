@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/async/offload.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
@@ -69,7 +70,8 @@ LotusNodes::LotusNodes(std::vector<Endpoint> endpoints, LotusIo io, const LotusO
 async::Task<absl::Status> LotusNodes::Call(std::string method, std::string params, CallKind kind,
                                            AnswerReader read) {
   const kj::TimePoint until =
-      timer_.now() + (kind == CallKind::kWait ? options_.wait_timeout : options_.call_timeout);
+      timer_.now() +
+      async::ToKj(kind == CallKind::kWait ? options_.wait_timeout : options_.call_timeout);
   const std::vector<std::size_t> order = Order();
   absl::Status last = absl::UnavailableError("no node was asked");
   for (std::size_t tried = 0; tried < order.size(); ++tried) {
@@ -177,8 +179,8 @@ std::vector<std::size_t> LotusNodes::Order() const {
 
 void LotusNodes::WatchHeads(kj::Duration epoch) {
   if (watching_) return;
-  const auto or_default = [](kj::Duration stated, kj::Duration usual) {
-    return stated == 0 * kj::SECONDS ? usual : stated;
+  const auto or_default = [](absl::Duration stated, kj::Duration usual) {
+    return stated == absl::ZeroDuration() ? usual : async::ToKj(stated);
   };
   choice_.emplace(links_.size(), or_default(options_.lag_patience, kLagEpochs * epoch),
                   or_default(options_.head_still, kStillEpochs * epoch));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/chain/kj_status.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 #include "damocles/chain/json_rpc.h"
@@ -76,7 +77,7 @@ NodeLink::NodeLink(Endpoint endpoint, const LotusOptions& options, LinkIo io,
       http_(io.http),
       header_table_(header_table),
       next_open_(io.timer.now()),
-      pause_(options.reconnect_min) {}
+      pause_(async::ToKj(options.reconnect_min)) {}
 
 kj::HttpHeaders NodeLink::Headers() const {
   kj::HttpHeaders headers(header_table_);
@@ -103,12 +104,12 @@ async::Task<NodeLink::Opened> NodeLink::Session() {
   auto session = co_await Open();
   if (!session.ok()) {
     last_open_error_ = session.status();
-    pause_ = std::min(pause_ * 3 / 2, options_.reconnect_max);
+    pause_ = std::min(pause_ * 3 / 2, async::ToKj(options_.reconnect_max));
     next_open_ = timer_.now() + pause_;
     co_return session.status();
   }
   last_open_error_ = absl::OkStatus();
-  pause_ = options_.reconnect_min;
+  pause_ = async::ToKj(options_.reconnect_min);
   session_ = *session;
   co_return session_;
 }
@@ -130,7 +131,7 @@ kj::Promise<NodeLink::Opened> NodeLink::OpenSocket() {
                                    .room = &io_.room});
                     });
   return WithDeadline<std::shared_ptr<WsSession>>(
-      timer_, options_.connect_timeout,
+      timer_, async::ToKj(options_.connect_timeout),
       absl::UnavailableError(
           absl::StrFormat("%s does not answer the WebSocket handshake", endpoint_.Name())),
       kj::mv(opened));
@@ -254,7 +255,7 @@ async::Task<absl::StatusOr<std::shared_ptr<NodeLink::Subscription>>> NodeLink::S
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::uint64_t id, session->Send(method, "[]", true));
   CallGuard guard(session, id);
   kj::Promise<absl::StatusOr<WsAnswer>> answering =
-      AnswerOf(*session, id, method, options_.call_timeout);
+      AnswerOf(*session, id, method, async::ToKj(options_.call_timeout));
   DAMOCLES_CO_ASSIGN_OR_RETURN(const WsAnswer answer, co_await kj::mv(answering));
   if (answer.frame.error) {
     guard.Answered();

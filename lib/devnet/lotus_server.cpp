@@ -23,6 +23,7 @@
 #include "lib/devnet/lotus_methods.h"
 #include "lib/devnet/lotus_socket.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/base/log.h"
 
 namespace damocles::devnet {
@@ -235,7 +236,7 @@ class LotusServer::Impl final : public internal::Connections,
       co_await kj::Promise<void>(kj::NEVER_DONE);
     }
     do {
-      co_await timer_.afterDelay(options_.left_interval);
+      co_await timer_.afterDelay(async::ToKj(options_.left_interval));
     } while (!HasLeft(fd));
   }
 
@@ -273,7 +274,7 @@ class LotusServer::Impl final : public internal::Connections,
   }
   kj::HttpServerSettings Settings() {
     kj::HttpServerSettings settings;
-    settings.headerTimeout = options_.request_timeout;
+    settings.headerTimeout = async::ToKj(options_.request_timeout);
     settings.errorHandler = *this;
     settings.callbacks = *this;
     return settings;
@@ -359,8 +360,9 @@ class LotusServer::Impl final : public internal::Connections,
     using Text = std::optional<std::string>;
     return body.readAllText(options_.request_bytes_max)
         .then([](kj::String&& text) -> Text { return std::string(text.begin(), text.size()); })
-        .exclusiveJoin(
-            timer_.afterDelay(options_.request_timeout).then([]() -> Text { return std::nullopt; }))
+        .exclusiveJoin(timer_.afterDelay(async::ToKj(options_.request_timeout)).then([]() -> Text {
+          return std::nullopt;
+        }))
         .catch_([](kj::Exception&& /*error*/) -> Text { return std::nullopt; });
   }
 

@@ -19,7 +19,7 @@ constexpr kj::Duration kAskAgain = 1 * kj::SECONDS;
 constexpr kj::Duration kAskTheRestAgain = 10 * kj::SECONDS;
 constexpr kj::Duration kComplainAgain = 1 * kj::MINUTES;
 // A node that hangs must not hold up the others for long.
-constexpr kj::Duration kAnswerWithin = 5 * kj::SECONDS;
+constexpr absl::Duration kAnswerWithin = absl::Seconds(5);
 // An answer holds a digest for each proof type.
 constexpr std::size_t kAnswerBytesMax = std::size_t{1} << 20;
 

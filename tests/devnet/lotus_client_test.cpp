@@ -209,7 +209,7 @@ TEST_F(LotusClientTest, PollsWhereThereIsNoWebSocket) {
   Serve();
   chain::LotusOptions options;
   options.use_websocket = false;
-  options.poll_interval = 20 * kj::MILLISECONDS;
+  options.poll_interval = absl::Milliseconds(20);
   const auto client = Client({At()}, options);
   ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
   ASSERT_OK(Wait(heads->Next()));
@@ -244,7 +244,7 @@ TEST_F(LotusClientTest, ANodeThatHasNoWebSocketIsPolledAndThatIsSaidOnce) {
     }
     log.clear();
     chain::LotusOptions options;
-    options.poll_interval = 5 * kj::MILLISECONDS;
+    options.poll_interval = absl::Milliseconds(5);
     const auto client = Client(endpoints, options);
     ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
     ASSERT_OK(Wait(heads->Next()));
@@ -312,12 +312,12 @@ TEST_F(LotusClientTest, SilentNodeMeetsTheDeadline) {
   chain::Endpoint silent = At();
   silent.port = static_cast<std::uint16_t>(receiver->getPort());
   chain::LotusOptions options;
-  options.connect_timeout = 50 * kj::MILLISECONDS;
-  options.call_timeout = 150 * kj::MILLISECONDS;
+  options.connect_timeout = absl::Milliseconds(50);
+  options.call_timeout = absl::Milliseconds(150);
   EXPECT_THAT(Wait(Client({silent}, options)->ChainHead()),
               StatusIs(absl::StatusCode::kDeadlineExceeded, "ChainHead"));
   Serve();
-  options.call_timeout = 2 * kj::SECONDS;
+  options.call_timeout = absl::Seconds(2);
   EXPECT_OK(Wait(Client({silent, At()}, options)->ChainHead()));
 }
 
@@ -450,7 +450,7 @@ TEST_F(OddNodeTest, LargeAnswersAreReadOnAnotherThread) {
 TEST_F(LotusClientTest, HalfOpenSocketIsGivenUp) {
   Serve();
   chain::LotusOptions options;
-  options.call_timeout = 200 * kj::MILLISECONDS;
+  options.call_timeout = absl::Milliseconds(200);
   const auto client = Client({At()}, options);
   ASSERT_OK(Wait(client->Version()));
   // The next call is never answered; the connection counts as dead, the one after is made anew.

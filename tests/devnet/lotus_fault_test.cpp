@@ -99,7 +99,7 @@ TEST_F(LotusFaultTest, SectorsAndFundsOnOrder) {
 TEST_F(LotusFaultTest, CallsThatTheirClientsGaveUpHoldNoConnection) {
   LotusServerOptions options;
   options.connections_max = 2;
-  options.left_interval = 10 * kj::MILLISECONDS;
+  options.left_interval = absl::Milliseconds(10);
   Serve(options);
   const std::string call =
       R"({"id":5,"method":"Filecoin.StateWaitMsg","params":[{"/":"bafy2bzacebbpdegvr3i4cosewthysg5xkxpqfn2wfcz6mv2hmoktwbdxkax4s"},1,-1,true]})";

@@ -58,8 +58,8 @@ class LotusFixture : public ::testing::Test {
   }
   std::unique_ptr<chain::Api> Client(std::vector<chain::Endpoint> endpoints,
                                      chain::LotusOptions options = {}) {
-    options.reconnect_min = 10 * kj::MILLISECONDS;
-    options.reconnect_max = 50 * kj::MILLISECONDS;
+    options.reconnect_min = absl::Milliseconds(10);
+    options.reconnect_max = absl::Milliseconds(50);
     auto client = chain::MakeLotusClient(
         std::move(endpoints),
         {io_.provider->getTimer(), io_.provider->getNetwork(), nullptr, SystemRandom()}, options);

@@ -47,9 +47,9 @@ class TwoNodesTest : public LotusFixture {
     serving_b_ = server_b_->Listen(kj::mv(receiver)).eagerlyEvaluate(nullptr);
     SetLogSink([this](Severity, std::string_view line) { log_.emplace_back(line); });
     chain::LotusOptions options;
-    options.poll_interval = 20 * kj::MILLISECONDS;
-    options.lag_patience = 150 * kj::MILLISECONDS;
-    options.head_still = 1 * kj::HOURS;
+    options.poll_interval = absl::Milliseconds(20);
+    options.lag_patience = absl::Milliseconds(150);
+    options.head_still = absl::Hours(1);
     client_ = Client({At(), b}, options);
     ASSERT_OK_AND_ASSIGN(heads_, Wait(client_->ChainNotify()));
     Pass(50 * kj::MILLISECONDS);
@@ -200,8 +200,8 @@ TEST_F(OnlyNodeTest, TheOnlyNodeStaysInUseWhenItsHeadStandsStillAndThatIsSaid) {
     });
   };
   chain::LotusOptions options;
-  options.poll_interval = 20 * kj::MILLISECONDS;
-  options.head_still = 150 * kj::MILLISECONDS;
+  options.poll_interval = absl::Milliseconds(20);
+  options.head_still = absl::Milliseconds(150);
   const auto client = Client({At()}, options);
   ASSERT_OK_AND_ASSIGN(const auto heads, Wait(client->ChainNotify()));
   const auto pass = [&](kj::Duration time) {

@@ -112,7 +112,7 @@ TEST_F(LotusServerTest, TokensAsTheNodeJudgesThem) {
 TEST_F(LotusServerTest, BrokenAndOversizedClientsDoNoHarm) {
   LotusServerOptions options;
   options.request_bytes_max = 10000;
-  options.request_timeout = 300 * kj::MILLISECONDS;
+  options.request_timeout = absl::Milliseconds(300);
   Serve(options);
   EXPECT_EQ(Http(std::string(20000, ' ')).first, 413);
   Raw("\x16\x03\x01 this is no HTTP\r\n\r\n");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "damocles/async/offload.h"
 #include "damocles/async/task.h"
@@ -23,27 +24,27 @@ namespace damocles::chain {
 struct LotusOptions {
   // Off: HTTP only; the head is then polled.
   bool use_websocket = true;
-  kj::Duration connect_timeout = 10 * kj::SECONDS;
+  absl::Duration connect_timeout = absl::Seconds(10);
   // Of every call but StateWaitMsg, over all nodes that are tried for it.
-  kj::Duration call_timeout = 30 * kj::SECONDS;
+  absl::Duration call_timeout = absl::Seconds(30);
   // StateWaitMsg and other calls that wait by their nature.
-  kj::Duration wait_timeout = 2 * kj::HOURS;
+  absl::Duration wait_timeout = absl::Hours(2);
   // Pause before a connection is tried again: grows by half from the least to the greatest.
-  kj::Duration reconnect_min = 100 * kj::MILLISECONDS;
-  kj::Duration reconnect_max = 5 * kj::SECONDS;
+  absl::Duration reconnect_min = absl::Milliseconds(100);
+  absl::Duration reconnect_max = absl::Seconds(5);
   // Largest answer of any method; most have a smaller limit of their own (1 MiB unless it is a
   // list), see lib/chain/answer_room.cpp.
   std::size_t answer_bytes_max = std::size_t{64} << 20;
   // A subscription that says nothing for this long is given up.  Zero: three epochs and a little,
   // by the epoch length that the node states.
-  kj::Duration silence = 0 * kj::SECONDS;
+  absl::Duration silence = absl::ZeroDuration();
   // How often ChainHead is asked while the subscription is quiet.  Zero: by the epoch length.
-  kj::Duration poll_interval = 0 * kj::SECONDS;
+  absl::Duration poll_interval = absl::ZeroDuration();
   // With several nodes: how long the head of another one must have been the heavier at every look
   // (one each poll_interval) before that one is used.  Zero: three epochs.
-  kj::Duration lag_patience = 0 * kj::SECONDS;
+  absl::Duration lag_patience = absl::ZeroDuration();
   // A head that does not move for this long is said to stand still.  Zero: five epochs.
-  kj::Duration head_still = 0 * kj::SECONDS;
+  absl::Duration head_still = absl::ZeroDuration();
 };
 
 // What the client needs of the event loop.  All must outlive the client.

@@ -21,6 +21,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "damocles/base/clock.h"
 #include "damocles/devnet/chain.h"
@@ -44,10 +45,10 @@ struct LotusServerOptions {
   std::map<std::int64_t, std::string> verifying_keys;
   std::size_t request_bytes_max = std::size_t{16} << 20;
   // Of a request's head and body; an answer may take its time.
-  kj::Duration request_timeout = 30 * kj::SECONDS;
+  absl::Duration request_timeout = absl::Seconds(30);
   std::size_t connections_max = 512;
   // How often a connection whose call is under way is looked at: has the client left?
-  kj::Duration left_interval = 1 * kj::SECONDS;
+  absl::Duration left_interval = absl::Seconds(1);
   // Calls of one WebSocket that are under way.
   std::size_t calls_max = 1024;
   // Values of a subscription that are not yet sent, as in the node; one more ends it.
