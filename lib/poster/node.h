@@ -20,8 +20,11 @@
 #include "absl/time/time.h"
 #include "lib/poster/fees.h"
 
+#include "damocles/async/duration.h"
+#include "damocles/async/failure.h"
 #include "damocles/async/task.h"
 #include "damocles/chain/api.h"
+#include "damocles/filecoin/bitfield.h"
 #include "damocles/poster/policy.h"
 #include "damocles/poster/recovery.h"
 #include "damocles/poster/senders.h"
@@ -29,9 +32,7 @@
 
 namespace damocles::poster::internal {
 
-inline kj::Duration ToKj(absl::Duration duration) {
-  return absl::ToInt64Nanoseconds(duration) * kj::NANOSECONDS;
-}
+using async::ToKj;
 
 // `task`, or DEADLINE_EXCEEDED after `limit`.  An exception becomes UNAVAILABLE: whoever asked must
 // get an answer, or he never asks again, and a push that threw may have reached the node.
@@ -44,7 +45,7 @@ kj::Promise<absl::StatusOr<T>> WithLimit(kj::Timer& timer, absl::Duration limit,
       });
   kj::Promise<absl::StatusOr<T>> answered =
       kj::mv(task).ToPromise().catch_([](kj::Exception&& exception) -> absl::StatusOr<T> {
-        return absl::UnavailableError(exception.getDescription().cStr());
+        return absl::UnavailableError(async::Plainly(exception));
       });
   return answered.exclusiveJoin(kj::mv(late));
 }
@@ -95,7 +96,7 @@ struct Searched {
 
 // What became of a message whose fees were to be raised.
 struct Raised {
-  Bytes signed_message;  // of what was pushed; empty: nothing was
+  Bytes signed_message;  // with the higher fees; empty: they stay as they are
   std::string fee_cap;   // for the log
   std::string limited;   // not empty: the operator's limit is in the way, and how
 };
@@ -128,9 +129,16 @@ class Node {
                                  absl::Time now);
   Result<event::Sent> Send(filecoin::ActorId miner, action::Send send, FeePolicy fees);
   Result<event::Republished> Republish(action::Republish again);
-  Result<event::Replaced> Replace(action::Replace question, FeePolicy fees, filecoin::TipSet head);
+  // Signs the message with a higher fee; nothing is pushed.
+  Result<event::Raised> RaiseFee(action::Raise question, FeePolicy fees, filecoin::TipSet head);
+  Result<event::Replaced> Replace(action::Replace question);
   Result<event::Unblocked> Unblock(action::Unblock question, FeePolicy fees, filecoin::TipSet head);
   Result<event::Explained> Explain(action::Explain question);
+  // Which partitions of a deadline the chain has a proof of, as far as `head` can tell.  `wanted`
+  // are the sectors that were to be proven: after the close they tell what no list does.
+  Result<filecoin::BitField> PostedIn(filecoin::ActorId miner, std::uint64_t deadline_index,
+                                      filecoin::ChainEpoch open, filecoin::ChainEpoch close,
+                                      filecoin::BitField wanted, filecoin::TipSet head);
 
   Result<recovery::FaultsRead> ReadFaults(filecoin::ActorId miner, std::uint64_t deadline_index,
                                           filecoin::TipSet head);
@@ -150,7 +158,7 @@ class Node {
     std::function<kj::Promise<absl::StatusOr<T>>()> ask = [&api, call, args...]() {
       kj::Promise<absl::StatusOr<T>> asked = (api.*call)(args...).ToPromise();
       return asked.catch_([](kj::Exception&& exception) -> absl::StatusOr<T> {
-        return absl::UnavailableError(exception.getDescription().cStr());
+        return absl::UnavailableError(async::Plainly(exception));
       });
     };
     return AskTwice<T>(timer_, patience_, std::move(ask));
@@ -173,9 +181,6 @@ class Node {
   async::Task<Searched> Search(filecoin::Cid cid, OwnCall call, Bytes signed_message,
                                filecoin::ActorId miner, std::int64_t limit,
                                filecoin::TipSetKey key);
-  // Which of the batch's partitions the chain has a proof of.
-  Result<std::set<std::uint64_t>> PostedOf(filecoin::ActorId miner, filecoin::ChainEpoch open,
-                                           action::Survey question, filecoin::TipSet head);
   // For the batch's message.  `pool` is what it shows.  An error: whether the message is there is
   // not known.
   async::Task<absl::Status> LookIntoPool(filecoin::ActorId miner, action::Survey question,
@@ -193,10 +198,12 @@ class Node {
       const MinerAddresses& addresses, Bytes signed_message,
       const std::vector<filecoin::SignedMessage>& pending, const filecoin::TipSet& head);
   async::Task<void> LearnBaseFees(filecoin::TipSet head);
+  Result<filecoin::SignedMessage> Sign(filecoin::Message message);
+  // With a higher fee, signed and not pushed.
   Result<Raised> Raise(filecoin::SignedMessage message, FeePolicy fees, filecoin::TipSet head);
   Result<Raised> Repair(LaneRepair repair, FeePolicy fees, filecoin::TipSet head);
   // Encoded as it was pushed.
-  Result<Bytes> SignAndPush(filecoin::SignedMessage message);
+  Result<Bytes> PushSigned(Bytes signed_message);
   Result<std::vector<PlannedSector>> SectorsOf(filecoin::ActorId miner, filecoin::BitField numbers,
                                                filecoin::TipSetKey key);
   // With the proof type of today's network.

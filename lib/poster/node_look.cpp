@@ -229,27 +229,40 @@ async::Task<std::optional<bool>> Node::NonceUsed(Bytes signed_message, TipSetKey
   co_return actor->nonce > ours->message.nonce;
 }
 
-Node::Result<std::set<std::uint64_t>> Node::PostedOf(filecoin::ActorId miner, ChainEpoch open,
-                                                     action::Survey question,
-                                                     filecoin::TipSet head) {
-  // The window's end wipes the list: after it, the last tipset of the window is asked.
+// A node answers with the state before the messages of the tipset that it is asked about.  The
+// window's end wipes the list, as a part of the tipset at the last epoch: so what that tipset
+// executed is in no list, and shows only in that its sectors are not faulty.  If the last epochs
+// had no block, the end comes with the first tipset behind them, and before that the list is there.
+Node::Result<BitField> Node::PostedIn(filecoin::ActorId miner, std::uint64_t deadline_index,
+                                      ChainEpoch open, ChainEpoch close, BitField wanted,
+                                      filecoin::TipSet head) {
+  const Address address = Address::FromId(miner);
+  const ChainEpoch last = close - EpochDelta(1);
   filecoin::TipSet at = head;
-  if (head.Height() >= question.close) {
-    DAMOCLES_CO_ASSIGN_OR_RETURN(at, co_await Read(&chain::Api::ChainGetTipSetByHeight,
-                                                   question.close - EpochDelta(1), head.Key()));
+  filecoin::TipSet behind;
+  if (head.Height() >= close) {
+    DAMOCLES_CO_ASSIGN_OR_RETURN(
+        at, co_await Read(&chain::Api::ChainGetTipSetByHeight, last, head.Key()));
+    DAMOCLES_CO_ASSIGN_OR_RETURN(
+        behind, co_await Read(&chain::Api::ChainGetTipSetAfterHeight, close, head.Key()));
   }
-  std::set<std::uint64_t> out;
   // Without a block in the window the list is of an earlier period.
-  if (at.Height() < open) co_return out;
+  if (at.Height() < open) co_return BitField();
+  const bool list_is_left = !behind.Empty() && at.Height() < last;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::DeadlineState> deadlines,
+                               co_await Read(&chain::Api::StateMinerDeadlines, address,
+                                             list_is_left ? behind.Key() : at.Key()));
+  BitField posted;
+  if (deadline_index < deadlines.size()) posted = deadlines[deadline_index].post_submissions;
+  if (behind.Empty() || list_is_left) co_return posted;
   DAMOCLES_CO_ASSIGN_OR_RETURN(
-      const std::vector<chain::DeadlineState> deadlines,
-      co_await Read(&chain::Api::StateMinerDeadlines, Address::FromId(miner), at.Key()));
-  if (question.deadline_index >= deadlines.size()) co_return out;
-  const BitField& posted = deadlines[question.deadline_index].post_submissions;
-  for (const std::uint64_t partition : question.partitions) {
-    if (posted.Contains(partition)) out.insert(partition);
+      const std::vector<chain::Partition> partitions,
+      co_await Read(&chain::Api::StateMinerPartitions, address, deadline_index, behind.Key()));
+  for (std::size_t i = 0; i < partitions.size(); ++i) {
+    const BitField good = Difference(partitions[i].live_sectors, partitions[i].faulty_sectors);
+    if (good.Intersects(wanted)) posted.Set(i);
   }
-  co_return out;
+  co_return posted;
 }
 
 async::Task<absl::Status> Node::LookIntoPool(filecoin::ActorId miner, action::Survey question,
@@ -314,8 +327,11 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     out.search_trouble = std::move(found.trouble);
   }
   if (head.Height() >= open && out.message != MessageWhereabouts::kOnChain) {
-    absl::StatusOr<std::set<std::uint64_t>> posted = co_await PostedOf(miner, open, question, head);
-    if (posted.ok()) out.posted = *std::move(posted);
+    const absl::StatusOr<BitField> posted = co_await PostedIn(
+        miner, question.deadline_index, open, question.close, question.wanted, head);
+    for (const std::uint64_t partition : question.partitions) {
+      if (posted.ok() && posted->Contains(partition)) out.posted.insert(partition);
+    }
     out.posted_trouble = Annotate(posted.status(), "reading what is posted");
   }
   if (out.message != MessageWhereabouts::kNotFound) co_return out;

@@ -133,29 +133,33 @@ Node::Result<event::Sent> Node::Send(filecoin::ActorId miner, action::Send send,
 }
 
 Node::Result<event::Republished> Node::Republish(action::Republish again) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      filecoin::SignedMessage message,
-      filecoin::cbor::Decode<filecoin::SignedMessage>(again.signed_message));
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::Cid taken, co_await api_.MpoolPush(message));
-  DAMOCLES_CO_RETURN_IF_ERROR(CheckTaken(message, taken));
+  DAMOCLES_CO_RETURN_IF_ERROR((co_await PushSigned(again.signed_message)).status());
   co_return event::Republished{again.ref};
 }
 
-Node::Result<Bytes> Node::SignAndPush(filecoin::SignedMessage message) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      message.signature,
-      co_await api_.WalletSign(message.message.from, SigningBytes(message.message)));
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::Cid taken, co_await api_.MpoolPush(message));
-  DAMOCLES_CO_RETURN_IF_ERROR(CheckTaken(message, taken));
-  co_return filecoin::cbor::Encode(message);
+Node::Result<filecoin::SignedMessage> Node::Sign(filecoin::Message message) {
+  Bytes bytes = SigningBytes(message);
+  filecoin::SignedMessage out;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(out.signature,
+                               co_await api_.WalletSign(message.from, std::move(bytes)));
+  out.message = std::move(message);
+  co_return out;
 }
 
-Node::Result<event::Replaced> Node::Replace(action::Replace question, FeePolicy fees,
-                                            filecoin::TipSet head) {
+Node::Result<Bytes> Node::PushSigned(Bytes signed_message) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(filecoin::SignedMessage message,
+                               filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::Cid taken, co_await api_.MpoolPush(message));
+  DAMOCLES_CO_RETURN_IF_ERROR(CheckTaken(message, taken));
+  co_return signed_message;
+}
+
+Node::Result<event::Raised> Node::RaiseFee(action::Raise question, FeePolicy fees,
+                                           filecoin::TipSet head) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       filecoin::SignedMessage message,
       filecoin::cbor::Decode<filecoin::SignedMessage>(question.signed_message));
-  event::Replaced out;
+  event::Raised out;
   out.ref = question.ref;
   // Another batch may just have raised it, because it stood in its way.
   if (!room_.MayRepair(message.message.from, message.message.nonce, head.Height())) co_return out;
@@ -165,6 +169,11 @@ Node::Result<event::Replaced> Node::Replace(action::Replace question, FeePolicy 
   out.fee_cap = std::move(raised.fee_cap);
   out.limited = std::move(raised.limited);
   co_return out;
+}
+
+Node::Result<event::Replaced> Node::Replace(action::Replace question) {
+  DAMOCLES_CO_RETURN_IF_ERROR((co_await PushSigned(question.signed_message)).status());
+  co_return event::Replaced{question.ref};
 }
 
 Node::Result<event::Unblocked> Node::Unblock(action::Unblock question, FeePolicy fees,

@@ -159,7 +159,8 @@ Node::Result<Raised> Node::Raise(filecoin::SignedMessage message, FeePolicy fees
   if (!raise.raise) co_return out;
   inner.gas_fee_cap = raise.fee_cap;
   inner.gas_premium = raise.premium;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(out.signed_message, co_await SignAndPush(std::move(message)));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::SignedMessage raised, co_await Sign(inner));
+  out.signed_message = filecoin::cbor::Encode(raised);
   out.fee_cap = filecoin::FormatFil(raise.fee_cap);
   co_return out;
 }
@@ -170,24 +171,31 @@ Node::Result<Raised> Node::Repair(LaneRepair repair, FeePolicy fees, filecoin::T
     DAMOCLES_CO_ASSIGN_OR_RETURN(
         filecoin::SignedMessage message,
         filecoin::cbor::Decode<filecoin::SignedMessage>(repair.signed_message));
-    co_return co_await Raise(std::move(message), fees, head);
+    DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised, co_await Raise(std::move(message), fees, head));
+    if (!raised.signed_message.empty()) {
+      DAMOCLES_CO_RETURN_IF_ERROR((co_await PushSigned(raised.signed_message)).status());
+    }
+    co_return raised;
   }
-  filecoin::SignedMessage filler;
-  filler.message.from = repair.sender;
-  filler.message.to = repair.sender;
-  filler.message.nonce = repair.nonce;
-  filler.message.gas_limit = kFillerGas;
-  filler.message.gas_premium = kFillerPremium;
+  filecoin::Message filler;
+  filler.from = repair.sender;
+  filler.to = repair.sender;
+  filler.nonce = repair.nonce;
+  filler.gas_limit = kFillerGas;
+  filler.gas_premium = kFillerPremium;
   const TokenAmount& base_fee = head.Blocks().front().parent_base_fee;
-  filler.message.gas_fee_cap =
+  filler.gas_fee_cap =
       std::min(base_fee * 2 + kFillerPremium, std::max(fees.max_gas_fee_cap, fees.gas_fee_cap));
   if (fees.max_gas_fee_cap.IsZero() && fees.gas_fee_cap.IsZero()) {
-    filler.message.gas_fee_cap = base_fee * 2 + kFillerPremium;
+    filler.gas_fee_cap = base_fee * 2 + kFillerPremium;
   }
-  filler.message.gas_premium = std::min(filler.message.gas_premium, filler.message.gas_fee_cap);
+  filler.gas_premium = std::min(filler.gas_premium, filler.gas_fee_cap);
   Raised out;
-  out.fee_cap = filecoin::FormatFil(filler.message.gas_fee_cap);
-  DAMOCLES_CO_ASSIGN_OR_RETURN(out.signed_message, co_await SignAndPush(std::move(filler)));
+  out.fee_cap = filecoin::FormatFil(filler.gas_fee_cap);
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::SignedMessage ready,
+                               co_await Sign(std::move(filler)));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(out.signed_message,
+                               co_await PushSigned(filecoin::cbor::Encode(ready)));
   co_return out;
 }
 

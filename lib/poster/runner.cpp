@@ -115,7 +115,7 @@ Now RunnerImpl::CurrentTime() const {
 }
 
 void RunnerImpl::taskFailed(kj::Exception&& exception) {
-  LogError("poster", "task_failed", {{"error", exception.getDescription().cStr()}});
+  LogError("poster", "task_failed", {{"error", async::Plainly(exception)}});
 }
 
 // ---------------------------------------------------------------- deadline machines
@@ -211,7 +211,7 @@ RunnerImpl::Done RunnerImpl::Perform(RecordKey key, Action action) {
     answer = co_await Answer(key, std::move(action));
   } catch (const kj::Exception& exception) {
     // UNAVAILABLE: a push may have reached the node all the same.
-    thrown = absl::UnavailableError(exception.getDescription().cStr());
+    thrown = absl::UnavailableError(async::Plainly(exception));
   }
   if (!thrown.ok() && asked) {
     answer = event::Failed{*asked, ref, thrown};
@@ -219,6 +219,24 @@ RunnerImpl::Done RunnerImpl::Perform(RecordKey key, Action action) {
     LogError("poster", "action_failed", {{"record", Describe(key)}, {"error", thrown}});
   }
   Post(key, std::move(answer));
+}
+
+bool RunnerImpl::IsSeenTo(const LaneRepair& lane) const {
+  const filecoin::ChainEpoch next = CurrentTime().epoch + filecoin::EpochDelta(1);
+  for (const auto& [key, entry] : deadlines_) {
+    const DeadlineRecord& record = entry.machine.record;
+    if (next >= record.deadline.close) continue;
+    for (const PartitionBatch& batch : record.batches) {
+      if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) continue;
+      const auto waiting =
+          filecoin::cbor::Decode<filecoin::SignedMessage>(batch.message.signed_message);
+      if (waiting.ok() && waiting->message.from == lane.sender &&
+          waiting->message.nonce == lane.nonce) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
@@ -289,12 +307,22 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
     co_return OrFailed(co_await WithLimit(timer, options_.push_timeout, node_.Republish(*a)), asked,
                        ref);
   }
+  if (auto* a = std::get_if<action::Raise>(&action)) {
+    co_return OrFailed(co_await WithLimit(timer, options_.push_timeout,
+                                          node_.RaiseFee(*a, policy.post_fees, head)),
+                       asked, ref);
+  }
   if (auto* a = std::get_if<action::Replace>(&action)) {
-    co_return OrFailed(
-        co_await WithLimit(timer, options_.push_timeout, node_.Replace(*a, policy.post_fees, head)),
-        asked, ref);
+    co_return OrFailed(co_await WithLimit(timer, options_.push_timeout, node_.Replace(*a)), asked,
+                       ref);
   }
   if (auto* a = std::get_if<action::Unblock>(&action)) {
+    if (IsSeenTo(a->lane)) {
+      event::Unblocked left_alone;
+      left_alone.ref = ref;
+      left_alone.lane = std::move(a->lane);
+      co_return left_alone;
+    }
     co_return OrFailed(
         co_await WithLimit(timer, options_.push_timeout, node_.Unblock(*a, policy.post_fees, head)),
         asked, ref);

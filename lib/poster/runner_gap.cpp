@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -44,8 +45,7 @@ absl::StatusOr<std::set<ChainEpoch>> RecordedWindows(const store::Store& store,
 
 }  // namespace
 
-// What the chain knew in the last epoch of the window: afterwards the list of posted partitions is
-// wiped.
+// What was to be proven, as the chain knew it in the last epoch of the window, and what was.
 async::Task<absl::StatusOr<DeadlineRecord>> RunnerImpl::Judge(filecoin::ActorId miner,
                                                               filecoin::DeadlineInfo window) {
   const filecoin::Address address = filecoin::Address::FromId(miner);
@@ -57,22 +57,22 @@ async::Task<absl::StatusOr<DeadlineRecord>> RunnerImpl::Judge(filecoin::ActorId 
       const std::vector<chain::Partition> partitions,
       co_await WithLimit(parts_.timer, options_.call_timeout,
                          parts_.api.StateMinerPartitions(address, window.index, at.Key())));
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      const std::vector<chain::DeadlineState> deadlines,
-      co_await WithLimit(parts_.timer, options_.call_timeout,
-                         parts_.api.StateMinerDeadlines(address, at.Key())));
-  // Without a block in the window nothing was posted in it; the list is of an earlier period.
-  BitField posted;
-  if (at.Height() >= window.open && window.index < deadlines.size()) {
-    posted = deadlines[window.index].post_submissions;
+  std::vector<BitField> wanted;
+  for (const chain::Partition& partition : partitions) {
+    wanted.push_back(Union(Difference(partition.live_sectors, partition.faulty_sectors),
+                           partition.recovering_sectors));
   }
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      const BitField posted,
+      co_await WithLimit(parts_.timer, options_.call_timeout,
+                         node_.PostedIn(miner, window.index, window.open, window.close,
+                                        Union(std::span<const BitField>(wanted)), *head_)));
   std::vector<std::uint64_t> missed;
   std::size_t proven = 0;
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (posted.Contains(i)) {
       ++proven;
-    } else if (!Difference(partitions[i].live_sectors, partitions[i].faulty_sectors).Empty() ||
-               !partitions[i].recovering_sectors.Empty()) {
+    } else if (!wanted[i].Empty()) {
       missed.push_back(i);
     }
   }

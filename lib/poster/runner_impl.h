@@ -17,6 +17,7 @@
 #include "lib/poster/chain_clock.h"
 #include "lib/poster/node.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/async/task.h"
 #include "damocles/base/clock_skew.h"
 #include "damocles/poster/runner.h"
@@ -90,6 +91,9 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   Done Pump(RecordKey key);
   Done Perform(RecordKey key, Action action);
   async::Task<Event> Answer(RecordKey key, Action action);
+  // Whether the message in a lane is that of a batch which raises its fee by itself, with its
+  // record first.
+  bool IsSeenTo(const LaneRepair& lane) const;
   void PostRecovery(const RecordKey& key, recovery::Event event);
   Done PumpRecovery(RecordKey key);
   Done PerformRecovery(RecordKey key, recovery::Action action);

@@ -104,6 +104,14 @@ RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action act
     }
   } else if (auto* repair = std::get_if<recovery::Repair>(&action)) {
     const std::uint32_t attempt = repair->attempt;
+    if (IsSeenTo(repair->lane)) {
+      recovery::Repaired left_alone;
+      left_alone.message = repair->message;
+      left_alone.attempt = attempt;
+      left_alone.lane = std::move(repair->lane);
+      PostRecovery(key, std::move(left_alone));
+      co_return;
+    }
     auto got = co_await WithLimit(timer, options_.push_timeout,
                                   node_.RepairForRecovery(*repair, policy.recovery_fees, head));
     if (got.ok()) {

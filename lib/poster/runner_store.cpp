@@ -149,7 +149,7 @@ async::Task<absl::Status> RunnerImpl::Write(std::shared_ptr<store::Batch> batch,
     kj::Promise<absl::Status> writing =
         async::Offload<absl::Status>(parts_.executor, std::move(work))
             .catch_([](kj::Exception&& exception) -> absl::Status {
-              return absl::InternalError(exception.getDescription().cStr());
+              return absl::InternalError(async::Plainly(exception));
             });
     absl::Status status = co_await kj::mv(writing);
     if (status.ok()) co_return status;

@@ -48,6 +48,8 @@ std::string_view Name(ActionKind kind) {
       return "explain";
     case ActionKind::kJudgeFaults:
       return "judge-faults";
+    case ActionKind::kRaise:
+      return "raise";
     case ActionKind::kReplace:
       return "replace";
     case ActionKind::kUnblock:
@@ -87,6 +89,9 @@ std::optional<ActionKey> KeyOf(const Action& action) {
     }
     std::optional<ActionKey> operator()(const action::Republish& a) const {
       return ActionKey{ActionKind::kRepublish, a.ref.batch};
+    }
+    std::optional<ActionKey> operator()(const action::Raise& a) const {
+      return ActionKey{ActionKind::kRaise, a.ref.batch};
     }
     std::optional<ActionKey> operator()(const action::Replace& a) const {
       return ActionKey{ActionKind::kReplace, a.ref.batch};
@@ -379,9 +384,16 @@ void Stepper::Handle(const event::Failed& failed) {
         return;
       }
       break;
+    case ActionKind::kReplace:
+      // The old message waits on, and will be raised from where the pool has it.
+      if (ClassifySendError(failed.status) != MessageTrouble::kUnknownFate) {
+        state_.replacements_refused.insert(i);
+      }
+      record_.batches[i].note = text;
+      break;
     case ActionKind::kEnsureJob:
     case ActionKind::kJudgeFaults:
-    case ActionKind::kReplace:
+    case ActionKind::kRaise:
     case ActionKind::kUnblock:
       record_.batches[i].note = text;
       break;

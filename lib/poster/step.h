@@ -30,6 +30,28 @@ std::string Describe(const DeadlineRecord& record);
 // "0,1".
 std::string JoinPartitions(const std::vector<std::uint64_t>& partitions);
 
+// The answer to a look, asked for what is known: what a part that failed would have said must not
+// be taken for a "no".
+class Learnt {
+ public:
+  explicit Learnt(const event::Surveyed& survey);
+  const event::Surveyed* operator->() const { return &survey_; }
+  // Of a batch whose message was not seen: a part that was asked for and is not known.  Nothing new
+  // may be sent before it is.  OK: none; a message that was seen needs nothing of them.
+  const absl::Status& Gap() const { return gap_; }
+  bool IsWhole() const { return gap_.ok(); }
+  // nullopt: the chain could not be asked what it has.
+  std::optional<bool> AllPosted(const std::vector<std::uint64_t>& partitions) const;
+  // What the chain has will not change any more, and is known.
+  bool DecidesAt(filecoin::ChainEpoch close) const {
+    return survey_.head >= close && survey_.posted_trouble.ok();
+  }
+
+ private:
+  const event::Surveyed& survey_;
+  absl::Status gap_;
+};
+
 class Stepper {
  public:
   Stepper(Machine machine, const Now& now, const PosterPolicy& policy);
@@ -47,6 +69,7 @@ class Stepper {
   void Handle(const event::Surveyed& survey);
   void Handle(const event::Sent& sent);
   void Handle(const event::Republished& republished);
+  void Handle(const event::Raised& raised);
   void Handle(const event::Replaced& replaced);
   void Handle(const event::Unblocked& unblocked);
   void Handle(const event::Explained& explained);
@@ -147,15 +170,15 @@ class Stepper {
   void PlanOnChain(std::size_t i);
   action::Survey SurveyOf(std::size_t i) const;
   bool MayLookAtPool(std::size_t i);
-  void SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey);
-  void SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& survey);
-  void SurveyedOnChain(std::size_t i, const event::Surveyed& survey);
+  void SurveyedBeforeSend(std::size_t i, const Learnt& learnt);
+  void SurveyedWhileSubmitting(std::size_t i, const Learnt& learnt);
+  void SurveyedOnChain(std::size_t i, const Learnt& learnt);
   // Handles partitions that the chain has already; true if the batch changed by it.
   bool TakePosted(std::size_t i, const std::set<std::uint64_t>& posted);
   void ReportForeign(std::size_t i, const event::Surveyed& survey);
-  void MessageDied(std::size_t i, const event::Surveyed& survey, std::string why);
-  bool SearchGivenUp(std::size_t i, const event::Surveyed& survey);
-  bool Adopt(std::size_t i, const event::Surveyed& survey);
+  void MessageDied(std::size_t i, const Learnt& learnt, std::string why);
+  bool SearchGivenUp(std::size_t i, const Learnt& learnt);
+  bool Adopt(std::size_t i, const Learnt& learnt);
   // The push of the batch's message ended without an answer, or so it looks after a restart.
   Unanswered& UnansweredOf(std::size_t i);
   // Whether that is long enough ago, after a look that did not find the message.
@@ -163,7 +186,9 @@ class Stepper {
   void Push(std::size_t i);
   std::int64_t FallbackGas(std::size_t i) const;
   // It waits in the mempool.
-  void StillPending(std::size_t i, const event::Surveyed& survey);
+  void StillPending(std::size_t i, const Learnt& learnt);
+  // The record has a replacement that the pool has not.  True: that is seen to.
+  bool PushReplacement(std::size_t i, const Learnt& learnt);
   void WarnOfSenders(const std::vector<SenderWarning>& warnings);
   void PlanRepair(std::size_t i, const event::Surveyed& survey);
   // Somebody else is to send for the rest of the window.
@@ -177,7 +202,7 @@ class Stepper {
   // The window closed without a message of this record.  What a life posted that the store forgot,
   // or another manager, only the chain knows: it is asked before the batch is missed.
   void PlanClosed(std::size_t i);
-  void SurveyedAfterClose(std::size_t i, const event::Surveyed& survey);
+  void SurveyedAfterClose(std::size_t i, const Learnt& learnt);
   std::string WhyMissed(std::size_t i) const;
   void Miss(std::size_t i, std::string why);
 

@@ -102,6 +102,7 @@ void Stepper::StartOver(std::string why) {
   state_.sender_roles.clear();
   state_.unanswered_times.clear();
   state_.limits_said.clear();
+  state_.replacements_refused.clear();
   state_.stuck_since.clear();
   state_.proof_took.clear();
   state_.rejoinings.clear();

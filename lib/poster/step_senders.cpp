@@ -73,48 +73,74 @@ void Stepper::SayLimit(std::size_t i, const std::string& limited) {
 }
 
 // It waits in the pool.  With every head: does a block made now take it?
-void Stepper::StillPending(std::size_t i, const event::Surveyed& survey) {
+void Stepper::StillPending(std::size_t i, const Learnt& learnt) {
   BatchMessage& message = record_.batches[i].message;
-  if (survey.cid && survey.cid != message.cid && !survey.signed_message.empty()) {
-    LogBatch(Severity::kInfo, "message_replaced", i, survey.cid->ToString());
+  if (learnt->cid && learnt->cid != message.cid && !learnt->signed_message.empty()) {
+    LogBatch(Severity::kInfo, "message_replaced", i, learnt->cid->ToString());
     // What this one raised itself waits since then.
-    if (message.signed_message != survey.signed_message) message.sent_at = now_.epoch;
-    message.cid = survey.cid;
-    message.signed_message = survey.signed_message;
-    message.signed_gas_limit = survey.signed_gas_limit;
+    if (message.signed_message != learnt->signed_message) message.sent_at = now_.epoch;
+    message.cid = learnt->cid;
+    message.signed_message = learnt->signed_message;
+    message.signed_gas_limit = learnt->signed_gas_limit;
+    state_.replacements_refused.erase(i);
   }
   if (message.signed_message.empty() || !CanStillSend()) return;
+  if (PushReplacement(i, learnt)) return;
   const filecoin::EpochDelta window = Deadline().close - Deadline().open;
   filecoin::EpochDelta patience =
       std::max(policy_.pending_check_after,
                std::min(policy_.replace_after, filecoin::EpochDelta(window.Count() / 6)));
   const auto waiting = filecoin::cbor::Decode<filecoin::SignedMessage>(message.signed_message);
-  if (IsLate() || (waiting.ok() && IsBelowBaseFee(waiting->message, survey.base_fee))) {
+  if (IsLate() || (waiting.ok() && IsBelowBaseFee(waiting->message, learnt->base_fee))) {
     patience = filecoin::EpochDelta(1);
   }
   if (now_.epoch < message.sent_at + patience) return;
-  Ask(action::Replace{RefOf(i), message.signed_message});
+  Ask(action::Raise{RefOf(i), message.signed_message});
 }
 
-// The old CID stays until the new one is seen in the mempool: the chain is searched for whatever
-// took the nonce, and a node knows the old one in any case.
-void Stepper::Handle(const event::Replaced& replaced) {
-  const std::size_t i = replaced.ref.batch;
-  Landed(ActionKind::kReplace, i);
-  if (!IsCurrent(replaced.ref)) return;
+// The push failed, or a life ended between the record and the push.
+bool Stepper::PushReplacement(std::size_t i, const Learnt& learnt) {
+  BatchMessage& message = record_.batches[i].message;
+  if (!learnt->cid || learnt->signed_message.empty()) return false;
+  const auto recorded = filecoin::cbor::Decode<filecoin::SignedMessage>(message.signed_message);
+  if (!recorded.ok() || CidOf(*recorded) == *learnt->cid ||
+      CidOf(recorded->message) == *learnt->cid) {
+    return false;
+  }
+  if (state_.replacements_refused.erase(i) == 0) {
+    Ask(action::Replace{RefOf(i), message.signed_message});
+    return true;
+  }
+  message.signed_message = learnt->signed_message;
+  return false;
+}
+
+// On disk before it is pushed, as every message.  The old CID stays until the new one is seen in
+// the mempool: the chain is searched for whatever took the nonce, and a node knows the old one in
+// any case.
+void Stepper::Handle(const event::Raised& raised) {
+  const std::size_t i = raised.ref.batch;
+  Landed(ActionKind::kRaise, i);
+  if (!IsCurrent(raised.ref)) return;
   PartitionBatch& batch = record_.batches[i];
   if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) return;
-  if (!replaced.limited.empty()) {
-    batch.note = absl::StrFormat("it waits for its fee: %s", replaced.limited);
-    SayLimit(i, replaced.limited);
+  if (!raised.limited.empty()) {
+    batch.note = absl::StrFormat("it waits for its fee: %s", raised.limited);
+    SayLimit(i, raised.limited);
   }
-  if (replaced.signed_message.empty()) return;
-  batch.message.signed_message = replaced.signed_message;
+  if (raised.signed_message.empty()) return;
+  batch.message.signed_message = raised.signed_message;
   batch.message.sent_at = now_.epoch;
-  if (replaced.limited.empty()) {
-    batch.note = absl::StrFormat("it waited for its fee: the fee cap is %s now", replaced.fee_cap);
+  if (raised.limited.empty()) {
+    batch.note = absl::StrFormat("it waited for its fee: the fee cap is %s now", raised.fee_cap);
   }
-  LogBatch(Severity::kWarning, "message_fee_raised", i, replaced.fee_cap);
+  state_.replacements_refused.erase(i);
+  Ask(action::Replace{RefOf(i), batch.message.signed_message});
+  LogBatch(Severity::kWarning, "message_fee_raised", i, raised.fee_cap);
+}
+
+void Stepper::Handle(const event::Replaced& replaced) {
+  Landed(ActionKind::kReplace, replaced.ref.batch);
 }
 
 }  // namespace damocles::poster::internal

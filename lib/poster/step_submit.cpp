@@ -34,18 +34,21 @@ constexpr std::uint32_t kAsksBeforeMissed = 3;
 // So many foreign messages are reported in a deadline: a stranger can push as many as he likes.
 constexpr std::size_t kForeignReported = 32;
 
-// Of a batch whose message was not seen: what the look could not find out.  Nothing new may be sent
-// before it is known.  A message that was seen needs nothing of this.
-absl::Status Unlearnt(const event::Surveyed& survey) {
-  if (survey.message != MessageWhereabouts::kNotFound) return absl::OkStatus();
+}  // namespace
+
+Learnt::Learnt(const event::Surveyed& survey) : survey_(survey) {
+  if (survey.message != MessageWhereabouts::kNotFound) return;
   for (const absl::Status* part : {&survey.randomness_trouble, &survey.posted_trouble,
                                    &survey.pool_trouble, &survey.sender_unknown}) {
-    if (!part->ok()) return *part;
+    gap_.Update(*part);
   }
-  return absl::OkStatus();
 }
 
-}  // namespace
+std::optional<bool> Learnt::AllPosted(const std::vector<std::uint64_t>& partitions) const {
+  if (!survey_.posted_trouble.ok()) return std::nullopt;
+  return std::all_of(partitions.begin(), partitions.end(),
+                     [&](std::uint64_t p) { return survey_.posted.contains(p); });
+}
 
 action::Survey Stepper::SurveyOf(std::size_t i) const {
   const PartitionBatch& batch = record_.batches[i];
@@ -53,6 +56,9 @@ action::Survey Stepper::SurveyOf(std::size_t i) const {
   survey.ref = RefOf(i);
   survey.deadline_index = Deadline().index;
   survey.partitions = batch.partitions;
+  std::vector<std::uint64_t> wanted;
+  VisitSectors(i, [&](const PlannedSector& sector) { wanted.push_back(sector.number); });
+  survey.wanted = filecoin::BitField::Of(wanted);
   survey.challenge = Deadline().challenge;
   survey.close = Deadline().close;
   if (batch.state == DeadlineState::kProven) {
@@ -139,9 +145,8 @@ void Stepper::PlanClosed(std::size_t i) {
   AskOnceAHead(SurveyOf(i));
 }
 
-void Stepper::SurveyedAfterClose(std::size_t i, const event::Surveyed& survey) {
-  if (survey.head < Deadline().close || !survey.posted_trouble.ok()) return;
-  if (TakePosted(i, survey.posted)) return;
+void Stepper::SurveyedAfterClose(std::size_t i, const Learnt& learnt) {
+  if (!learnt.DecidesAt(Deadline().close) || TakePosted(i, learnt->posted)) return;
   Miss(i, WhyMissed(i));
 }
 
@@ -173,20 +178,20 @@ void Stepper::PlanOnChain(std::size_t i) {
 
 void Stepper::Handle(const event::Surveyed& survey) {
   const std::size_t i = survey.ref.batch;
-  const absl::Status unlearnt = Unlearnt(survey);
-  if (unlearnt.ok()) {
+  const Learnt learnt(survey);
+  if (learnt.IsWhole()) {
     Landed(ActionKind::kSurvey, i);
   } else {
     Delay(ActionKind::kSurvey, i);  // asked again soon, as after a look that failed
   }
   if (!survey.pool_trouble.ok()) {
     ++state_.failed_pools[i];
-  } else if (survey.pending_was_read || unlearnt.ok()) {
+  } else if (survey.pending_was_read || learnt.IsWhole()) {
     state_.failed_pools.erase(i);
   }
   if (IsFinal(record_.state) || !IsCurrent(survey.ref)) return;
-  if (!unlearnt.ok()) {
-    record_.batches[i].note = std::string(unlearnt.message());
+  if (!learnt.IsWhole()) {
+    record_.batches[i].note = std::string(learnt.Gap().message());
     Log(Severity::kWarning, "look_incomplete",
         {{"partitions", JoinPartitions(record_.batches[i].partitions)},
          {"failures", std::to_string(FlightOf(ActionKind::kSurvey, i).failures)},
@@ -200,20 +205,20 @@ void Stepper::Handle(const event::Surveyed& survey) {
   WarnOfSenders(survey.warnings);
   switch (record_.batches[i].state) {
     case DeadlineState::kProving:
-      if (Closed()) SurveyedAfterClose(i, survey);
+      if (Closed()) SurveyedAfterClose(i, learnt);
       break;
     case DeadlineState::kProven:
       if (Closed()) {
-        SurveyedAfterClose(i, survey);
+        SurveyedAfterClose(i, learnt);
       } else {
-        SurveyedBeforeSend(i, survey);
+        SurveyedBeforeSend(i, learnt);
       }
       break;
     case DeadlineState::kSubmitting:
-      SurveyedWhileSubmitting(i, survey);
+      SurveyedWhileSubmitting(i, learnt);
       break;
     case DeadlineState::kOnChain:
-      SurveyedOnChain(i, survey);
+      SurveyedOnChain(i, learnt);
       break;
     default:
       break;
@@ -261,45 +266,45 @@ bool Stepper::TakePosted(std::size_t i, const std::set<std::uint64_t>& posted) {
 
 // A pending message of the miner's own addresses that says exactly what ours would: from before a
 // restart, or from a record that was lost.
-bool Stepper::Adopt(std::size_t i, const event::Surveyed& survey) {
-  if (survey.message != MessageWhereabouts::kPending || !survey.cid) return false;
+bool Stepper::Adopt(std::size_t i, const Learnt& learnt) {
+  if (learnt->message != MessageWhereabouts::kPending || !learnt->cid) return false;
   PartitionBatch& batch = record_.batches[i];
-  const auto found = filecoin::cbor::Decode<filecoin::SignedMessage>(survey.signed_message);
+  const auto found = filecoin::cbor::Decode<filecoin::SignedMessage>(learnt->signed_message);
   if (batch.state == DeadlineState::kProven) {
     batch.message.attempt = ++record_.attempts;
     batch.message.uuid = MessageUuid(record_.miner, Deadline().period_start, Deadline().index,
                                      batch.partitions, batch.message.attempt);
-    if (survey.commit_randomness) batch.message.commit_randomness = *survey.commit_randomness;
+    if (learnt->commit_randomness) batch.message.commit_randomness = *learnt->commit_randomness;
   }
   if (found.ok()) {
     batch.message.from = found->message.from;
     batch.message.params = found->message.params;  // the very same, or it would not be adopted
   }
-  batch.message.cid = survey.cid;
-  batch.message.signed_message = survey.signed_message;
-  batch.message.signed_gas_limit = survey.signed_gas_limit;
+  batch.message.cid = learnt->cid;
+  batch.message.signed_message = learnt->signed_message;
+  batch.message.signed_gas_limit = learnt->signed_gas_limit;
   batch.message.receipt.reset();
   batch.message.sent_at = now_.epoch;
   SetState(i, DeadlineState::kSubmitting);
-  LogBatch(Severity::kInfo, "message_found_pending", i, survey.cid->ToString());
+  LogBatch(Severity::kInfo, "message_found_pending", i, learnt->cid->ToString());
   return true;
 }
 
-void Stepper::SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey) {
-  if (TakePosted(i, survey.posted) || Adopt(i, survey)) return;
+void Stepper::SurveyedBeforeSend(std::size_t i, const Learnt& learnt) {
+  if (TakePosted(i, learnt->posted) || Adopt(i, learnt)) return;
   PartitionBatch& batch = record_.batches[i];
   if (!CanStillSend() || FlightOf(ActionKind::kSend, i).under_way) return;
-  if (!Unlearnt(survey).ok()) return;
-  if (!survey.sender || !survey.commit_randomness) {
-    batch.note = survey.sender ? "the node gave no commit randomness"
-                               : absl::StrFormat("nobody can send: %s", survey.sender_trouble);
+  if (!learnt.IsWhole()) return;
+  if (!learnt->sender || !learnt->commit_randomness) {
+    batch.note = learnt->sender ? "the node gave no commit randomness"
+                                : absl::StrFormat("nobody can send: %s", learnt->sender_trouble);
     LogBatch(Severity::kError, "no_sender", i, batch.note);
     DelayFor(
         ActionKind::kSurvey, i,
         std::min(policy_.retry.After(4), std::max(policy_.retry.initial, TwentiethOfWindow())));
     return;
   }
-  absl::StatusOr<Bytes> params = SubmitParamsOf(record_, batch, *survey.commit_randomness);
+  absl::StatusOr<Bytes> params = SubmitParamsOf(record_, batch, *learnt->commit_randomness);
   if (!params.ok()) {
     batch.note = std::string(params.status().message());
     DelayFor(ActionKind::kSurvey, i, policy_.retry.After(4));
@@ -309,12 +314,12 @@ void Stepper::SurveyedBeforeSend(std::size_t i, const event::Surveyed& survey) {
   message.attempt = ++record_.attempts;
   message.uuid = MessageUuid(record_.miner, Deadline().period_start, Deadline().index,
                              batch.partitions, message.attempt);
-  message.from = survey.sender;
-  state_.sender_roles[i] = survey.sender_role;
+  message.from = learnt->sender;
+  state_.sender_roles[i] = learnt->sender_role;
   state_.unanswered_times.erase(i);
   state_.limits_said.erase(i);
   message.params = *std::move(params);
-  message.commit_randomness = *survey.commit_randomness;
+  message.commit_randomness = *learnt->commit_randomness;
   message.gas_limit = batch.message.gas_limit;
   message.sent_at = now_.epoch;
   batch.message = std::move(message);
@@ -356,18 +361,19 @@ bool Stepper::MayPushAgain(std::size_t i, filecoin::ChainEpoch head) {
              unanswered.since + std::min(policy_.push_may_take, now_.epoch_duration * window / 10);
 }
 
-void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& survey) {
+void Stepper::SurveyedWhileSubmitting(std::size_t i, const Learnt& learnt) {
   PartitionBatch& batch = record_.batches[i];
   if (!batch.message.cid) {
-    if (TakePosted(i, survey.posted) || Adopt(i, survey) || !CanStillSend()) return;
-    if (survey.commit_randomness && *survey.commit_randomness != batch.message.commit_randomness) {
+    if (TakePosted(i, learnt->posted) || Adopt(i, learnt) || !CanStillSend()) return;
+    if (learnt->commit_randomness &&
+        *learnt->commit_randomness != batch.message.commit_randomness) {
       // Of another branch: it would be refused.  If it was pushed after all it is refused, too.
       SetState(i, DeadlineState::kProven);
       return;
     }
-    if (!Unlearnt(survey).ok()) return;
-    if (!survey.commit_randomness || !MayPushAgain(i, survey.head)) return;
-    if (survey.pending_was_read && state_.unanswered_times[i] >= kPushesWithoutAnswer) {
+    if (!learnt.IsWhole()) return;
+    if (!learnt->commit_randomness || !MayPushAgain(i, learnt->head)) return;
+    if (learnt->pending_was_read && state_.unanswered_times[i] >= kPushesWithoutAnswer) {
       // A wallet that never answers: a device that nobody confirms at, say.
       batch.note = absl::StrFormat("%s: %d pushes were not answered, and nothing is in the pool",
                                    SenderOf(i), state_.unanswered_times[i]);
@@ -379,53 +385,53 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
     Push(i);
     return;
   }
-  switch (survey.message) {
+  switch (learnt->message) {
     case MessageWhereabouts::kOnChain:
       state_.heads_without_message.erase(i);
-      batch.message.receipt = survey.receipt;
-      if (survey.cid) batch.message.cid = survey.cid;  // replaced by somebody who raised the fee
-      if (survey.receipt.exit_code == 0) {
+      batch.message.receipt = learnt->receipt;
+      if (learnt->cid) batch.message.cid = learnt->cid;  // replaced by somebody who raised the fee
+      if (learnt->receipt.exit_code == 0) {
         batch.note.clear();
         SetState(i, DeadlineState::kOnChain);
         FlightOf(ActionKind::kSurvey, i).answered_at = now_.epoch;
       } else {
         ++batch.failed_messages;
         batch.note =
-            absl::StrFormat("its message failed with exit code %d", survey.receipt.exit_code);
+            absl::StrFormat("its message failed with exit code %d", learnt->receipt.exit_code);
         LogBatch(Severity::kWarning, "message_failed", i, batch.note);
       }
       return;
     case MessageWhereabouts::kPending:
       state_.heads_without_message.erase(i);
-      StillPending(i, survey);
+      StillPending(i, learnt);
       return;
     case MessageWhereabouts::kDead:
-      MessageDied(i, survey, survey.dead);
+      MessageDied(i, learnt, learnt->dead);
       return;
     case MessageWhereabouts::kNotFound:
       break;
   }
-  if (survey.head >= Deadline().close && TakePosted(i, survey.posted)) return;
-  if (!survey.search_trouble.ok()) {
+  if (learnt.DecidesAt(Deadline().close) && TakePosted(i, learnt->posted)) return;
+  if (!learnt->search_trouble.ok()) {
     // The list of posted partitions and the sender's nonce stand in for the search that failed.
-    if (!Unlearnt(survey).ok()) return;
-    if (!SearchGivenUp(i, survey) || TakePosted(i, survey.posted)) return;
-    // Of a message in the last block of the window the list does not tell.
-    if (!survey.nonce_used || Closed()) return;
+    if (!learnt.IsWhole()) return;
+    if (!SearchGivenUp(i, learnt) || TakePosted(i, learnt->posted)) return;
+    // Before the close the list does not tell of a message in the head itself.
+    if (!learnt->nonce_used || Closed()) return;
   } else {
     state_.failed_searches.erase(i);
   }
-  if (survey.nonce_used.value_or(false)) {
-    MessageDied(i, survey, "its nonce was used by a message that the node does not show");
+  if (learnt->nonce_used.value_or(false)) {
+    MessageDied(i, learnt, "its nonce was used by a message that the node does not show");
     return;
   }
-  if (!Unlearnt(survey).ok() || !survey.pending_was_read) return;
+  if (!learnt.IsWhole() || !learnt->pending_was_read) return;
   // Between mempool and receipt a message is invisible for a tipset or two.  The same bytes once
   // more do no harm, and late there may be no time for another loss.
   const std::uint32_t heads = IsLate() ? std::min(policy_.dropped_after_heads, kDroppedWhenLate)
                                        : policy_.dropped_after_heads;
   if (++state_.heads_without_message[i] < heads) return;
-  if (TakePosted(i, survey.posted) || !CanStillSend()) return;
+  if (TakePosted(i, learnt->posted) || !CanStillSend()) return;
   state_.heads_without_message.erase(i);
   batch.note = "its message was dropped";
   LogBatch(Severity::kWarning, "message_dropped", i, batch.message.cid->ToString());
@@ -438,10 +444,10 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const event::Surveyed& surv
 
 // It will never be executed.  The next one gets a new uuid; the survey before it looks at what is
 // posted once more.
-void Stepper::MessageDied(std::size_t i, const event::Surveyed& survey, std::string why) {
+void Stepper::MessageDied(std::size_t i, const Learnt& learnt, std::string why) {
   state_.heads_without_message.erase(i);
   state_.failed_searches.erase(i);
-  if (TakePosted(i, survey.posted)) return;
+  if (TakePosted(i, learnt->posted)) return;
   PartitionBatch& batch = record_.batches[i];
   batch.note = absl::StrFormat("its message never counts: %s", why);
   LogBatch(Severity::kWarning, "message_dead", i, batch.note);
@@ -451,24 +457,23 @@ void Stepper::MessageDied(std::size_t i, const event::Surveyed& survey, std::str
 }
 
 // The chain could not be searched for the message, and it is no use to wait for that.
-bool Stepper::SearchGivenUp(std::size_t i, const event::Surveyed& survey) {
+bool Stepper::SearchGivenUp(std::size_t i, const Learnt& learnt) {
   const std::uint32_t failures = ++state_.failed_searches[i];
   PartitionBatch& batch = record_.batches[i];
   batch.note = absl::StrFormat("the chain cannot be searched for its message: %s",
-                               std::string(survey.search_trouble.message()));
+                               std::string(learnt->search_trouble.message()));
   if (failures == 1) LogBatch(Severity::kWarning, "message_not_searched", i, batch.note);
   return failures >= kSearchesWithoutAnswer ||
-         ClassifySearchError(survey.search_trouble) == SearchTrouble::kCannotSearch ||
+         ClassifySearchError(learnt->search_trouble) == SearchTrouble::kCannotSearch ||
          now_.epoch + filecoin::EpochDelta(policy_.dropped_after_heads + 1) >= Deadline().close;
 }
 
-void Stepper::SurveyedOnChain(std::size_t i, const event::Surveyed& survey) {
+void Stepper::SurveyedOnChain(std::size_t i, const Learnt& learnt) {
   PartitionBatch& batch = record_.batches[i];
   if (batch.posted_by_other) {
-    if (!survey.posted_trouble.ok()) return;
-    const bool all = std::all_of(batch.partitions.begin(), batch.partitions.end(),
-                                 [&](std::uint64_t p) { return survey.posted.contains(p); });
-    if (all) {
+    const std::optional<bool> all = learnt.AllPosted(batch.partitions);
+    if (!all) return;
+    if (*all) {
       if (now_.epoch >= batch.posted_seen_at + policy_.confirmation_depth) {
         SetState(i, DeadlineState::kConfirmed);
       }
@@ -482,24 +487,23 @@ void Stepper::SurveyedOnChain(std::size_t i, const event::Surveyed& survey) {
     }
     return;
   }
-  if (survey.message == MessageWhereabouts::kOnChain) {
-    batch.message.receipt = survey.receipt;
-    if (survey.receipt.exit_code != 0) {
+  if (learnt->message == MessageWhereabouts::kOnChain) {
+    batch.message.receipt = learnt->receipt;
+    if (learnt->receipt.exit_code != 0) {
       ++batch.failed_messages;
       SetState(i, DeadlineState::kSubmitting);
-    } else if (now_.epoch >= survey.receipt.height + policy_.confirmation_depth) {
+    } else if (now_.epoch >= learnt->receipt.height + policy_.confirmation_depth) {
       SetState(i, DeadlineState::kConfirmed);
     }
     return;
   }
-  if (survey.message == MessageWhereabouts::kDead) {
-    MessageDied(i, survey, survey.dead);
+  if (learnt->message == MessageWhereabouts::kDead) {
+    MessageDied(i, learnt, learnt->dead);
     return;
   }
-  if (!survey.search_trouble.ok()) {
+  if (!learnt->search_trouble.ok()) {
     // The receipt that was seen stands until the chain says something else.
-    const bool posted = std::all_of(batch.partitions.begin(), batch.partitions.end(),
-                                    [&](std::uint64_t p) { return survey.posted.contains(p); });
+    const bool posted = learnt.AllPosted(batch.partitions).value_or(false);
     const bool deep = now_.epoch >= batch.message.receipt->height + policy_.confirmation_depth;
     if (deep && (posted || PastSearch())) SetState(i, DeadlineState::kConfirmed);
     return;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/worker/job_files.h"
 
+#include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 
 namespace damocles::worker {
@@ -167,8 +168,7 @@ async::Task<void> Agent::Refreshing() {
 }
 
 void Agent::taskFailed(kj::Exception&& exception) {
-  LogError("worker", "job_task_failed",
-           {{"error", std::string(exception.getDescription().cStr())}});
+  LogError("worker", "job_task_failed", {{"error", async::Plainly(exception)}});
 }
 
 async::Task<void> Agent::Serve(Link& link) {

@@ -654,10 +654,10 @@ TEST(SubmitTest, MessageBelowTheBaseFeeIsRaisedWithEveryHead) {
     answer.cid = bench.Batch().message.cid;
     answer.base_fee = epoch == 1034 ? 500 : 501;
     bench.Do(answer);
-    ASSERT_EQ(bench.Has<action::Replace>(), epoch != 1034) << epoch;
+    ASSERT_EQ(bench.Has<action::Raise>(), epoch != 1034) << epoch;
     if (epoch == 1034) continue;
-    event::Replaced limited;
-    limited.ref = bench.Need<action::Replace>().ref;
+    event::Raised limited;
+    limited.ref = bench.Need<action::Raise>().ref;
     limited.limited = "PoSt.MaxGasFeeCap is 5 nanoFIL: raise that";
     bench.log.clear();
     bench.Do(limited);
@@ -902,10 +902,10 @@ TEST(SubmitTest, PendingMessageIsLeftAloneUnlessItsFeeIsTooLow) {
   for (int epoch = 1033; epoch <= 1038; ++epoch) {
     bench.Head(epoch);
     SeePending(bench);
-    const auto replace = bench.Need<action::Replace>();
-    EXPECT_EQ(replace.signed_message, bench.Batch().message.signed_message);
-    event::Replaced nothing;
-    nothing.ref = replace.ref;
+    const auto raise = bench.Need<action::Raise>();
+    EXPECT_EQ(raise.signed_message, bench.Batch().message.signed_message);
+    event::Raised nothing;
+    nothing.ref = raise.ref;
     bench.Do(nothing);
     EXPECT_THAT(bench.actions, IsEmpty());
   }
@@ -917,11 +917,15 @@ TEST(SubmitTest, MessageThatWaitsForItsFeeIsReplacedAndItsSuccessorFollowed) {
   const filecoin::Cid old = *bench.Batch().message.cid;
   bench.Head(1033);
   SeePending(bench);
-  event::Replaced replaced;
-  replaced.ref = bench.Need<action::Replace>().ref;
-  replaced.signed_message = {7, 8};
-  replaced.fee_cap = "10 nanoFIL";
-  bench.Do(replaced);
+  event::Raised raised;
+  raised.ref = bench.Need<action::Raise>().ref;
+  raised.signed_message = {7, 8};
+  raised.fee_cap = "10 nanoFIL";
+  bench.Do(raised);
+  EXPECT_TRUE(bench.changed) << "on disk before the push";
+  const auto replace = bench.Need<action::Replace>();
+  EXPECT_EQ(replace.signed_message, (Bytes{7, 8}));
+  bench.Do(event::Replaced{replace.ref});
   EXPECT_EQ(bench.Batch().message.signed_message, (Bytes{7, 8}));
   EXPECT_EQ(bench.Batch().message.cid, old) << "any node knows that one";
   EXPECT_TRUE(bench.log.contains("message_fee_raised"));
@@ -934,49 +938,114 @@ TEST(SubmitTest, MessageThatWaitsForItsFeeIsReplacedAndItsSuccessorFollowed) {
   found.signed_message = {7, 8};
   bench.Do(found);
   EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(70));
-  EXPECT_FALSE(bench.Has<action::Replace>()) << "not again at once";
+  EXPECT_FALSE(bench.Has<action::Raise>()) << "not again at once";
   bench.Head(1036);
   bench.SurveyReceipt(0, 1036);
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
+}
+
+// A message that waits for its fee in the pool, and what replaces it.
+struct WaitingPost {
+  explicit WaitingPost(Bench& bench) {
+    bench.Reach(DeadlineState::kSubmitting);
+    old_one.message.from = old_one.message.to = filecoin::Address::FromId(101);
+    old_one.message.gas_fee_cap = 500;
+    new_one = old_one;
+    new_one.message.gas_fee_cap = 900;
+    BatchMessage& message = bench.machine.record.batches[0].message;
+    message.cid = CidOf(old_one);
+    message.signed_message = filecoin::cbor::Encode(old_one);
+  }
+  // The look of a head, with the message in the pool.
+  static void See(Bench& bench, std::int64_t epoch, const filecoin::SignedMessage& message) {
+    bench.Head(epoch);
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    answer.message = MessageWhereabouts::kPending;
+    answer.cid = CidOf(message);
+    answer.signed_message = filecoin::cbor::Encode(message);
+    answer.base_fee = 800;
+    bench.Do(answer);
+  }
+  void Raise(Bench& bench) const {
+    event::Raised raised;
+    raised.ref = bench.Need<action::Raise>().ref;
+    raised.signed_message = filecoin::cbor::Encode(new_one);
+    bench.Do(raised);
+  }
+  filecoin::SignedMessage old_one;
+  filecoin::SignedMessage new_one;
+};
+
+TEST(SubmitTest, ReplacementOnDiskIsPushedUntilThePoolHasIt) {
+  Bench bench;
+  const WaitingPost post(bench);
+  post.See(bench, 1032, post.old_one);
+  post.Raise(bench);
+  const Bytes bytes = filecoin::cbor::Encode(post.new_one);
+  EXPECT_EQ(bench.Batch().message.signed_message, bytes);
+  // The life ends before the push; then a push is not answered.
+  bench.Restart();
+  post.See(bench, 1033, post.old_one);
+  EXPECT_FALSE(bench.Has<action::Raise>()) << "of what the pool has not";
+  auto replace = bench.Need<action::Replace>();
+  EXPECT_EQ(replace.signed_message, bytes);
+  bench.Fail(ActionKind::kReplace, replace.ref, absl::UnavailableError("lost"));
+  post.See(bench, 1034, post.old_one);
+  replace = bench.Need<action::Replace>();
+  EXPECT_EQ(replace.signed_message, bytes);
+  bench.Do(event::Replaced{replace.ref});
+  post.See(bench, 1035, post.new_one);
+  EXPECT_FALSE(bench.Has<action::Replace>());
+  EXPECT_EQ(bench.Batch().message.cid, CidOf(post.new_one));
+  EXPECT_EQ(bench.Batch().message.attempt, 1u) << "the same message all the time";
+}
+
+TEST(SubmitTest, ReplacementThatTheNodeRefusesIsMadeAnewOfWhatThePoolHas) {
+  Bench bench;
+  const WaitingPost post(bench);
+  post.See(bench, 1032, post.old_one);
+  post.Raise(bench);
+  bench.Fail(ActionKind::kReplace, bench.Need<action::Replace>().ref,
+             absl::UnknownError("replace by fee has too low GasPremium"));
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting) << "the old one waits on";
+  post.See(bench, 1033, post.old_one);
+  EXPECT_FALSE(bench.Has<action::Replace>());
+  EXPECT_EQ(bench.Batch().message.signed_message, filecoin::cbor::Encode(post.old_one));
+  EXPECT_EQ(bench.Need<action::Raise>().signed_message, filecoin::cbor::Encode(post.old_one));
 }
 
 // A planted fault this must catch: what was raised a moment ago gets the patience of the opening,
 // when others outbid it in the last epochs.
 TEST(SubmitTest, MessageThatWaitsNearTheCloseIsLookedAtWithEveryHead) {
   Bench bench;
-  bench.Reach(DeadlineState::kProven);
-  bench.Head(1035);
-  bench.Survey();
-  bench.Send();
-  bench.Head(1036);
-  SeePending(bench);
-  event::Replaced replaced;
-  replaced.ref = bench.Need<action::Replace>().ref;
-  replaced.signed_message = {7, 8};
-  bench.Do(replaced);
+  const WaitingPost post(bench);
+  post.See(bench, 1036, post.old_one);
+  post.Raise(bench);
+  bench.Do(event::Replaced{bench.Need<action::Replace>().ref});
   bench.Head(1037);
-  event::Surveyed found = bench.Answer(bench.Need<action::Survey>());
-  found.message = MessageWhereabouts::kPending;
-  found.cid = testing::CidOf(70);
-  found.signed_message = {7, 8};
-  bench.Do(found);
-  EXPECT_TRUE(bench.Has<action::Replace>());
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.message = MessageWhereabouts::kPending;
+  answer.cid = CidOf(post.new_one);
+  answer.signed_message = filecoin::cbor::Encode(post.new_one);
+  answer.base_fee = 100;  // it pays that
+  bench.Do(answer);
+  EXPECT_TRUE(bench.Has<action::Raise>());
 }
 
-TEST(SubmitTest, ReplacementThatIsRefusedChangesNothing) {
+TEST(SubmitTest, FeeThatCannotBeRaisedChangesNothing) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);
   bench.Head(1033);
   SeePending(bench);
   const Bytes before = bench.Batch().message.signed_message;
-  bench.Fail(ActionKind::kReplace, bench.Need<action::Replace>().ref,
+  bench.Fail(ActionKind::kRaise, bench.Need<action::Raise>().ref,
              absl::FailedPreconditionError("PoSt.MaxGasFeeCap is 5 nanoFIL: raise that"));
   EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
   EXPECT_EQ(bench.Batch().message.signed_message, before);
   EXPECT_THAT(bench.Batch().note, HasSubstr("raise that"));
   bench.Head(1034);
   SeePending(bench);
-  EXPECT_TRUE(bench.Has<action::Replace>());
+  EXPECT_TRUE(bench.Has<action::Raise>());
 }
 
 TEST(SubmitTest, MessageInTheLastBlockStillCounts) {

@@ -131,7 +131,12 @@ class CountedApi::Counter final : public chain::Api {
         },
         message.from, plan_.alter_pushed);
   }
-  DAMOCLES_FORWARD1(filecoin::Cid, MpoolPush, filecoin::SignedMessage)
+  Result<filecoin::Cid> MpoolPush(filecoin::SignedMessage message) override {
+    return Go<filecoin::Cid>("MpoolPush", [this, message] {
+      if (plan_.on_push_signed) plan_.on_push_signed(message);
+      return inner_.MpoolPush(message);
+    });
+  }
   Result<std::uint64_t> MpoolGetNonce(Address a) override {
     return Go<std::uint64_t>(
         "MpoolGetNonce", [this, a] { return inner_.MpoolGetNonce(a); }, a);

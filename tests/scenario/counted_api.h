@@ -69,6 +69,8 @@ class CountedApi {
   std::function<void(absl::StatusOr<std::optional<chain::MsgLookup>>&)> alter_search;
   std::function<void(absl::StatusOr<filecoin::SignedMessage>&)> alter_pushed;
   std::function<void(const filecoin::Address&, absl::StatusOr<bool>&)> alter_has;
+  // Called before each MpoolPush is done.
+  std::function<void(const filecoin::SignedMessage&)> on_push_signed;
   // How many epochs back each StateSearchMsg looks.
   std::function<void(std::int64_t limit)> on_search;
   // Every call is taken and never answered, as by a node that is stopped.

@@ -15,6 +15,7 @@
 
 #include "damocles/base/log.h"
 #include "damocles/filecoin/miner_params.h"
+#include "damocles/poster/recovery.h"
 
 namespace damocles::scenario {
 namespace {
@@ -307,6 +308,30 @@ TEST_F(PosterScenarioTest, DamagedRowsAreSetAsideAndReadFromTheChainAgain) {
   EXPECT_GT(set_aside["recovery/"], 10u);
 }
 
+// A row that says of itself what no address can hold: the manager starts all the same.
+TEST_F(PosterScenarioTest, RowOfAMinerThatCannotBeIsSetAside) {
+  World world(SmallOptions(), prover_);
+  world.RunTo(ChainEpoch(127));
+  ASSERT_FALSE(world.Records().empty());
+  poster::DeadlineRecord record = world.Records().front();
+  record.miner = std::uint64_t{1} << 63;
+  const std::string key = poster::RecordRowKey(record.Key());
+  ASSERT_TRUE(store::Put(world.disk(), key, poster::EncodeRecord(record)).ok());
+  poster::RecoveryRecord recovery;
+  recovery.miner = record.miner;
+  recovery.target = record.deadline;
+  const std::string other = poster::RecoveryRowKey(recovery.Key());
+  ASSERT_TRUE(store::Put(world.disk(), other, poster::EncodeRecovery(recovery)).ok());
+  world.KillManager();
+  world.RunTo(kSmallEnd);
+  EXPECT_EQ(world.Restarts(), 1);
+  EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+  for (const std::string& row : {key, other}) {
+    EXPECT_FALSE(world.disk().Get(row)->has_value());
+    EXPECT_TRUE(world.disk().Get(std::string(poster::kDamagedPrefix) + row)->has_value());
+  }
+}
+
 TEST_F(PosterScenarioTest, MinerDisabledAndEnabledAgainByReload) {
   for (std::int64_t at = 125; at < 150; ++at) {
     SCOPED_TRACE(testing::Message() << "disabled at " << at);
@@ -560,6 +585,80 @@ TEST_F(PosterScenarioTest, BaseFeeAboveTheFeeCapIsMetByAReplacement) {
       EXPECT_EQ(world.chain().ExecutedPosts().size(), 2u);
     } else {
       EXPECT_THAT(world.Problems(kSmallFirst), HasSubstr("missed"));
+    }
+  }
+}
+
+// Two windows whose messages wait until their fee is raised.
+struct FeeRises {
+  static WorldOptions Options() {
+    const filecoin::TokenAmount nano = 1'000'000'000;
+    WorldOptions options = SmallOptions();
+    options.fees.gas_fee_cap = nano * 5;
+    options.fees.max_gas_fee_cap = nano * 20;
+    return options;
+  }
+  static void Begin(World& world) {
+    world.on_block = [&world](ChainEpoch head) {
+      if (head >= ChainEpoch(130)) (void)world.chain().SetBaseFee(8'000'000'000);
+    };
+  }
+};
+
+// A planted fault this must catch: a message with a higher fee that is pushed first and recorded
+// then.
+TEST_F(PosterScenarioTest, ReplacementIsOnDiskBeforeItIsPushed) {
+  World world(FeeRises::Options(), prover_);
+  FeeRises::Begin(world);
+  int pushes = 0;
+  world.api().on_push_signed = [&](const filecoin::SignedMessage& pushed) {
+    ++pushes;
+    bool found = false;
+    for (const poster::DeadlineRecord& record : world.Records()) {
+      for (const poster::PartitionBatch& batch : record.batches) {
+        found = found || batch.message.signed_message == filecoin::cbor::Encode(pushed);
+      }
+    }
+    EXPECT_TRUE(found) << "the message at epoch " << world.Head() << " is not in any record";
+  };
+  world.RunTo(kSmallEnd);
+  EXPECT_GE(pushes, 2);
+  EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+}
+
+// Also between the record of a replacement and its push.
+TEST_F(PosterScenarioTest, ManagerKilledAfterEveryWriteWhileFeesRise) {
+  std::uint64_t writes = 0;
+  {
+    World world(FeeRises::Options(), prover_);
+    FeeRises::Begin(world);
+    const std::uint64_t before = world.Writes();
+    world.RunTo(kSmallEnd);
+    writes = world.Writes() - before;
+  }
+  for (std::uint64_t k = 1; k <= writes; ++k) {
+    SCOPED_TRACE("killed after write " + std::to_string(k));
+    World world(FeeRises::Options(), prover_);
+    FeeRises::Begin(world);
+    world.KillAtWrite(k);
+    world.RunTo(kSmallEnd);
+    ASSERT_EQ(world.Restarts(), 1);
+    ASSERT_THAT(world.Problems(kSmallFirst), IsEmpty());
+    ASSERT_EQ(world.chain().ExecutedPosts().size(), 2u);
+  }
+}
+
+TEST_F(PosterScenarioTest, EveryPushOfAReplacementGoesWrongOnce) {
+  for (const CallFault fault : {CallFault::kRefuse, CallFault::kLoseAnswer, CallFault::kHang,
+                                CallFault::kDie, CallFault::kThrow}) {
+    for (std::uint64_t push = 1; push <= 2; ++push) {
+      SCOPED_TRACE(std::to_string(static_cast<int>(fault)) + " at push " + std::to_string(push));
+      World world(FeeRises::Options(), prover_);
+      FeeRises::Begin(world);
+      world.api().Plan(push, fault, "MpoolPush");
+      world.RunTo(kSmallEnd);
+      EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
+      EXPECT_EQ(world.chain().ExecutedPosts().size(), 2u);
     }
   }
 }

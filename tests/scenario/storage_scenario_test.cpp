@@ -162,6 +162,67 @@ TEST_F(StorageScenarioTest, StoreThatForgetsCostsNothing) {
   }
 }
 
+// The list of posted partitions never shows what the window's last block executed, and null rounds
+// decide which block that is.  The store forgets the message, or the whole window.
+TEST_F(StorageScenarioTest, PostOfTheLastBlockOfAWindowThatTheStoreForgot) {
+  options_.miners = {MinerWith(1000, {1}, 2)};
+  options_.restart_after = absl::Seconds(95);
+  for (const std::int64_t nulls : {0, 1, 2}) {
+    for (const std::int64_t nulls_behind : {0, 2}) {
+      for (const bool whole_window : {false, true}) {
+        SCOPED_TRACE(std::to_string(nulls) + " null rounds before the close, " +
+                     std::to_string(nulls_behind) + " behind" +
+                     (whole_window ? ", the window is forgotten" : ""));
+        const ChainEpoch last(139 - nulls);
+        options_.poster.submit_confidence = last - EpochDelta(1) - ChainEpoch(130);
+        World world(options_, prover_);
+        for (std::int64_t i = 0; i < nulls; ++i) world.null_at.insert(last + EpochDelta(1 + i));
+        for (std::int64_t i = 0; i < nulls_behind; ++i) world.null_at.insert(ChainEpoch(140 + i));
+        world.on_block = [&](ChainEpoch head) {
+          if (head == ChainEpoch(whole_window ? 124 : 137 - nulls)) world.RememberDisk();
+          if (head == last) world.KillManagerAndForget();
+        };
+        world.RunTo(kEnd);
+        ASSERT_EQ(world.chain().ExecutedPosts().size(), 1u);
+        EXPECT_EQ(world.chain().ExecutedPosts()[0].epoch, last);
+        EXPECT_EQ(world.Restarts(), 1);
+        EXPECT_THAT(world.Problems(kFirst), IsEmpty());
+        bool found = false;
+        for (const poster::DeadlineRecord& record : world.Records()) {
+          if (record.deadline.open != ChainEpoch(130)) continue;
+          found = true;
+          EXPECT_EQ(record.state, poster::DeadlineState::kConfirmed) << record.reason;
+        }
+        EXPECT_TRUE(found);
+      }
+    }
+  }
+}
+
+// The other way round: nobody posted, whatever null rounds there are.
+TEST_F(StorageScenarioTest, WindowThatNobodyPostedIsMissedWhateverNullRoundsThereAre) {
+  options_.miners = {MinerWith(1000, {1}, 2)};
+  for (const std::int64_t nulls : {0, 1, 2}) {
+    for (const std::int64_t nulls_behind : {0, 2}) {
+      SCOPED_TRACE(std::to_string(nulls) + " null rounds before the close, " +
+                   std::to_string(nulls_behind) + " behind");
+      World world(options_, prover_);
+      world.api().Break("MpoolPushMessage", absl::UnknownError("computer says no"));
+      for (std::int64_t i = 0; i < nulls; ++i) world.null_at.insert(ChainEpoch(139 - i));
+      for (std::int64_t i = 0; i < nulls_behind; ++i) world.null_at.insert(ChainEpoch(140 + i));
+      world.RunTo(kEnd);
+      EXPECT_THAT(world.Problems(kFirst), HasSubstr("missed"));
+      bool found = false;
+      for (const poster::DeadlineRecord& record : world.Records()) {
+        if (record.deadline.open != ChainEpoch(130)) continue;
+        found = true;
+        EXPECT_EQ(record.state, poster::DeadlineState::kMissed) << record.reason;
+      }
+      EXPECT_TRUE(found);
+    }
+  }
+}
+
 // Recoveries too: declared once, and proven.
 TEST_F(StorageScenarioTest, StoreThatForgetsDeclaresRecoveriesAllTheSame) {
   for (const std::int64_t kill_at : {225, 229, 231, 233, 236}) {

@@ -29,6 +29,7 @@
 #include "damocles/base/log.h"
 #include "damocles/chain/types.h"
 #include "damocles/filecoin/address.h"
+#include "damocles/filecoin/bitfield.h"
 #include "damocles/filecoin/cid.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/proof_type.h"
@@ -65,6 +66,7 @@ enum class ActionKind : std::uint8_t {
   kRepublish,
   kExplain,
   kJudgeFaults,
+  kRaise,
   kReplace,
   kUnblock,
 };
@@ -135,6 +137,7 @@ struct Survey {
   BatchRef ref;
   std::uint64_t deadline_index = 0;
   std::vector<std::uint64_t> partitions;
+  filecoin::BitField wanted;  // the sectors that are to be proven in them
   filecoin::ChainEpoch challenge{};
   filecoin::ChainEpoch close{};
   bool want_randomness = false;  // both kinds
@@ -160,8 +163,14 @@ struct Republish {
   BatchRef ref;
   Bytes signed_message;
 };
-// MpoolPush of the same message under the same nonce, for a higher fee.  Answer: event::Replaced,
-// or event::Failed; only one of the two messages can be executed, so neither needs to be known.
+// Signs the message that waits anew, under the same nonce, for a higher fee; nothing is pushed.
+// Answer: event::Raised, or event::Failed.
+struct Raise {
+  BatchRef ref;
+  Bytes signed_message;
+};
+// MpoolPush of what was signed so, as the record has it by now.  Answer: event::Replaced, or
+// event::Failed; only one of the two messages can be executed.
 struct Replace {
   BatchRef ref;
   Bytes signed_message;
@@ -195,11 +204,11 @@ struct LogLine {
 
 }  // namespace action
 
-using Action =
-    std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
-                 action::JudgeFaults, action::EnsureJob, action::GetJob, action::ResetJob,
-                 action::Survey, action::Send, action::Republish, action::Replace, action::Unblock,
-                 action::Explain, action::SetAside, action::DropJob, action::LogLine>;
+using Action = std::variant<action::ReadInputs, action::ReadRandomness, action::CheckSectors,
+                            action::JudgeFaults, action::EnsureJob, action::GetJob,
+                            action::ResetJob, action::Survey, action::Send, action::Republish,
+                            action::Raise, action::Replace, action::Unblock, action::Explain,
+                            action::SetAside, action::DropJob, action::LogLine>;
 
 // The key of an action; SetAside, DropJob and LogLine have none.
 std::optional<ActionKey> KeyOf(const Action& action);
@@ -339,11 +348,14 @@ struct Sent {
 struct Republished {
   BatchRef ref;
 };
-struct Replaced {
+struct Raised {
   BatchRef ref;
   Bytes signed_message;  // empty: the fee is not what keeps the message waiting
   std::string fee_cap;   // for the log
   std::string limited;   // not empty: MaxGasFeeCap stands in the way, and how
+};
+struct Replaced {
+  BatchRef ref;
 };
 struct Unblocked {
   BatchRef ref;
@@ -368,8 +380,8 @@ struct Failed {
 using Event =
     std::variant<event::Tick, event::Reorg, event::InputsRead, event::RandomnessRead,
                  event::SectorsChecked, event::FaultsJudged, event::JobChanged, event::JobMissing,
-                 event::JobReset, event::Surveyed, event::Sent, event::Republished, event::Replaced,
-                 event::Unblocked, event::Explained, event::Failed>;
+                 event::JobReset, event::Surveyed, event::Sent, event::Republished, event::Raised,
+                 event::Replaced, event::Unblocked, event::Explained, event::Failed>;
 
 // ---------------------------------------------------------------- the machine
 
@@ -422,6 +434,7 @@ struct Volatile {
   std::map<std::size_t, std::string> sender_roles;        // of the chosen sender
   std::map<std::size_t, std::uint32_t> unanswered_times;  // pushes of one message
   std::map<std::size_t, std::string> limits_said;         // MaxGasFeeCap, once a message
+  std::set<std::size_t> replacements_refused;             // the record's bytes will not be taken
   std::map<std::size_t, FaultClaim> fault_claims;
   std::map<std::size_t, FaultDoubt> fault_doubts;
   std::set<std::size_t> doubted_jobs;             // whose reset is wanted only because of a doubt
