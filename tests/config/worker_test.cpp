@@ -264,8 +264,10 @@ gpu1 = 1
   }
 }
 
-TEST(WorkerConfigTest, FoldersMustBeThereAndUnknownKeysMayBeAllowed) {
-  EXPECT_THAT(ParseWorker(kMinimal, {}), StatusIs(kInvalid, "attached.location: folder /mnt/a"));
+TEST(WorkerConfigTest, FoldersThatAreNotThereAreWarnedOfAndUnknownKeysMayBeAllowed) {
+  ASSERT_OK_AND_ASSIGN(const WorkerConfig with_folders, ParseWorker(kMinimal, {}));
+  ASSERT_FALSE(with_folders.warnings.empty());
+  EXPECT_NE(with_folders.warnings[0].find("attached.location: folder /mnt/a"), std::string::npos);
   ASSERT_OK_AND_ASSIGN(const WorkerConfig config,
                        ParseWorker(std::string(kMinimal) + "[extra]\nx = 1\n",
                                    {.unknown = UnknownKeys::kWarn, .check_folders = false}));
