@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -69,6 +70,44 @@ sector::StrictCheck MakeStrictCheck(const config::ManagerConfig& config,
     }
     return absl::UnavailableError(fault.reason);
   };
+}
+
+// Its folder can be looked at, whatever is in it.
+bool InSight(storage::StoreCondition condition) {
+  return condition == storage::StoreCondition::kShowsSectors ||
+         condition == storage::StoreCondition::kEmpty;
+}
+
+// One folder, also by another way: a link, a second mount of the same disk.
+bool IsOneFolder(const std::string& a, const std::string& b, const std::set<std::string>& unseen) {
+  if (a == b) return true;
+  if (unseen.contains(a) || unseen.contains(b)) return false;
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error);
+}
+
+// What stands in the configuration is meant, whatever a scan finds.
+void AddFound(std::vector<storage::PersistStore> found, const std::string& place,
+              const std::set<std::string>& unseen, std::vector<storage::PersistStore>& stores) {
+  for (storage::PersistStore& store : found) {
+    bool one_folder = false;
+    const auto same = std::ranges::find_if(stores, [&](const storage::PersistStore& other) {
+      one_folder = IsOneFolder(other.path, store.path, unseen);
+      return one_folder || other.name == store.name;
+    });
+    if (same == stores.end()) {
+      stores.push_back(std::move(store));
+      continue;
+    }
+    LogWarning(
+        "storage", "store_left_out",
+        {{"key", absl::StrFormat("%s: Common.ScanPersistStores", place)},
+         {"store", store.name},
+         {"path", store.path},
+         {"why", one_folder
+                     ? absl::StrFormat("its folder is that of store \"%s\" already", same->name)
+                     : absl::StrFormat("its name is that of %s: give it another", same->path)}});
+  }
 }
 
 }  // namespace
@@ -139,45 +178,39 @@ absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& c
                  {{"key", absl::StrFormat("%s: Common.ScanPersistStores", config.scan_place)},
                   {"text", note}});
     }
-    for (storage::PersistStore& store : scan->stores) {
-      const auto same = std::ranges::find_if(stores, [&store](const storage::PersistStore& other) {
-        return other.name == store.name || other.path == store.path;
-      });
-      if (same == stores.end()) {
-        stores.push_back(std::move(store));
-        continue;
-      }
-      // What stands in the configuration is meant.
-      LogWarning(
-          "storage", "store_left_out",
-          {{"key", absl::StrFormat("%s: Common.ScanPersistStores", config.scan_place)},
-           {"store", store.name},
-           {"path", store.path},
-           {"why", same->path == store.path
-                       ? std::string("[[Common.PersistStores]] has this folder")
-                       : absl::StrFormat("its name is that of %s: give it another", same->path)}});
-    }
   } else {
     LogError("storage", "scan_not_answering",
              {{"key", "Common.ScanPersistStores"}, {"now", "without these stores"}});
   }
+  std::vector<storage::PersistStore> found;
+  if (scan.has_value()) found = std::move(scan->stores);
   std::vector<std::string> paths;
-  for (storage::PersistStore& store : stores) {
-    store.path = AbsolutePath(store.path);
-    paths.push_back(store.path);
+  for (std::vector<storage::PersistStore>* list : {&stores, &found}) {
+    for (storage::PersistStore& store : *list) {
+      store.path = AbsolutePath(store.path);
+      paths.push_back(store.path);
+    }
   }
-  std::set<std::string> silent;
-  for (const auto& [path, sight] : storage::LookAtStores(paths, how.patience, how.look)) {
-    if (sight.condition == storage::StoreCondition::kNotAnswering) silent.insert(path);
+  const std::map<std::string, storage::StoreSight> sights =
+      storage::LookAtStores(paths, how.patience, how.look);
+  std::set<std::string> unseen;
+  for (const auto& [path, sight] : sights) {
+    if (!InSight(sight.condition)) unseen.insert(path);
   }
+  AddFound(std::move(found), config.scan_place, unseen, stores);
+  // Whether it is not mounted yet or the path is wrong, the others are to be proven; what reads a
+  // sector looks again each time.
   for (const storage::PersistStore& store : stores) {
-    if (!silent.contains(store.path)) continue;
-    LogError("storage", "store_not_answering",
+    if (!unseen.contains(store.path)) continue;
+    const storage::StoreSight& sight = sights.at(store.path);
+    const bool hangs = sight.condition == storage::StoreCondition::kNotAnswering;
+    LogError("storage", hangs ? "store_not_answering" : "store_not_there",
              {{"store", store.name},
               {"path", store.path},
-              {"now", "without it until it answers: mend its mount"}});
+              {"why", storage::DescribeSight(sight, store.path)},
+              {"now", "without it until it is there"}});
   }
-  return storage::StoreRegistry::Open(std::move(stores), silent);
+  return storage::StoreRegistry::Open(std::move(stores), unseen);
 }
 
 poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config) {

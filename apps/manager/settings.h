@@ -37,8 +37,9 @@ struct StoreLook {
   storage::StoreLook look = storage::LookAtStore;
 };
 
-// Those of the configuration and those that its globs find.  A store whose file system does not
-// answer is among them, with an error in the log: it is of use again as soon as it answers.
+// Those of the configuration and those that its globs find; a folder that is there twice is one
+// store, by the name in the configuration.  A store that does not answer, or whose folder is not
+// there, is among them, with an error in the log: it is of use as soon as it can be read.
 absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config,
                                                   const StoreLook& how = {});
 

@@ -12,10 +12,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -68,6 +70,14 @@ absl::StatusOr<File> LockState(const std::string& folder) {
   return file;
 }
 
+// Also by another way: a link, a second mount of the same disk.
+bool IsOneFolder(const std::string& a, const std::string& b) {
+  return a == b || Within<bool>(kStartPatience, [a, b] {
+                     std::error_code error;
+                     return std::filesystem::equivalent(a, b, error);
+                   }).value_or(false);
+}
+
 absl::StatusOr<std::map<std::string, std::string>> AttachedStores(
     const config::WorkerConfig& config) {
   std::map<std::string, std::string> stores;
@@ -92,7 +102,7 @@ absl::StatusOr<std::map<std::string, std::string>> AttachedStores(
   }
   for (const storage::PersistStore& store : scan->stores) {
     const auto [attached, is_new] = stores.emplace(store.name, store.path);
-    if (is_new || attached->second == store.path) continue;
+    if (is_new || IsOneFolder(attached->second, store.path)) continue;
     LogWarning("worker", "store_left_out",
                {{"key", key},
                 {"store", store.name},

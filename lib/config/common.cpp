@@ -22,16 +22,18 @@ constexpr absl::Duration kFolderPatience = absl::Seconds(1);
 
 }  // namespace
 
-void WantFolder(TableReader& table, std::string_view key, const std::string& path) {
+void LookForFolder(TableReader& table, std::string_view key, const std::string& path) {
   // A dead mount must not hold up the start: whoever uses the folder says that it does not answer.
   const std::optional<fs::file_type> type = Within<fs::file_type>(kFolderPatience, [path] {
     std::error_code error;
     return fs::status(path, error).type();
   });
   if (!type || *type == fs::file_type::directory) return;
-  table.Problem(key, *type == fs::file_type::not_found || *type == fs::file_type::none
-                         ? absl::StrFormat("folder %s does not exist", path)
-                         : absl::StrFormat("%s is not a folder", path));
+  const bool absent = *type == fs::file_type::not_found || *type == fs::file_type::none;
+  table.Warn(key, absl::StrFormat("%s: mount its disk, or correct the path; the other stores are "
+                                  "proven meanwhile",
+                                  absent ? absl::StrFormat("folder %s does not exist", path)
+                                         : absl::StrFormat("%s is not a folder", path)));
 }
 
 void WantPrintable(TableReader& table, std::string_view key, std::string_view name) {

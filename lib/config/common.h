@@ -15,8 +15,8 @@ inline constexpr Range<std::uint32_t> kAnyU32{0, ~std::uint32_t{0}};
 // What a time-out may be; zero means none where the key's documentation says so.
 inline constexpr Range<absl::Duration> kAnyDuration{absl::ZeroDuration(), absl::Hours(24 * 365)};
 
-// Notes a problem at `key` unless `path` is a folder.
-void WantFolder(TableReader& table, std::string_view key, const std::string& path);
+// Warns at `key` unless `path` is a folder: its disk may be mounted later.
+void LookForFolder(TableReader& table, std::string_view key, const std::string& path);
 
 // Notes a problem at `key` if `name` holds control characters: it reaches terminals.
 void WantPrintable(TableReader& table, std::string_view key, std::string_view name);

@@ -83,7 +83,7 @@ void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerC
     WantPrintable(table, "Name", store.name);
     // The form that the worker's [[attached]] has: names must be equal to the letter.
     if (store.name.empty()) store.name = store.path;
-    if (options.check_folders) WantFolder(table, "Path", store.path);
+    if (options.check_folders) LookForFolder(table, "Path", store.path);
     const auto [other, is_new] = place_of.emplace(store.name, table.Where("Name"));
     if (!is_new) {
       table.Problem("Name", absl::StrFormat("%s is the name of another store (%s)",

@@ -197,7 +197,7 @@ void ReadAttached(TableReader& root, const LoadOptions& options, WorkerConfig& c
     store.location = AbsolutePath(store.location);
     WantPrintable(table, "name", store.name);
     if (store.name.empty()) store.name = store.location;
-    if (options.check_folders) WantFolder(table, "location", store.location);
+    if (options.check_folders) LookForFolder(table, "location", store.location);
     const auto [other, is_new] = place_of.emplace(store.name, table.Where("name"));
     if (!is_new) {
       table.Problem("name", absl::StrFormat("%s is the name of another store (%s)",

@@ -242,7 +242,7 @@ StoreScan ScanPersistStores(const std::vector<std::string>& patterns) {
 }
 
 absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stores,
-                                                  const std::set<std::string>& silent) {
+                                                  const std::set<std::string>& unseen) {
   StoreRegistry registry;
   for (PersistStore& store : stores) {
     store.path = AbsolutePath(store.path);
@@ -252,7 +252,7 @@ absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stor
           "persist store name \"%s\" is used twice, for %s and %s: names must differ", store.name,
           other->path, store.path));
     }
-    if (silent.contains(store.path)) {
+    if (unseen.contains(store.path)) {
       registry.canonical_.push_back(store.path);
       registry.stores_.push_back(std::move(store));
       continue;

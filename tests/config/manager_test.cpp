@@ -315,15 +315,20 @@ TEST(ManagerConfigTest, KeysWithoutEffectSaySo) {
   EXPECT_TRUE(off.warnings.empty()) << "off is what it is";
 }
 
-TEST(ManagerConfigTest, FoldersOfStoresMustBeThere) {
+// One disk that is not mounted must not keep the others from being proven.
+TEST(ManagerConfigTest, FolderOfAStoreThatIsNotThereIsWarnedOf) {
   TempDir dir;
   const std::string text = "[[Common.PersistStores]]\nPath = \"" + (dir / "none") + "\"\n";
-  EXPECT_THAT(ParseManager(text, {}),
-              StatusIs(kInvalid, "sector-manager.cfg:2:1: Common.PersistStores.Path: folder " +
-                                     (dir / "none") + " does not exist"));
-  std::filesystem::create_directories(dir / "none");
-  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(text, {}));
+  ASSERT_OK_AND_ASSIGN(ManagerConfig config, ParseManager(text, {}));
   EXPECT_EQ(config.persist_stores[0].name, dir / "none");
+  ASSERT_EQ(config.warnings.size(), 1u);
+  EXPECT_TRUE(
+      config.warnings[0].starts_with("sector-manager.cfg:2:1: Common.PersistStores.Path: folder " +
+                                     (dir / "none") + " does not exist"))
+      << config.warnings[0];
+  std::filesystem::create_directories(dir / "none");
+  ASSERT_OK_AND_ASSIGN(config, ParseManager(text, {}));
+  EXPECT_TRUE(config.warnings.empty());
 }
 
 TEST(ManagerConfigTest, MissingFileSaysWhatToDo) {

@@ -12,6 +12,9 @@
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
+#include "damocles/base/file.h"
+#include "damocles/base/log.h"
+
 namespace damocles::manager {
 namespace {
 
@@ -113,8 +116,46 @@ TEST(SettingsTest, StoreThatHangsAtTheStartHoldsNothingUpAndIsThereWhenItAnswers
   ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry stores, OpenStores(config, how));
   EXPECT_THAT(stores.Names(), ElementsAre("hung", "a"));
   gate->count_down();
-  EXPECT_THAT(OpenStores(config),
-              testing_support::StatusIs(absl::StatusCode::kNotFound, "\"hung\""));
+}
+
+// A disk that is not mounted yet, or a path that is wrong, stops none of the others.
+TEST(SettingsTest, StoreWhoseFolderIsNotThereIsTakenAndTheOthersToo) {
+  const testing_support::TempDir dir;
+  std::filesystem::create_directories(dir / "a");
+  ASSERT_OK(WriteFileAtomically(dir / "file", "x"));
+  const config::ManagerConfig config =
+      Parse(absl::StrFormat("[[Common.PersistStores]]\nName = \"gone\"\nPath = \"%s\"\n"
+                            "[[Common.PersistStores]]\nName = \"file\"\nPath = \"%s\"\n"
+                            "[[Common.PersistStores]]\nName = \"a\"\nPath = \"%s\"\n",
+                            dir / "gone", dir / "file", dir / "a"));
+  std::string log;
+  SetLogSink([&log](Severity, std::string_view line) { log += std::string(line) + "\n"; });
+  const auto opened = OpenStores(config);
+  SetLogSink({});
+  ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry stores, opened);
+  EXPECT_THAT(stores.Names(), ElementsAre("gone", "file", "a"));
+  ASSERT_OK_AND_ASSIGN(const std::string path, stores.PathOf("gone"));
+  EXPECT_EQ(path, dir / "gone");
+  EXPECT_THAT(log, ::testing::HasSubstr("store_not_there"));
+  EXPECT_THAT(log, ::testing::HasSubstr((dir / "gone") + " does not exist: mount its disk"));
+  EXPECT_THAT(log, ::testing::HasSubstr("is not a folder"));
+}
+
+// By a link in the configuration, and under its own path by a scan.
+TEST(SettingsTest, FolderThatAScanFindsByAnotherWayIsOneStore) {
+  const testing_support::TempDir dir;
+  std::filesystem::create_directories(dir / "real/one");
+  std::filesystem::create_directories(dir / "real/two");
+  std::filesystem::create_directory_symlink(dir / "real/one", dir / "link");
+  std::filesystem::create_directory_symlink(dir / "real/two", dir / "real/three");
+  ASSERT_OK(WriteFileAtomically(dir / "real/one/sectorstore.json", R"({"Name":"its own"})"));
+  ASSERT_OK(WriteFileAtomically(dir / "real/two/sectorstore.json", "{}"));
+  ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry stores,
+                       OpenStores(Parse(absl::StrFormat(
+                           "[Common]\nScanPersistStores = [\"%s/real/*\"]\n"
+                           "[[Common.PersistStores]]\nName = \"configured\"\nPath = \"%s\"\n",
+                           dir.Path(), dir / "link"))));
+  EXPECT_THAT(stores.Names(), ElementsAre("configured", dir / "real/three"));
 }
 
 // A store that cannot be had, or is there twice, stops none of the others.

@@ -70,9 +70,9 @@ class StoreRegistry {
   // Makes paths absolute, also as names where none is given, and checks that each name is used once
   // and each path is a folder of its own.  Errors name the store: ALREADY_EXISTS for a name, or a
   // folder that two stores share; NOT_FOUND or INVALID_ARGUMENT for a path.  Stores at one of the
-  // paths `silent` do not answer now: they are taken as they are, without a look at the disk.
+  // paths `unseen` cannot be looked at now: they are taken as they are, without a look at the disk.
   static absl::StatusOr<StoreRegistry> Open(std::vector<PersistStore> stores,
-                                            const std::set<std::string>& silent = {});
+                                            const std::set<std::string>& unseen = {});
 
   // Null if there is none.
   const PersistStore* Find(std::string_view name) const;
