@@ -22,6 +22,7 @@
 #include "apps/common/listen_on.h"
 #include "apps/common/proving.h"
 #include "apps/common/signals.h"
+#include "apps/common/start_watch.h"
 #include "apps/manager/backend.h"
 #include "apps/manager/chain_client.h"
 #include "apps/manager/checking.h"
@@ -250,6 +251,8 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
          {"why", "metrics and dashboard are not part of this version: nothing listens there"}});
   }
   const Home& home = options.home;
+  cli::StartWatch watch("manager");
+  watch.WaitsFor("the home folder " + home.path);
   DAMOCLES_ASSIGN_OR_RETURN(const Listen listen, ParseListen(options.listen));
   DAMOCLES_ASSIGN_OR_RETURN(const config::ManagerConfig config, LoadAtStart(options));
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(home.path));
@@ -280,7 +283,9 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                             LoadTokens(home, options.insecure_no_auth ? TokenNeed::kNever
                                              : on_loopback            ? TokenNeed::kAlways
                                                                       : TokenNeed::kFromElsewhere));
+  watch.WaitsFor("the folders of the stores");
   DAMOCLES_ASSIGN_OR_RETURN(const storage::StoreRegistry stores, OpenStores(config));
+  watch.WaitsFor("the database " + home.Database());
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<store::Store> database,
                             store::OpenLevelDb(home.Database(), nullptr, store::kReserveBytes));
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<sector::Index> index,
@@ -292,7 +297,9 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   DAMOCLES_ASSIGN_OR_RETURN(worker::ResultStore results, worker::ResultStore::Open(home.Results()));
 
   cli::Proving proving(cli::ParamsDir(options.params_dir), 0);
+  watch.WaitsFor("the verifying keys in " + proving.Parameters().Folder());
   const cli::Proving::Keys keys = proving.VerifyingKeys();
+  watch.Done();
   if (keys.digests.empty()) {
     LogWarning("params", "no_verifying_keys",
                {{"folder", proving.Parameters().Folder()},

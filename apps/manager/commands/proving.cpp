@@ -438,7 +438,9 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
       "history", "What became of each deadline, by the manager's records, newest first");
   history->fallthrough();
   history->add_flag("--json", flags->json, "As JSON");
-  history->add_option("--limit", flags->limit, "At most so many, the newest")
+  history
+      ->add_option("--limit", flags->limit,
+                   "At most so many, the newest; the manager gives no more at a time")
       ->check(CLI::Range(std::uint32_t{1}, rpc::kDeadlinesMax))
       ->capture_default_str();
   history->add_option("--from", flags->from, "Only those that opened at this epoch or later");

@@ -46,6 +46,17 @@ std::string LeftText(const rpc::JobInfo& job, absl::Time now) {
   return FormatElapsed(job.close_time - now);
 }
 
+// How long ago.
+std::string AgeText(absl::Time time, absl::Time now) {
+  return time == absl::InfinitePast() ? "-"
+                                      : FormatElapsed(std::max(now - time, absl::ZeroDuration()));
+}
+
+std::string TimeText(absl::Time time, absl::Time now) {
+  if (time == absl::InfinitePast()) return "-";
+  return absl::StrFormat("%s (%s ago)", LocalTime(time), AgeText(time, now));
+}
+
 std::vector<std::string> Row(const rpc::JobInfo& job, bool detail, absl::Time now) {
   std::vector<std::string> row = {
       job.id,
@@ -58,12 +69,12 @@ std::vector<std::string> Row(const rpc::JobInfo& job, bool detail, absl::Time no
       TryText(job)};
   if (detail) {
     row.insert(row.end(),
-               {LocalTime(job.created_at), LocalTime(job.started_at), LocalTime(job.heartbeat_at),
-                LocalTime(job.finished_at), absl::StrFormat("%d", job.open_epoch),
-                absl::StrFormat("%d", job.close_epoch)});
+               {TimeText(job.created_at, now), TimeText(job.started_at, now),
+                TimeText(job.heartbeat_at, now), TimeText(job.finished_at, now),
+                absl::StrFormat("%d", job.open_epoch), absl::StrFormat("%d", job.close_epoch)});
   } else {
     row.insert(row.end(),
-               {LocalTime(job.created_at), ElapsedText(job, now), HeartbeatText(job, now)});
+               {AgeText(job.created_at, now), ElapsedText(job, now), HeartbeatText(job, now)});
   }
   row.push_back(LeftText(job, now));
   row.push_back(OrDash(job.error));
@@ -122,7 +133,7 @@ async::Task<absl::StatusOr<int>> ListJobs(rpc::ManagerClient& manager, bool all,
                     "Error"});
   } else {
     rows.push_back({"JobID", "MinerID", "DDL", "Partitions", "Sectors", "Worker", "State", "Try",
-                    "CreateAt", "Elapsed", "Heartbeat", "Left", "Error"});
+                    "Age", "Elapsed", "Heartbeat", "Left", "Error"});
   }
   for (const auto& job : jobs) rows.push_back(Row(job, detail, now));
   PrintTable(rows);
