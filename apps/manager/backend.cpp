@@ -47,16 +47,15 @@ rpc::DeadlineSummary SummaryOf(const poster::DeadlineRecord& record) {
   const std::vector<poster::SkippedSector>& skipped = record.skipped;
   for (const poster::PartitionBatch& batch : record.batches) {
     rpc::BatchSummary out{
-        .chain_partitions = {},
+        .chain_partitions = batch.partitions,
         .state = std::string(poster::Name(batch.state)),
         .job_id = batch.job_id,
         .message_cid = batch.message.cid ? batch.message.cid->ToString() : "",
         .skipped = {},
         .error = batch.note,
         .proofs = static_cast<std::uint32_t>(batch.proof.size() / filecoin::kProofPartitionBytes)};
-    for (const std::uint64_t index : batch.partitions) out.chain_partitions.emplace_back(index);
     for (const poster::SkippedSector& sector : skipped) {
-      for (const std::uint64_t partition : batch.partitions) {
+      for (const filecoin::ChainPartition partition : batch.partitions) {
         if (partition == sector.partition) {
           out.skipped.push_back({.number = sector.number, .reason = sector.reason});
         }
@@ -75,7 +74,7 @@ rpc::RecoverySummary SummaryOf(const poster::RecoveryRecord& record) {
                                .note = record.note,
                                .sectors = {}};
   for (const poster::SkippedSector& sector : record.unreadable) {
-    summary.sectors.push_back({.partition = sector.partition,
+    summary.sectors.push_back({.partition = sector.partition.Index(),
                                .number = sector.number,
                                .why = sector.reason,
                                .message_cid = ""});
@@ -94,8 +93,10 @@ rpc::RecoverySummary SummaryOf(const poster::RecoveryRecord& record) {
     }
     for (const poster::RecoveredPartition& partition : message.partitions) {
       for (const filecoin::SectorNumber number : partition.sectors) {
-        summary.sectors.push_back(
-            {.partition = partition.index, .number = number, .why = why, .message_cid = cid});
+        summary.sectors.push_back({.partition = partition.index.Index(),
+                                   .number = number,
+                                   .why = why,
+                                   .message_cid = cid});
       }
     }
   }

@@ -24,6 +24,7 @@
 #include "damocles/filecoin/cid.h"
 #include "damocles/filecoin/deadline.h"
 #include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/sector.h"
 #include "damocles/poster/deadline_record.h"
 
@@ -39,6 +40,7 @@ class Encoder {
   void Array(std::uint64_t count) { writer_.Array(count); }
   void Uint(std::uint64_t value) { writer_.Uint(value); }
   void Int(std::int64_t value) { writer_.Int(value); }
+  void Partition(filecoin::ChainPartition partition) { writer_.Uint(partition.Index()); }
   void Bool(bool value) { writer_.Bool(value); }
   void Text(std::string_view text) { writer_.Text(text); }
   void Raw(ByteSpan bytes) { writer_.ByteString(bytes); }
@@ -78,6 +80,7 @@ class Decoder {
   chain::Uuid Uuid();
   filecoin::ActorId Miner();
   filecoin::SectorNumber Sector();
+  filecoin::ChainPartition Partition() { return filecoin::ChainPartition(Uint()); }
   filecoin::ChainEpoch Epoch() { return filecoin::ChainEpoch(Int()); }
   absl::Time Time();
   bool TryNull();

@@ -71,7 +71,7 @@ BatchMessage DecodeMessage(Decoder& in) {
 void EncodeBatch(Encoder& out, const PartitionBatch& batch) {
   out.Array(11);
   out.Array(batch.partitions.size());
-  for (const std::uint64_t index : batch.partitions) out.Uint(index);
+  for (const filecoin::ChainPartition index : batch.partitions) out.Partition(index);
   out.Uint(static_cast<std::uint64_t>(batch.state));
   out.Uint(batch.round);
   out.Text(batch.job_id);
@@ -88,7 +88,7 @@ PartitionBatch DecodeBatch(Decoder& in) {
   in.Struct(11, "batch");
   PartitionBatch batch;
   for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
-    batch.partitions.push_back(in.Uint());
+    batch.partitions.push_back(in.Partition());
   }
   batch.state = in.Choice<DeadlineState>(kDeadlineStates, "state");
   batch.round = in.Uint32();
@@ -107,7 +107,7 @@ void EncodeSkipped(Encoder& out, const std::vector<SkippedSector>& skipped) {
   out.Array(skipped.size());
   for (const SkippedSector& sector : skipped) {
     out.Array(3);
-    out.Uint(sector.partition);
+    out.Partition(sector.partition);
     out.Uint(sector.number);
     out.Text(sector.reason);
   }
@@ -118,7 +118,7 @@ std::vector<SkippedSector> DecodeSkipped(Decoder& in) {
   for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
     in.Struct(3, "skipped sector");
     SkippedSector sector;
-    sector.partition = in.Uint();
+    sector.partition = in.Partition();
     sector.number = in.Sector();
     sector.reason = in.Text();
     out.push_back(std::move(sector));
@@ -287,7 +287,7 @@ std::string EncodePlan(const DeadlinePlan& plan) {
   out.Array(plan.partitions.size());
   for (const PlannedPartition& partition : plan.partitions) {
     out.Array(5);
-    out.Uint(partition.index);
+    out.Partition(partition.index);
     out.Uint(static_cast<std::uint64_t>(partition.status));
     out.Bool(partition.recovering);
     out.Bool(partition.posted);
@@ -317,7 +317,7 @@ absl::StatusOr<DeadlinePlan> DecodePlan(std::string_view bytes) {
   for (std::uint64_t partitions = in.Array(); partitions > 0 && in.Ok(); --partitions) {
     PlannedPartition partition;
     in.Struct(5, "partition");
-    partition.index = in.Uint();
+    partition.index = in.Partition();
     partition.status = in.Choice<PartitionStatus>(4, "partition status");
     partition.recovering = in.Bool();
     partition.posted = in.Bool();

@@ -15,8 +15,9 @@ Violations InvariantsOf(const PartitionBatch& batch) {
   const BatchMessage& message = batch.message;
   found.Require(!batch.partitions.empty(), "a batch has a partition");
   found.Require(std::adjacent_find(batch.partitions.begin(), batch.partitions.end(),
-                                   [](std::uint64_t a, std::uint64_t b) { return a >= b; }) ==
-                    batch.partitions.end(),
+                                   [](filecoin::ChainPartition a, filecoin::ChainPartition b) {
+                                     return a >= b;
+                                   }) == batch.partitions.end(),
                 "the partitions of a batch are ascending, each once");
   found.Require(batch.state >= DeadlineState::kProving, "a batch begins at the proving");
   const bool proven =
@@ -39,12 +40,12 @@ Violations InvariantsOf(const PartitionBatch& batch) {
 
 Violations InvariantsOf(const DeadlineRecord& record) {
   Violations found;
-  std::map<std::uint64_t, int> batched;
+  std::map<filecoin::ChainPartition, int> batched;
   std::set<std::uint32_t> rounds;
   for (std::size_t i = 0; i < record.batches.size(); ++i) {
     const PartitionBatch& batch = record.batches[i];
     found.Add(absl::StrFormat("batch %d", i), InvariantsOf(batch));
-    for (const std::uint64_t partition : batch.partitions) ++batched[partition];
+    for (const filecoin::ChainPartition partition : batch.partitions) ++batched[partition];
     found.Require(batch.round <= record.rounds, "no round is above the latest that was given");
     found.Require(rounds.insert(batch.round).second, "no two batches have one round");
     found.Require(batch.message.attempt <= record.attempts,

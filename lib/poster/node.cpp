@@ -101,7 +101,7 @@ Node::Result<event::InputsRead> Node::ReadInputs(filecoin::ActorId miner,
                                co_await SectorsOf(miner, filecoin::Union(wanted), at.Key()));
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     PartitionInput input;
-    input.index = i;
+    input.index = filecoin::ChainPartition(i);
     input.recovering = !partitions[i].recovering_sectors.Empty();
     input.posted = posted.Contains(i);
     for (const PlannedSector& sector : sectors) {
@@ -129,7 +129,7 @@ Node::Result<recovery::FaultsRead> Node::ReadFaults(filecoin::ActorId miner,
     BitField faulty = Difference(partitions[i].faulty_sectors, partitions[i].recovering_sectors);
     if (faulty.Empty()) continue;
     FaultyPartition partition;
-    partition.index = i;
+    partition.index = filecoin::ChainPartition(i);
     DAMOCLES_CO_ASSIGN_OR_RETURN(partition.sectors,
                                  co_await SectorsOf(miner, std::move(faulty), head.Key()));
     out.partitions.push_back(std::move(partition));

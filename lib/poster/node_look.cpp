@@ -41,7 +41,8 @@ bool IsAboutBatch(const filecoin::Message& message, const action::Survey& wanted
     return false;
   }
   for (const filecoin::PostPartition& partition : params->partitions) {
-    if (std::binary_search(wanted.partitions.begin(), wanted.partitions.end(), partition.index)) {
+    if (std::binary_search(wanted.partitions.begin(), wanted.partitions.end(),
+                           filecoin::ChainPartition(partition.index))) {
       return true;
     }
   }
@@ -329,8 +330,8 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
   if (head.Height() >= open && out.message != MessageWhereabouts::kOnChain) {
     const absl::StatusOr<BitField> posted = co_await PostedIn(
         miner, question.deadline_index, open, question.close, question.wanted, head);
-    for (const std::uint64_t partition : question.partitions) {
-      if (posted.ok() && posted->Contains(partition)) out.posted.insert(partition);
+    for (const filecoin::ChainPartition partition : question.partitions) {
+      if (posted.ok() && posted->Contains(partition.Index())) out.posted.insert(partition);
     }
     out.posted_trouble = Annotate(posted.status(), "reading what is posted");
   }
@@ -382,7 +383,7 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
         Difference(partitions[i].faulty_sectors, partitions[i].recovering_sectors);
     if (faulty.Empty()) continue;
     RecoveredPartition undeclared;
-    undeclared.index = i;
+    undeclared.index = filecoin::ChainPartition(i);
     DAMOCLES_CO_ASSIGN_OR_RETURN(undeclared.sectors, faulty.ToVector(kSectorsMax));
     out.undeclared.push_back(std::move(undeclared));
   }

@@ -25,12 +25,12 @@ job::JobSpec SpecOf(const DeadlineRecord& record, const PartitionBatch& batch, c
   spec.miner = record.miner;
   spec.proof_type = record.proof_type;
   spec.deadline_index = record.deadline.index;
-  for (const std::uint64_t index : batch.partitions) spec.chain_partitions.emplace_back(index);
+  spec.chain_partitions = batch.partitions;
   spec.open = record.deadline.open;
   spec.close = record.deadline.close;
   spec.close_time = now.TimeOf(record.deadline.close);
   spec.randomness = record.randomness.value_or(Bytes32{});
-  for (const std::uint64_t index : batch.partitions) {
+  for (const filecoin::ChainPartition index : batch.partitions) {
     const PlannedPartition* partition = internal::FindPartition(record, index);
     DAMOCLES_DCHECK(partition != nullptr);
     if (partition == nullptr) continue;
@@ -57,13 +57,14 @@ absl::StatusOr<Bytes> SubmitParamsOf(const DeadlineRecord& record, const Partiti
   if (batch.proof.empty()) return absl::FailedPreconditionError("the batch has no proof yet");
   filecoin::SubmitWindowedPoStParams params;
   params.deadline = record.deadline.index;
-  for (const std::uint64_t index : batch.partitions) {
+  for (const filecoin::ChainPartition index : batch.partitions) {
     const PlannedPartition* partition = internal::FindPartition(record, index);
     if (partition == nullptr) {
-      return absl::InternalError(absl::StrFormat("partition %d is not in the plan", index));
+      return absl::InternalError(
+          absl::StrFormat("partition %s is not in the plan", ToString(index)));
     }
     filecoin::PostPartition out;
-    out.index = index;
+    out.index = index.Index();
     std::vector<std::uint64_t> skipped;
     for (const PlannedSector& sector : partition->sectors) {
       if (sector.Skipped()) skipped.push_back(sector.number);
@@ -78,7 +79,8 @@ absl::StatusOr<Bytes> SubmitParamsOf(const DeadlineRecord& record, const Partiti
 }
 
 chain::Uuid MessageUuid(filecoin::ActorId miner, filecoin::ChainEpoch period_start,
-                        std::uint64_t deadline_index, const std::vector<std::uint64_t>& partitions,
+                        std::uint64_t deadline_index,
+                        const std::vector<filecoin::ChainPartition>& partitions,
                         std::uint32_t attempt) {
   filecoin::cbor::Writer writer;
   writer.Array(6);
@@ -87,7 +89,7 @@ chain::Uuid MessageUuid(filecoin::ActorId miner, filecoin::ChainEpoch period_sta
   writer.Int(period_start.Value());
   writer.Uint(deadline_index);
   writer.Array(partitions.size());
-  for (const std::uint64_t partition : partitions) writer.Uint(partition);
+  for (const filecoin::ChainPartition partition : partitions) writer.Uint(partition.Index());
   writer.Uint(attempt);
   return internal::UuidOf(std::move(writer).Take());
 }
@@ -103,7 +105,8 @@ chain::Uuid UuidOf(const Bytes& what) {
   return uuid;
 }
 
-const PlannedPartition* FindPartition(const DeadlineRecord& record, std::uint64_t index) {
+const PlannedPartition* FindPartition(const DeadlineRecord& record,
+                                      filecoin::ChainPartition index) {
   if (record.plan == nullptr) return nullptr;
   for (const PlannedPartition& partition : record.plan->partitions) {
     if (partition.index == index) return &partition;

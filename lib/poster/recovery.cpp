@@ -41,7 +41,7 @@ Bytes ParamsOf(const RecoveryRecord& record, const RecoveryMessage& message) {
   for (const RecoveredPartition& partition : message.partitions) {
     filecoin::PartitionSectors entry;
     entry.deadline = record.target.index;
-    entry.partition = partition.index;
+    entry.partition = partition.index.Index();
     entry.sectors = filecoin::BitField::Of(partition.sectors);
     params.entries.push_back(std::move(entry));
   }
@@ -396,7 +396,7 @@ class Stepper {
       action::LogLine line;
       line.severity = Severity::kWarning;
       line.event = "sector_stays_faulty";
-      line.fields = {{"partition", std::to_string(sector.partition)},
+      line.fields = {{"partition", ToString(sector.partition)},
                      {"sector", std::to_string(sector.number)},
                      {"why", sector.reason}};
       actions_.emplace_back(std::move(line));

@@ -64,7 +64,7 @@ std::string EncodeRecovery(const RecoveryRecord& record) {
     out.Array(message.partitions.size());
     for (const RecoveredPartition& partition : message.partitions) {
       out.Array(2);
-      out.Uint(partition.index);
+      out.Partition(partition.index);
       out.Array(partition.sectors.size());
       for (const filecoin::SectorNumber number : partition.sectors) out.Uint(number);
     }
@@ -79,7 +79,7 @@ std::string EncodeRecovery(const RecoveryRecord& record) {
   out.Array(record.unreadable.size());
   for (const SkippedSector& sector : record.unreadable) {
     out.Array(3);
-    out.Uint(sector.partition);
+    out.Partition(sector.partition);
     out.Uint(sector.number);
     out.Text(sector.reason);
   }
@@ -105,7 +105,7 @@ absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
     for (std::uint64_t partitions = in.Array(); partitions > 0 && in.Ok(); --partitions) {
       RecoveredPartition partition;
       in.Struct(2, "partition");
-      partition.index = in.Uint();
+      partition.index = in.Partition();
       for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
         partition.sectors.push_back(in.Sector());
       }
@@ -123,7 +123,7 @@ absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
   for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {
     SkippedSector sector;
     in.Struct(3, "sector");
-    sector.partition = in.Uint();
+    sector.partition = in.Partition();
     sector.number = in.Sector();
     sector.reason = in.Text();
     record.unreadable.push_back(std::move(sector));

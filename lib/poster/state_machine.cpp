@@ -156,11 +156,11 @@ std::string Describe(const DeadlineRecord& record) {
   return out;
 }
 
-std::string JoinPartitions(const std::vector<std::uint64_t>& partitions) {
+std::string JoinPartitions(const std::vector<filecoin::ChainPartition>& partitions) {
   std::string out;
-  for (const std::uint64_t partition : partitions) {
+  for (const filecoin::ChainPartition partition : partitions) {
     if (!out.empty()) out += ',';
-    out += std::to_string(partition);
+    out += ToString(partition);
   }
   return out;
 }

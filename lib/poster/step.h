@@ -22,13 +22,13 @@ namespace damocles::poster::internal {
 
 chain::Uuid UuidOf(const Bytes& what);
 // Null if the plan has no such partition.
-const PlannedPartition* FindPartition(const DeadlineRecord& record, std::uint64_t index);
+const PlannedPartition* FindPartition(const DeadlineRecord& record, filecoin::ChainPartition index);
 bool AnyReadable(const PlannedPartition& partition);
 // Of the first sector that is skipped: "sector 5: file is gone".
 std::string FirstReason(const PlannedPartition& partition);
 std::string Describe(const DeadlineRecord& record);
 // "0,1".
-std::string JoinPartitions(const std::vector<std::uint64_t>& partitions);
+std::string JoinPartitions(const std::vector<filecoin::ChainPartition>& partitions);
 
 // The answer to a look, asked for what is known: what a part that failed would have said must not
 // be taken for a "no".
@@ -41,7 +41,7 @@ class Learnt {
   const absl::Status& Gap() const { return gap_; }
   bool IsWhole() const { return gap_.ok(); }
   // nullopt: the chain could not be asked what it has.
-  std::optional<bool> AllPosted(const std::vector<std::uint64_t>& partitions) const;
+  std::optional<bool> AllPosted(const std::vector<filecoin::ChainPartition>& partitions) const;
   // What the chain has will not change any more, and is known.
   bool DecidesAt(filecoin::ChainEpoch close) const {
     return survey_.head >= close && survey_.posted_trouble.ok();
@@ -106,7 +106,7 @@ class Stepper {
   void FormBatches();
   // At the close: what was never batched is judged like what was.
   void BatchTheRest();
-  void AddBatch(std::vector<std::uint64_t> partitions, bool posted);
+  void AddBatch(std::vector<filecoin::ChainPartition> partitions, bool posted);
   std::size_t PartitionsMax() const;
   // Everything from the reading of the chain on again.
   void StartOver(std::string why);
@@ -117,7 +117,7 @@ class Stepper {
 
   // ---- skipped sectors that may be back (step_rejoin.cpp)
   // The batch a partition is in; kNoBatch if in none.
-  std::size_t BatchOf(std::uint64_t partition) const;
+  std::size_t BatchOf(filecoin::ChainPartition partition) const;
   absl::Duration RelookPause() const;
   // How much of the window is kept for the message.
   absl::Duration Reserve() const;
@@ -174,7 +174,7 @@ class Stepper {
   void SurveyedWhileSubmitting(std::size_t i, const Learnt& learnt);
   void SurveyedOnChain(std::size_t i, const Learnt& learnt);
   // Handles partitions that the chain has already; true if the batch changed by it.
-  bool TakePosted(std::size_t i, const std::set<std::uint64_t>& posted);
+  bool TakePosted(std::size_t i, const std::set<filecoin::ChainPartition>& posted);
   void ReportForeign(std::size_t i, const event::Surveyed& survey);
   void MessageDied(std::size_t i, const Learnt& learnt, std::string why);
   bool SearchGivenUp(std::size_t i, const Learnt& learnt);
@@ -248,7 +248,7 @@ class Stepper {
 template <typename Visit>
 void Stepper::VisitSectors(std::size_t i, const Visit& visit) const {
   DAMOCLES_DCHECK(i < record_.batches.size());
-  for (const std::uint64_t index : record_.batches[i].partitions) {
+  for (const filecoin::ChainPartition index : record_.batches[i].partitions) {
     const PlannedPartition* partition = FindPartition(record_, index);
     if (partition == nullptr) continue;
     for (const PlannedSector& sector : partition->sectors) visit(sector);

@@ -152,7 +152,7 @@ void Stepper::MarkFaults(std::size_t i, const std::map<filecoin::SectorNumber, s
                          const std::set<filecoin::SectorNumber>& seen) {
   PartitionBatch& batch = record_.batches[i];
   std::size_t marked = 0;
-  std::vector<std::uint64_t> left;
+  std::vector<filecoin::ChainPartition> left;
   std::vector<PlannedPartition*> emptied;
   for (PlannedPartition& partition : MutablePlan().partitions) {
     if (std::find(batch.partitions.begin(), batch.partitions.end(), partition.index) ==
@@ -166,7 +166,7 @@ void Stepper::MarkFaults(std::size_t i, const std::map<filecoin::SectorNumber, s
       sector.prover_fault = !seen.contains(sector.number);
       ++marked;
       Log(Severity::kWarning, "sector_skipped",
-          {{"partition", std::to_string(partition.index)},
+          {{"partition", ToString(partition.index)},
            {"sector", std::to_string(sector.number)},
            {"reason", sector.skip_reason}});
     }
@@ -214,7 +214,7 @@ void Stepper::ReadableAgain(std::size_t i, const std::vector<SectorVerdict>& ver
   }
   if (good.empty()) return;
   PartitionBatch& batch = record_.batches[i];
-  std::vector<std::uint64_t> left;
+  std::vector<filecoin::ChainPartition> left;
   for (PlannedPartition& partition : MutablePlan().partitions) {
     if (std::find(batch.partitions.begin(), batch.partitions.end(), partition.index) ==
         batch.partitions.end()) {

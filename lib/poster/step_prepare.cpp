@@ -193,7 +193,7 @@ void Stepper::Handle(const event::SectorsChecked& checked) {
     } else if (!AnyReadable(partition)) {
       partition.status = PartitionStatus::kUnreadable;
       Log(Severity::kError, "partition_unreadable",
-          {{"partition", std::to_string(partition.index)}, {"first", FirstReason(partition)}});
+          {{"partition", ToString(partition.index)}, {"first", FirstReason(partition)}});
     }
   }
   if (any_unchecked) ++state_.check_rounds;
@@ -223,8 +223,8 @@ std::size_t Stepper::PartitionsMax() const {
 
 // Invariant: a partition is in a batch if and only if its status is kBatched.
 void Stepper::FormBatches() {
-  std::vector<std::uint64_t> posted;
-  std::vector<std::uint64_t> ready;
+  std::vector<filecoin::ChainPartition> posted;
+  std::vector<filecoin::ChainPartition> ready;
   const bool last_round = state_.check_rounds >= policy_.sector_check_rounds;
   for (PlannedPartition& partition : MutablePlan().partitions) {
     if (partition.status != PartitionStatus::kUnchecked &&
@@ -268,14 +268,14 @@ void Stepper::BatchTheRest() {
     const PlannedPartition& partition = record_.plan->partitions[p];
     const bool unchecked = partition.status == PartitionStatus::kUnchecked;
     if (!unchecked && partition.status != PartitionStatus::kUnreadable) continue;
-    const std::uint64_t index = partition.index;
+    const filecoin::ChainPartition index = partition.index;
     MutablePlan().partitions[p].status = PartitionStatus::kBatched;
     AddBatch({index}, false);
     if (unchecked) record_.batches.back().note = "it was not prepared";
   }
 }
 
-void Stepper::AddBatch(std::vector<std::uint64_t> partitions, bool posted) {
+void Stepper::AddBatch(std::vector<filecoin::ChainPartition> partitions, bool posted) {
   DAMOCLES_DCHECK(!partitions.empty());
   PartitionBatch batch;
   batch.partitions = std::move(partitions);
@@ -288,12 +288,12 @@ void Stepper::AddBatch(std::vector<std::uint64_t> partitions, bool posted) {
   record_.batches.push_back(std::move(batch));
   const std::size_t i = record_.batches.size() - 1;
   std::size_t skipped = 0;
-  for (const std::uint64_t index : record_.batches[i].partitions) {
+  for (const filecoin::ChainPartition index : record_.batches[i].partitions) {
     for (const PlannedSector& sector : FindPartition(record_, index)->sectors) {
       if (!sector.Skipped()) continue;
       ++skipped;
       Log(Severity::kWarning, "sector_skipped",
-          {{"partition", std::to_string(index)},
+          {{"partition", ToString(index)},
            {"sector", std::to_string(sector.number)},
            {"reason", sector.skip_reason}});
     }

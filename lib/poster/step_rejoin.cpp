@@ -15,9 +15,9 @@
 
 namespace damocles::poster::internal {
 
-std::size_t Stepper::BatchOf(std::uint64_t partition) const {
+std::size_t Stepper::BatchOf(filecoin::ChainPartition partition) const {
   for (std::size_t i = 0; i < record_.batches.size(); ++i) {
-    const std::vector<std::uint64_t>& of = record_.batches[i].partitions;
+    const std::vector<filecoin::ChainPartition>& of = record_.batches[i].partitions;
     if (std::find(of.begin(), of.end(), partition) != of.end()) return i;
   }
   return kNoBatch;
@@ -110,8 +110,7 @@ void Stepper::Rejoin(std::size_t i,
       sector.prover_fault = false;
       state_.wrong.erase(sector.number);
       Log(Severity::kInfo, "sector_proven_after_all",
-          {{"partition", std::to_string(partition.index)},
-           {"sector", std::to_string(sector.number)}});
+          {{"partition", ToString(partition.index)}, {"sector", std::to_string(sector.number)}});
     }
   }
   // A job that has succeeded stays in the queue: it answers at once if the same is asked again.

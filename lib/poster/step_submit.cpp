@@ -44,10 +44,11 @@ Learnt::Learnt(const event::Surveyed& survey) : survey_(survey) {
   }
 }
 
-std::optional<bool> Learnt::AllPosted(const std::vector<std::uint64_t>& partitions) const {
+std::optional<bool> Learnt::AllPosted(
+    const std::vector<filecoin::ChainPartition>& partitions) const {
   if (!survey_.posted_trouble.ok()) return std::nullopt;
   return std::all_of(partitions.begin(), partitions.end(),
-                     [&](std::uint64_t p) { return survey_.posted.contains(p); });
+                     [&](filecoin::ChainPartition p) { return survey_.posted.contains(p); });
 }
 
 action::Survey Stepper::SurveyOf(std::size_t i) const {
@@ -241,11 +242,11 @@ void Stepper::ReportForeign(std::size_t i, const event::Surveyed& survey) {
   }
 }
 
-bool Stepper::TakePosted(std::size_t i, const std::set<std::uint64_t>& posted) {
+bool Stepper::TakePosted(std::size_t i, const std::set<filecoin::ChainPartition>& posted) {
   PartitionBatch& batch = record_.batches[i];
-  std::vector<std::uint64_t> have;
-  std::vector<std::uint64_t> left;
-  for (const std::uint64_t index : batch.partitions) {
+  std::vector<filecoin::ChainPartition> have;
+  std::vector<filecoin::ChainPartition> left;
+  for (const filecoin::ChainPartition index : batch.partitions) {
     (posted.contains(index) ? have : left).push_back(index);
   }
   if (have.empty()) return false;

@@ -69,7 +69,7 @@ poster::DeadlinePlan Plan() {
   skipped.skip_reason = "p_aux is missing";
   skipped.prover_fault = true;
   poster::PlannedPartition partition;
-  partition.index = 1;
+  partition.index = filecoin::ChainPartition(1);
   partition.status = poster::PartitionStatus::kBatched;
   partition.recovering = true;
   partition.sectors = {read, skipped};
@@ -92,7 +92,7 @@ poster::DeadlineRecord Record() {
   record.rounds = 5;
   record.attempts = 4;
   poster::PartitionBatch batch;
-  batch.partitions = {1};
+  batch.partitions = {filecoin::ChainPartition(1)};
   batch.state = poster::DeadlineState::kOnChain;
   batch.round = 5;
   batch.job_id = "7YWHMfk9JZe";

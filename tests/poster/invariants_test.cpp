@@ -18,6 +18,8 @@ using testing::Bench;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::k0;
+using testing::k1;
 
 TEST(PosterInvariantsTest, HoldInEveryStateOfAQuietLife) {
   for (std::size_t state = 0; state <= 6; ++state) {
@@ -38,12 +40,12 @@ TEST(PosterInvariantsTest, EveryRuleIsBrokenByWhatItForbids) {
       {DeadlineState::kProving, [&](auto& r) { batch(r).partitions.clear(); }, "has a partition"},
       {DeadlineState::kProving,
        [&](auto& r) {
-         batch(r).partitions = {1, 0};
+         batch(r).partitions = {k1, k0};
        },
        "ascending"},
       {DeadlineState::kProving,
        [&](auto& r) {
-         batch(r).partitions = {0, 0};
+         batch(r).partitions = {k0, k0};
        },
        "ascending"},
       {DeadlineState::kProving, [&](auto& r) { batch(r).state = DeadlineState::kPreparing; },
@@ -79,7 +81,7 @@ TEST(PosterInvariantsTest, EveryRuleIsBrokenByWhatItForbids) {
        "no attempt"},
       {DeadlineState::kProving, [&](auto& r) { r.batches.push_back(batch(r)); }, "one batch only"},
       {DeadlineState::kProving, [&](auto& r) { r.batches.push_back(batch(r)); }, "one round"},
-      {DeadlineState::kProving, [&](auto& r) { batch(r).partitions = {0}; }, "its status says so"},
+      {DeadlineState::kProving, [&](auto& r) { batch(r).partitions = {k0}; }, "its status says so"},
       {DeadlineState::kProving, [&](auto& r) { r.randomness.reset(); }, "nothing is batched"},
       {DeadlineState::kProving, [&](auto& r) { r.randomness.reset(); }, "no plan"},
       {DeadlineState::kSubmitting, [&](auto& r) { r.state = DeadlineState::kConfirmed; },

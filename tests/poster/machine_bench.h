@@ -48,9 +48,13 @@ inline PlannedSector Sector(filecoin::SectorNumber number) {
   return sector;
 }
 
+// Partitions of the chain.
+inline constexpr filecoin::ChainPartition k0(0);
+inline constexpr filecoin::ChainPartition k1(1);
+
 inline PartitionInput Partition(std::uint64_t index, std::vector<filecoin::SectorNumber> numbers) {
   PartitionInput partition;
-  partition.index = index;
+  partition.index = filecoin::ChainPartition(index);
   for (const filecoin::SectorNumber number : numbers) partition.sectors.push_back(Sector(number));
   return partition;
 }
@@ -274,7 +278,7 @@ class Bench {
   std::set<filecoin::SectorNumber> unreadable;  // by the manager; the trouble may pass
   std::set<filecoin::SectorNumber> wrong;
   std::size_t readers = 0;  // workers that have the store
-  std::set<std::uint64_t> posted;
+  std::set<filecoin::ChainPartition> posted;
   Bytes32 randomness = Filled(7);
   Bytes32 commit_randomness = Filled(9);
   std::deque<Action> actions;

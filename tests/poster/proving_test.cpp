@@ -261,7 +261,7 @@ TEST(ProvingTest, BatchEmptiedByFaultsIsLookedAtAgainUntilTheClose) {
   bench.Pause(bench.policy.unreadable_recheck_delay);
   bench.JudgeFaults();
   EXPECT_THAT(Numbers(bench.EnsureJob().spec), ElementsAre(3));
-  EXPECT_THAT(bench.Batch().partitions, ElementsAre(1));
+  EXPECT_THAT(bench.Batch().partitions, ElementsAre(ChainPartition(1)));
   // The other partition is looked at by itself from now on, and what is still skipped of this one.
   EXPECT_THAT(Numbers(bench.Need<action::CheckSectors>().sectors), ElementsAre(1, 2, 4));
   bench.Head(1040);

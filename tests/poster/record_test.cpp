@@ -13,6 +13,8 @@ namespace damocles::poster {
 namespace {
 
 using testing::Bench;
+using testing::k0;
+using testing::k1;
 using testing_support::StatusIs;
 
 DeadlineRecord FullRecord() {
@@ -58,7 +60,7 @@ TEST(DeadlineRecordTest, NumbersThatTheChainDoesNotHaveAreRefused) {
     record.miner = number;
     EXPECT_THAT(DecodeRecord(EncodeRecord(record)), StatusIs(kCode, "no number of a miner"));
     record = FullRecord();
-    record.skipped = {{0, number, "gone"}};
+    record.skipped = {{k0, number, "gone"}};
     EXPECT_THAT(DecodeRecord(EncodeRecord(record)), StatusIs(kCode, "no number of a sector"));
     DeadlinePlan plan = *FullRecord().plan;
     plan.partitions[0].sectors[0].number = number;
@@ -69,11 +71,11 @@ TEST(DeadlineRecordTest, NumbersThatTheChainDoesNotHaveAreRefused) {
     recovery.miner = number;
     EXPECT_THAT(DecodeRecovery(EncodeRecovery(recovery)), StatusIs(kCode, "miner"));
     recovery.miner = 1000;
-    recovery.unreadable = {{0, number, "gone"}};
+    recovery.unreadable = {{k0, number, "gone"}};
     EXPECT_THAT(DecodeRecovery(EncodeRecovery(recovery)), StatusIs(kCode, "sector"));
     recovery.unreadable.clear();
     recovery.messages.emplace_back();
-    recovery.messages[0].partitions = {{0, {number}}};
+    recovery.messages[0].partitions = {{k0, {number}}};
     EXPECT_THAT(DecodeRecovery(EncodeRecovery(recovery)), StatusIs(kCode, "sector"));
   }
   DeadlineRecord record = FullRecord();
@@ -181,7 +183,7 @@ class RecoveryTest : public ::testing::Test {
     Do(recovery::Tick{});
     recovery::FaultsRead read;
     read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
-    read.partitions = {{0, {testing::Sector(1), testing::Sector(2)}}, {1, {testing::Sector(3)}}};
+    read.partitions = {{k0, {testing::Sector(1), testing::Sector(2)}}, {k1, {testing::Sector(3)}}};
     Do(read);
     Do(recovery::FaultyChecked{{{1, "s", "s", ""}, {2, "s", "s", "gone"}, {3, "s", "s", ""}}});
     Look(std::nullopt);
@@ -190,7 +192,7 @@ class RecoveryTest : public ::testing::Test {
     return declare.value_or(recovery::Declare{});
   }
   void Look(std::optional<std::pair<std::int64_t, std::int64_t>> receipt,
-            std::vector<RecoveredPartition> undeclared = {{0, {1, 2}}, {1, {3}}}) {
+            std::vector<RecoveredPartition> undeclared = {{k0, {1, 2}}, {k1, {3}}}) {
     const auto look = Find<recovery::Look>();
     ASSERT_TRUE(look.has_value());
     recovery::Looked looked;
@@ -234,10 +236,10 @@ TEST_F(RecoveryTest, DeclaresWhatCanBeReadAndReportsTheRest) {
   EXPECT_EQ(read.messages, machine_.record.messages);
   Do(recovery::Declared{0, declare.attempt, testing::CidOf(1)});
   Head(1032);
-  Look(std::pair(0, 1032), {{0, {2}}});
+  Look(std::pair(0, 1032), {{k0, {2}}});
   EXPECT_EQ(machine_.record.state, RecoveryState::kSubmitting) << "not deep enough";
   Head(1037);
-  Look(std::pair(0, 1032), {{0, {2}}});
+  Look(std::pair(0, 1032), {{k0, {2}}});
   EXPECT_EQ(machine_.record.state, RecoveryState::kSubmitting) << "sector 2 may come back in time";
   Head(1041);
   EXPECT_EQ(machine_.record.state, RecoveryState::kDone);
@@ -261,7 +263,8 @@ TEST_F(RecoveryTest, WhatComesBackBeforeTheCutoffIsDeclaredInAMessageOfItsOwn) {
       ASSERT_TRUE(Find<recovery::ReadFaults>().has_value());
       recovery::FaultsRead read;
       read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
-      read.partitions = {{0, {testing::Sector(1), testing::Sector(2)}}, {1, {testing::Sector(3)}}};
+      read.partitions = {{k0, {testing::Sector(1), testing::Sector(2)}},
+                         {k1, {testing::Sector(3)}}};
       Do(read);
     }
     const auto check = Find<recovery::CheckFaulty>();
@@ -271,7 +274,7 @@ TEST_F(RecoveryTest, WhatComesBackBeforeTheCutoffIsDeclaredInAMessageOfItsOwn) {
     Do(recovery::FaultyChecked{{{2, "s", "s", ""}}});
     ASSERT_EQ(machine_.record.messages.size(), 2u);
     EXPECT_EQ(machine_.record.messages[0].partitions.size(), 2u) << "it is out: left as it is";
-    EXPECT_EQ(machine_.record.messages[1].partitions, (std::vector<RecoveredPartition>{{0, {2}}}));
+    EXPECT_EQ(machine_.record.messages[1].partitions, (std::vector<RecoveredPartition>{{k0, {2}}}));
     EXPECT_TRUE(machine_.record.unreadable.empty());
   }
 }
@@ -280,7 +283,7 @@ TEST_F(RecoveryTest, WhatStaysFaultyIsToldOnceAndWhenItChanges) {
   Do(recovery::Tick{});
   recovery::FaultsRead read;
   read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
-  read.partitions = {{0, {testing::Sector(1), testing::Sector(2)}}};
+  read.partitions = {{k0, {testing::Sector(1), testing::Sector(2)}}};
   Do(read);
   const auto told = [this] {
     std::vector<std::string> lines;
@@ -308,20 +311,20 @@ TEST_F(RecoveryTest, WhatAWorkerMayReadIsDeclared) {
   Do(recovery::Tick{});
   recovery::FaultsRead read;
   read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
-  read.partitions = {{0, {testing::Sector(1), testing::Sector(2), testing::Sector(3)}}};
+  read.partitions = {{k0, {testing::Sector(1), testing::Sector(2), testing::Sector(3)}}};
   Do(read);
   Do(recovery::FaultyChecked{{{1, "s", "s", "not mounted here", false, 1},
                               {2, "s", "s", "root differs", true, 1},
                               {3, "s", "s", "not mounted here", false, 0}}});
   ASSERT_EQ(machine_.record.messages.size(), 1u);
-  EXPECT_EQ(machine_.record.messages[0].partitions, (std::vector<RecoveredPartition>{{0, {1}}}));
+  EXPECT_EQ(machine_.record.messages[0].partitions, (std::vector<RecoveredPartition>{{k0, {1}}}));
 }
 
 TEST_F(RecoveryTest, InvariantsSayWhatIsBroken) {
   Push();
   EXPECT_TRUE(recovery::InvariantsOf(machine_).empty());
   recovery::Machine broken = machine_;
-  broken.record.unreadable.push_back({1, 3, "also in a message"});
+  broken.record.unreadable.push_back({k1, 3, "also in a message"});
   EXPECT_FALSE(recovery::InvariantsOf(broken).empty());
   broken = machine_;
   broken.record.state = RecoveryState::kDone;
@@ -386,7 +389,7 @@ TEST_F(RecoveryTest, DeclaredByAnotherIsDone) {
       {recovery::Step::kDeclare, 0}, declare.attempt, absl::UnavailableError("connection reset")});
   now_.time += absl::Seconds(1);
   Do(recovery::Tick{});
-  Look(std::nullopt, {{0, {2}}});
+  Look(std::nullopt, {{k0, {2}}});
   EXPECT_TRUE(machine_.record.messages[0].done);
   EXPECT_FALSE(Find<recovery::Declare>().has_value());
   Head(1041);
@@ -397,10 +400,10 @@ TEST_F(RecoveryTest, ReorgThatTakesADeclarationBackDeclaresAgain) {
   Do(recovery::Tick{});
   recovery::FaultsRead read;
   read.proof_type = filecoin::PoStProofType::kWindow2KiBV1_1;
-  read.partitions = {{0, {testing::Sector(1)}}};
+  read.partitions = {{k0, {testing::Sector(1)}}};
   Do(read);
   Do(recovery::FaultyChecked{{{1, "s", "s", ""}}});
-  Look(std::nullopt, {{0, {1}}});
+  Look(std::nullopt, {{k0, {1}}});
   const auto first = Find<recovery::Declare>();
   ASSERT_TRUE(first.has_value());
   const recovery::Declare declare = *first;
@@ -415,7 +418,7 @@ TEST_F(RecoveryTest, ReorgThatTakesADeclarationBackDeclaresAgain) {
   Do(recovery::Reorg{filecoin::ChainEpoch(1030)});
   EXPECT_EQ(machine_.record.state, RecoveryState::kSubmitting);
   EXPECT_EQ(machine_.record.finished, Milestone{});
-  Look(std::nullopt, {{0, {1}}});
+  Look(std::nullopt, {{k0, {1}}});
   const auto again = Find<recovery::Declare>();
   ASSERT_TRUE(again.has_value()) << "it is in no pool either";
   EXPECT_EQ(again->params, declare.params);

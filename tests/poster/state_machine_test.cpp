@@ -18,6 +18,8 @@ using ::testing::ElementsAre;
 using testing::Filled;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::k0;
+using testing::k1;
 using ::testing::Not;
 using testing::Numbers;
 using testing::Partition;
@@ -106,8 +108,8 @@ TEST(DeadlineMachineTest, PartitionsStayInOrderWithTheirSkippedSectors) {
   bench.Pause(bench.policy.sector_recheck_delay);
   bench.CheckSectors();  // the second look; partition 1 went ahead by then
   ASSERT_EQ(bench.Record().batches.size(), 2u);
-  EXPECT_THAT(bench.Batch(0).partitions, ElementsAre(1));
-  EXPECT_THAT(bench.Batch(1).partitions, ElementsAre(0, 2));
+  EXPECT_THAT(bench.Batch(0).partitions, ElementsAre(ChainPartition(1)));
+  EXPECT_THAT(bench.Batch(1).partitions, ElementsAre(ChainPartition(0), ChainPartition(2)));
   EXPECT_THAT(Numbers(SpecOf(bench.Record(), bench.Batch(1), bench.now)), ElementsAre(10, 30));
   PartitionBatch proven = bench.Batch(1);
   proven.proof = Bytes(192, 1);
@@ -288,7 +290,7 @@ TEST(DeadlineMachineTest, PartitionWithNothingReadableIsNotPostedButLookedAtAgai
   bench.Pause(bench.policy.sector_recheck_delay);
   bench.CheckSectors();
   EXPECT_EQ(bench.Record().batches.size(), 1u);
-  EXPECT_THAT(bench.Batch().partitions, ElementsAre(0));
+  EXPECT_THAT(bench.Batch().partitions, ElementsAre(ChainPartition(0)));
   bench.EnsureJob();
   bench.Prove();
   bench.unreadable = {4};  // the mount is back, one file is not
@@ -426,7 +428,7 @@ TEST(DeadlineMachineTest, WhatTheChainHasAtTheCloseIsNotMissedWhateverTheRecordS
     Bench bench;
     bench.Reach(state);
     if (state == DeadlineState::kPreparing) bench.ReadInputs();
-    bench.posted = {0, 1};
+    bench.posted = {k0, k1};
     bench.partitions[0].posted = bench.partitions[1].posted = state == DeadlineState::kWaiting;
     bench.Restart();
     bench.Head(1060);
@@ -442,7 +444,7 @@ TEST(DeadlineMachineTest, WhatTheChainHasAtTheCloseIsNotMissedWhateverTheRecordS
 TEST(DeadlineMachineTest, WhatTheChainHasOfABatchAtTheCloseIsNotMissed) {
   Bench bench;
   bench.Reach(DeadlineState::kProven);
-  bench.posted = {1};
+  bench.posted = {k1};
   bench.Head(1040);
   bench.Survey();
   bench.SurveyAll();
@@ -598,7 +600,7 @@ TEST(DeadlineMachineTest, MessageThatLandedBeforeTheRestartIsNotSentAgain) {
   bench.Head(1031);
   bench.Survey();
   bench.Need<action::Send>();
-  bench.posted = {0, 1};
+  bench.posted = {k0, k1};
   bench.Restart();
   bench.Survey();
   EXPECT_FALSE(bench.Has<action::Send>());
@@ -613,7 +615,7 @@ TEST(DeadlineMachineTest, MessageThatLandedBeforeTheRestartIsNotSentAgain) {
 TEST(DeadlineMachineTest, PartitionsTheChainHasAreNotProven) {
   Bench bench;
   bench.partitions[0].posted = true;
-  bench.posted = {0};
+  bench.posted = {k0};
   bench.Head(1031);
   bench.ReadInputs();
   bench.CheckSectors();
@@ -627,7 +629,7 @@ TEST(DeadlineMachineTest, PartitionsPostedMeanwhileAreNotSent) {
   Bench bench;
   bench.Reach(DeadlineState::kProven);
   bench.Head(1031);
-  bench.posted = {0, 1};
+  bench.posted = {k0, k1};
   bench.Survey();
   EXPECT_FALSE(bench.Has<action::Send>());
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
@@ -637,12 +639,12 @@ TEST(DeadlineMachineTest, PartlyPostedBatchIsSplitAndTheRestProvenAlone) {
   Bench bench;
   bench.Reach(DeadlineState::kProven);
   bench.Head(1031);
-  bench.posted = {1};
+  bench.posted = {k1};
   bench.Survey();
   EXPECT_FALSE(bench.Has<action::Send>());
   EXPECT_THAT(bench.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(0)));
   ASSERT_EQ(bench.Record().batches.size(), 2u);
-  EXPECT_THAT(bench.Batch(1).partitions, ElementsAre(1));
+  EXPECT_THAT(bench.Batch(1).partitions, ElementsAre(ChainPartition(1)));
   EXPECT_EQ(bench.Batch(1).state, DeadlineState::kOnChain);
 }
 
@@ -697,7 +699,7 @@ TEST(DeadlineMachineTest, ReorgThatTakesAnothersConfirmedProofBackIsProvenByUs) 
   Bench bench;
   bench.partitions = {Partition(0, {1, 2})};
   bench.partitions[0].posted = true;
-  bench.posted = {0};
+  bench.posted = {k0};
   bench.Head(1031);
   bench.ReadInputs();
   bench.Head(1034);

@@ -22,6 +22,8 @@ using testing::Bench;
 using testing::Filled;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::k0;
+using testing::k1;
 
 // Up to a push that is on its way.
 action::Send Push(Bench& bench) {
@@ -58,13 +60,13 @@ TEST(SubmitTest, RecordHoldsTheMessageBeforeItIsSent) {
 
 TEST(SubmitTest, UuidIsStableAndDiffersInEveryPart) {
   const filecoin::ChainEpoch start(1000);
-  const chain::Uuid uuid = MessageUuid(1000, start, 3, {0, 1}, 1);
-  EXPECT_EQ(uuid, MessageUuid(1000, start, 3, {0, 1}, 1));
-  EXPECT_NE(uuid, MessageUuid(1001, start, 3, {0, 1}, 1));
-  EXPECT_NE(uuid, MessageUuid(1000, filecoin::ChainEpoch(1120), 3, {0, 1}, 1));
-  EXPECT_NE(uuid, MessageUuid(1000, start, 4, {0, 1}, 1));
-  EXPECT_NE(uuid, MessageUuid(1000, start, 3, {0}, 1));
-  EXPECT_NE(uuid, MessageUuid(1000, start, 3, {0, 1}, 2));
+  const chain::Uuid uuid = MessageUuid(1000, start, 3, {k0, k1}, 1);
+  EXPECT_EQ(uuid, MessageUuid(1000, start, 3, {k0, k1}, 1));
+  EXPECT_NE(uuid, MessageUuid(1001, start, 3, {k0, k1}, 1));
+  EXPECT_NE(uuid, MessageUuid(1000, filecoin::ChainEpoch(1120), 3, {k0, k1}, 1));
+  EXPECT_NE(uuid, MessageUuid(1000, start, 4, {k0, k1}, 1));
+  EXPECT_NE(uuid, MessageUuid(1000, start, 3, {k0}, 1));
+  EXPECT_NE(uuid, MessageUuid(1000, start, 3, {k0, k1}, 2));
   EXPECT_EQ(uuid[6] >> 4, 8);
   EXPECT_EQ(uuid[8] >> 6, 2);
 }
@@ -291,7 +293,7 @@ TEST(SubmitTest, NoPartOfTheLookKeepsWhatAnotherSaysFromBeingTaken) {
       answer.message = MessageWhereabouts::kPending;
       answer.cid = testing::CidOf(60);
     } else {
-      answer.posted = {0, 1};
+      answer.posted = {k0, k1};
     }
     part.fail(answer);
     bench.Do(answer);
@@ -341,7 +343,7 @@ TEST(SubmitTest, OnlyAPoolThatCannotBeReadIsDoneWithout) {
 TEST(SubmitTest, UnknownListTakesNoProofOffTheChain) {
   Bench bench;
   bench.Reach(DeadlineState::kProven);
-  bench.posted = {0, 1};
+  bench.posted = {k0, k1};
   bench.Head(1031);
   bench.Survey();
   ASSERT_EQ(bench.Batch().state, DeadlineState::kOnChain);
@@ -448,7 +450,7 @@ TEST(SubmitTest, NodeThatFindsNothingUnderAUsedNonceMeansThatTheMessageIsDead) {
 TEST(SubmitTest, DeadMessageWhoseTwinIsPostedIsASuccess) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);
-  bench.posted = {0, 1};
+  bench.posted = {k0, k1};
   bench.Head(1032);
   event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
   answer.message = MessageWhereabouts::kDead;
@@ -468,7 +470,7 @@ TEST(SubmitTest, NodeThatNeverSearchesIsDoneWithout) {
     bench.Do(NotSearched(bench, refusal));
     EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
     EXPECT_FALSE(bench.Has<action::Send>());
-    bench.posted = {0, 1};
+    bench.posted = {k0, k1};
     bench.Head(1033);
     event::Surveyed answer = NotSearched(bench, refusal);
     answer.nonce_used = true;
@@ -494,7 +496,7 @@ TEST(SubmitTest, NonceUsedWithoutAProofOnChainIsAnotherMessagesEvenWithoutASearc
 TEST(SubmitTest, SearchThatFailsSometimesIsWaitedFor) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);
-  bench.posted = {0, 1};
+  bench.posted = {k0, k1};
   for (int epoch = 1032; epoch <= 1034; ++epoch) {
     EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting) << "the receipt says more";
     bench.Head(epoch);
@@ -506,7 +508,7 @@ TEST(SubmitTest, SearchThatFailsSometimesIsWaitedFor) {
 TEST(SubmitTest, ReceiptStandsWhileTheChainCannotBeSearched) {
   Bench bench;
   bench.Reach(DeadlineState::kOnChain);
-  bench.posted = {0, 1};
+  bench.posted = {k0, k1};
   bench.Head(1036);
   bench.Do(NotSearched(bench, absl::UnavailableError("busy")));
   EXPECT_EQ(bench.State(), DeadlineState::kConfirmed);
@@ -671,7 +673,7 @@ TEST(SubmitTest, MessageBelowTheBaseFeeIsRaisedWithEveryHead) {
 TEST(SubmitTest, DryRunThatSaysAlreadyProvenIsASuccessAfterALook) {
   Bench bench;
   const action::Send send = Push(bench);
-  bench.posted = {0, 1};
+  bench.posted = {k0, k1};
   bench.Fail(ActionKind::kSend, send.ref,
              absl::FailedPreconditionError("exit 16: partition already proven: BitField"));
   bench.Survey();
@@ -756,7 +758,7 @@ TEST(SubmitTest, LimitThatWasGoodBeforeIsPreferredToTheFallback) {
 TEST(SubmitTest, ReceiptThatSaysAlreadyProvenIsASuccessAfterALook) {
   Bench bench;
   FailOnChain(bench, 16, "failed to process post submission: partition already proven: BitField");
-  bench.posted = {0, 1};
+  bench.posted = {k0, k1};
   bench.Survey();
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
 }

@@ -23,6 +23,7 @@
 #include "damocles/filecoin/cid.h"
 #include "damocles/filecoin/deadline.h"
 #include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
 
@@ -75,7 +76,7 @@ enum class PartitionStatus : std::uint8_t {
 };
 
 struct PlannedPartition {
-  std::uint64_t index = 0;
+  filecoin::ChainPartition index;
   PartitionStatus status = PartitionStatus::kUnchecked;
   bool recovering = false;             // some sector of it is declared recovered
   bool posted = false;                 // the chain had a proof of it already when it was read
@@ -114,7 +115,7 @@ struct BatchMessage {
 
 // One or several partitions that go in one message.
 struct PartitionBatch {
-  std::vector<std::uint64_t> partitions;  // ascending
+  std::vector<filecoin::ChainPartition> partitions;  // ascending
   DeadlineState state = DeadlineState::kProving;
   // A new one whenever what is to be proven changes (skipped sectors, randomness, partitions): an
   // answer that carries another round is stale.
@@ -133,7 +134,7 @@ struct PartitionBatch {
 };
 
 struct SkippedSector {
-  std::uint64_t partition = 0;
+  filecoin::ChainPartition partition;
   filecoin::SectorNumber number{};
   std::string reason;
   friend bool operator==(const SkippedSector&, const SkippedSector&) = default;

@@ -24,6 +24,7 @@
 #include "damocles/filecoin/cid.h"
 #include "damocles/filecoin/deadline.h"
 #include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/sector.h"
 #include "damocles/poster/policy.h"
 #include "damocles/poster/state_machine.h"
@@ -44,7 +45,7 @@ std::string_view Name(RecoveryState state);
 bool IsFinal(RecoveryState state);
 
 struct RecoveredPartition {
-  std::uint64_t index = 0;
+  filecoin::ChainPartition index;
   std::vector<filecoin::SectorNumber> sectors;  // ascending
   friend bool operator==(const RecoveredPartition&, const RecoveredPartition&) = default;
 };
@@ -85,7 +86,7 @@ filecoin::DeadlineInfo RecoveryTarget(const filecoin::DeadlineInfo& current);
 
 // A partition with sectors that are faulty and not declared recovered.
 struct FaultyPartition {
-  std::uint64_t index = 0;
+  filecoin::ChainPartition index;
   std::vector<PlannedSector> sectors;  // ascending
 };
 

@@ -32,6 +32,7 @@
 #include "damocles/filecoin/bitfield.h"
 #include "damocles/filecoin/cid.h"
 #include "damocles/filecoin/epoch.h"
+#include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
 #include "damocles/job/spec.h"
@@ -136,7 +137,7 @@ struct ResetJob {
 struct Survey {
   BatchRef ref;
   std::uint64_t deadline_index = 0;
-  std::vector<std::uint64_t> partitions;
+  std::vector<filecoin::ChainPartition> partitions;
   filecoin::BitField wanted;  // the sectors that are to be proven in them
   filecoin::ChainEpoch challenge{};
   filecoin::ChainEpoch close{};
@@ -215,7 +216,7 @@ std::optional<ActionKey> KeyOf(const Action& action);
 
 // A partition as read from the chain.
 struct PartitionInput {
-  std::uint64_t index = 0;
+  filecoin::ChainPartition index;
   bool recovering = false;
   bool posted = false;
   std::vector<PlannedSector> sectors;  // to prove: live - faulty + recovering; ascending
@@ -319,7 +320,8 @@ struct Surveyed {
   absl::Status sender_unknown;
   std::optional<Bytes32> randomness;
   std::optional<Bytes32> commit_randomness;
-  std::set<std::uint64_t> posted;  // as the chain knew it at the head, or just before the close
+  // As the chain knew it at the head, or just before the close.
+  std::set<filecoin::ChainPartition> posted;
   std::optional<filecoin::Address> sender;
   std::string sender_role;
   std::string sender_trouble;  // why there is no sender
@@ -492,7 +494,8 @@ absl::StatusOr<Bytes> SubmitParamsOf(const DeadlineRecord& record, const Partiti
 // Stable for (miner, period start, deadline, partitions, attempt): a repeated push with it gives
 // the same message.
 chain::Uuid MessageUuid(filecoin::ActorId miner, filecoin::ChainEpoch period_start,
-                        std::uint64_t deadline_index, const std::vector<std::uint64_t>& partitions,
+                        std::uint64_t deadline_index,
+                        const std::vector<filecoin::ChainPartition>& partitions,
                         std::uint32_t attempt);
 
 }  // namespace damocles::poster
