@@ -224,8 +224,8 @@ async::Task<std::optional<HeadSight>> LotusNodes::SightOf(std::size_t index) {
   // The name of the one in use comes first: the others wait for it till the next look.
   const bool comparable = co_await IsOfThisNetwork(index);
   if (!comparable) co_return std::nullopt;
-  const LinkAnswer answer =
-      co_await links_[index]->Call("Filecoin.ChainHead", "[]", options_.connect_timeout);
+  const LinkAnswer answer = co_await links_[index]->Call("Filecoin.ChainHead", "[]",
+                                                         async::ToKj(options_.connect_timeout));
   if (answer.fate != LinkAnswer::Fate::kAnswered || !answer.result.ok()) co_return std::nullopt;
   const auto head = ReadAnswer<filecoin::TipSet>(*answer.result);
   if (!head.ok() || head->Empty()) co_return std::nullopt;
@@ -234,8 +234,8 @@ async::Task<std::optional<HeadSight>> LotusNodes::SightOf(std::size_t index) {
 
 async::Task<bool> LotusNodes::IsOfThisNetwork(std::size_t index) {
   if (!networks_.contains(index)) {
-    const LinkAnswer answer =
-        co_await links_[index]->Call("Filecoin.StateNetworkName", "[]", options_.connect_timeout);
+    const LinkAnswer answer = co_await links_[index]->Call("Filecoin.StateNetworkName", "[]",
+                                                           async::ToKj(options_.connect_timeout));
     if (answer.fate != LinkAnswer::Fate::kAnswered || !answer.result.ok()) co_return false;
     auto name = ReadAnswer<std::string>(*answer.result);
     if (!name.ok()) co_return false;

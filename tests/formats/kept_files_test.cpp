@@ -74,7 +74,7 @@ poster::DeadlinePlan Plan() {
   partition.recovering = true;
   partition.sectors = {read, skipped};
   poster::PlannedPartition empty;
-  empty.index = 2;
+  empty.index = filecoin::ChainPartition(2);
   empty.status = poster::PartitionStatus::kNothingToProve;
   empty.posted = true;
   return {.partitions = {partition, empty}};
@@ -145,14 +145,14 @@ TEST(KeptFilesTest, RecoveryRecord1) {
   want.target = Deadline();
   want.state = poster::RecoveryState::kSubmitting;
   poster::RecoveryMessage message;
-  message.partitions = {{0, {1, 3}}, {2, {5}}};
+  message.partitions = {{filecoin::ChainPartition(0), {1, 3}}, {filecoin::ChainPartition(2), {5}}};
   message.attempt = 2;
   message.uuid[15] = 0xcd;
   message.from = filecoin::Address::FromId(1001);
   message.sent_at = filecoin::ChainEpoch(1031);
   message.failures = 1;
   want.messages = {message};
-  want.unreadable = {{.partition = 1, .number = 4, .reason = "gone"}};
+  want.unreadable = {{.partition = filecoin::ChainPartition(1), .number = 4, .reason = "gone"}};
   want.note = "exit 19";
   want.finished = {filecoin::ChainEpoch(1040), absl::FromUnixSeconds(1'700'000'001)};
   ASSERT_OK_AND_ASSIGN(
@@ -162,7 +162,7 @@ TEST(KeptFilesTest, RecoveryRecord1) {
   EXPECT_EQ(got.state, want.state);
   EXPECT_EQ(got.messages, want.messages);
   ASSERT_EQ(got.unreadable.size(), 1u);
-  EXPECT_EQ(got.unreadable[0].partition, 1u);
+  EXPECT_EQ(got.unreadable[0].partition, filecoin::ChainPartition(1));
   EXPECT_EQ(got.unreadable[0].number, 4u);
   EXPECT_EQ(got.unreadable[0].reason, "gone");
   EXPECT_EQ(got.note, want.note);

@@ -132,13 +132,13 @@ TEST_F(BackendTest, LatestRecoveryOfEachDeadlineSaysWhatBecameOfEachSector) {
     record.target.index = 5;
     record.target.open = filecoin::ChainEpoch(open);
     record.state = poster::RecoveryState::kSubmitting;
-    record.unreadable = {{0, 7, "gone"}};
+    record.unreadable = {{filecoin::ChainPartition(0), 7, "gone"}};
     record.messages.resize(3);
-    record.messages[0].partitions = {{1, {8}}};
+    record.messages[0].partitions = {{filecoin::ChainPartition(1), {8}}};
     record.messages[0].done = true;
-    record.messages[1].partitions = {{1, {9}}};
+    record.messages[1].partitions = {{filecoin::ChainPartition(1), {9}}};
     record.messages[1].cid = filecoin::Cid::OfDagCbor(Bytes{0x81, 1});
-    record.messages[2].partitions = {{2, {10}}};
+    record.messages[2].partitions = {{filecoin::ChainPartition(2), {10}}};
     recoveries_.push_back(record);
   }
   recoveries_[0].note = "nobody can send: no key";

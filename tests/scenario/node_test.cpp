@@ -50,7 +50,7 @@ class NodeTest : public ::testing::Test {
   poster::action::Survey Question() const {
     poster::action::Survey question;
     question.deadline_index = 0;
-    question.partitions = {0, 1};
+    question.partitions = {filecoin::ChainPartition(0), filecoin::ChainPartition(1)};
     question.challenge = challenge_;
     question.close = close_;
     return question;
@@ -93,10 +93,13 @@ TEST_F(NodeTest, AfterTheCloseTheLastEpochOfTheWindowIsAsked) {
   const auto pushed = Push(PostMessage(*chain_, 0, {{0, {}}, {1, {}}}));
   ASSERT_OK(chain_->Advance());
   ASSERT_OK(chain_->Advance());
-  EXPECT_EQ(Survey(Question()).posted, (std::set<std::uint64_t>{0, 1}));
+  EXPECT_EQ(Survey(Question()).posted,
+            (std::set{filecoin::ChainPartition(0), filecoin::ChainPartition(1)}));
   for (const std::int64_t after : {0, 1, 5}) {
     AdvanceTo(*chain_, close_ + EpochDelta(after));
-    EXPECT_EQ(Survey(Question()).posted, (std::set<std::uint64_t>{0, 1})) << after;
+    EXPECT_EQ(Survey(Question()).posted,
+              (std::set{filecoin::ChainPartition(0), filecoin::ChainPartition(1)}))
+        << after;
   }
 }
 

@@ -2,7 +2,6 @@
 //
 // One whole proving period with real sectors, real proofs and a chain that verifies each.
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,8 +40,7 @@ class RealProver final : public Prover {
            .sealed_path = storage::ReplicaPath(store_, id, storage::Variant::kSealed),
            .cache_dir = storage::CachePath(store_, id, storage::Variant::kSealed)});
     }
-    const std::atomic<bool> never{false};
-    auto outcome = proving_.Prover()->Prove(task, never);
+    auto outcome = proving_.Prover()->Prove(task, {});
     if (!outcome.ok()) return outcome.status();
     ++proofs;
     Proved proved{.proof = outcome->proof, .faults = {}};

@@ -178,9 +178,12 @@ TEST_F(StorageScenarioTest, PostOfTheLastBlockOfAWindowThatTheStoreForgot) {
         World world(options_, prover_);
         for (std::int64_t i = 0; i < nulls; ++i) world.null_at.insert(last + EpochDelta(1 + i));
         for (std::int64_t i = 0; i < nulls_behind; ++i) world.null_at.insert(ChainEpoch(140 + i));
+        std::uint64_t kept = 0;
         world.on_block = [&](ChainEpoch head) {
-          if (head == ChainEpoch(whole_window ? 124 : 137 - nulls)) world.RememberDisk();
-          if (head == last) world.KillManagerAndForget();
+          if (head == ChainEpoch(whole_window ? 124 : 137 - nulls)) kept = world.Writes();
+          if (head != last) return;
+          world.ForgetAtRestart(world.Writes() - kept);
+          world.KillManager();
         };
         world.RunTo(kEnd);
         ASSERT_EQ(world.chain().ExecutedPosts().size(), 1u);

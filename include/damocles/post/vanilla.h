@@ -51,7 +51,8 @@ absl::StatusOr<FallbackSectorProof> GenerateVanillaProof(const merkle::TreeShape
 absl::Status VerifySectorProof(const SectorProof& proof, const merkle::TreeShape& tree,
                                const Fr& comm_r, std::span<const std::uint64_t> challenges);
 
-// The bincode form of rust-fil-proofs (storage-proofs-post, fallback/vanilla.rs).  The number of base levels makes the variant: see the shape.
+// The bincode form of rust-fil-proofs (storage-proofs-post, fallback/vanilla.rs).  The number of
+// base levels makes the variant: see the shape.
 Bytes EncodeVanillaProof(const FallbackSectorProof& proof, const merkle::TreeShape& tree);
 
 // Strict: INVALID_ARGUMENT with the position unless every length, tag and index is what `tree` has,
