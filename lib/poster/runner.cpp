@@ -239,6 +239,15 @@ bool RunnerImpl::IsSeenTo(const LaneRepair& lane) const {
   return false;
 }
 
+// One call that is not answered must not take what is left of the window: there has to be time for
+// another.
+absl::Duration RunnerImpl::PatienceIn(const filecoin::DeadlineInfo& deadline,
+                                      absl::Duration usual) const {
+  constexpr absl::Duration kShortest = absl::Seconds(5);
+  const absl::Duration left = CurrentTime().TimeOf(deadline.close) - parts_.clock.Now();
+  return std::min(usual, std::max(left / 4, kShortest));
+}
+
 async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
   const auto found = deadlines_.find(key);
   const std::optional<ActionKey> action_key = KeyOf(action);
@@ -293,28 +302,30 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
     co_return event::JobReset{ref};
   }
   if (auto* a = std::get_if<action::Survey>(&action)) {
-    co_return OrFailed(co_await WithLimit(timer, options_.call_timeout,
+    co_return OrFailed(co_await WithLimit(timer, PatienceIn(deadline, options_.call_timeout),
                                           node_.Survey(key.miner, deadline.open, *a, policy, head,
                                                        parts_.clock.Now())),
                        asked, ref);
   }
   if (auto* a = std::get_if<action::Send>(&action)) {
-    co_return OrFailed(co_await WithLimit(timer, options_.push_timeout,
+    co_return OrFailed(co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout),
                                           node_.Send(key.miner, *a, policy.post_fees)),
                        asked, ref);
   }
   if (auto* a = std::get_if<action::Republish>(&action)) {
-    co_return OrFailed(co_await WithLimit(timer, options_.push_timeout, node_.Republish(*a)), asked,
-                       ref);
+    co_return OrFailed(
+        co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout), node_.Republish(*a)),
+        asked, ref);
   }
   if (auto* a = std::get_if<action::Raise>(&action)) {
-    co_return OrFailed(co_await WithLimit(timer, options_.push_timeout,
+    co_return OrFailed(co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout),
                                           node_.RaiseFee(*a, policy.post_fees, head)),
                        asked, ref);
   }
   if (auto* a = std::get_if<action::Replace>(&action)) {
-    co_return OrFailed(co_await WithLimit(timer, options_.push_timeout, node_.Replace(*a)), asked,
-                       ref);
+    co_return OrFailed(
+        co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout), node_.Replace(*a)),
+        asked, ref);
   }
   if (auto* a = std::get_if<action::Unblock>(&action)) {
     if (IsSeenTo(a->lane)) {
@@ -323,9 +334,9 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
       left_alone.lane = std::move(a->lane);
       co_return left_alone;
     }
-    co_return OrFailed(
-        co_await WithLimit(timer, options_.push_timeout, node_.Unblock(*a, policy.post_fees, head)),
-        asked, ref);
+    co_return OrFailed(co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout),
+                                          node_.Unblock(*a, policy.post_fees, head)),
+                       asked, ref);
   }
   if (auto* a = std::get_if<action::SetAside>(&action)) {
     node_.Senders().SetAside(a->sender, a->why, a->until);

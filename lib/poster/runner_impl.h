@@ -118,6 +118,7 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   // Not enabled where there is none.
   MinerPolicy PolicyOf(filecoin::ActorId miner) const;
   Now CurrentTime() const;
+  absl::Duration PatienceIn(const filecoin::DeadlineInfo& deadline, absl::Duration usual) const;
   void taskFailed(kj::Exception&& exception) override;
 
   RunnerParts parts_;

@@ -182,5 +182,25 @@ TEST_F(FeeScenarioTest, SpikeThatBeginsNearTheCloseIsOutbidInTime) {
   EXPECT_LE(world.chain().ExecutedPosts().at(0).epoch, ChainEpoch(first + 52));
 }
 
+// A planted fault this must catch: the patience of the opening with a node that falls silent.
+TEST_F(FeeScenarioTest, PushThatIsNotAnsweredNearTheCloseIsMadeAgainInTime) {
+  WorldOptions options = Options(kShapes[1]);
+  options.miners = {MinerWith(1000, {0}, 1)};
+  for (const std::int64_t left : {2, 3, 4}) {
+    SCOPED_TRACE(left);
+    World world(options, prover_);
+    const std::int64_t first = options.config.first_open.Count();
+    world.api().Break("MpoolPushMessage");
+    world.on_block = [&](ChainEpoch head) {
+      if (head != ChainEpoch(first + 60 - left)) return;
+      world.api().Mend("MpoolPushMessage");
+      world.api().Plan(world.api().Calls("MpoolPushMessage") + 1, CallFault::kHang,
+                       "MpoolPushMessage");
+    };
+    world.RunTo(ChainEpoch(first + 80));
+    EXPECT_EQ(world.chain().ExecutedPosts().size(), 1U);
+  }
+}
+
 }  // namespace
 }  // namespace damocles::scenario
