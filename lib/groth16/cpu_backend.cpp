@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
+#include <map>
+#include <memory>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -34,14 +36,17 @@ void AppendDense(std::span<const Fr> aux, const std::vector<bool>& density, std:
 }
 
 // Leaves the coefficients of H = (A * B - C) / Z in `a`, the last of them zero for rows that are
-// satisfied; `b` and `c` are spoiled.
-void Quotient(ThreadPool& pool, const Domain& domain, std::span<Fr> a, std::span<Fr> b,
-              std::span<Fr> c) {
+// satisfied; `b` and `c` are spoiled.  CANCELLED between two transforms.
+absl::Status Quotient(ThreadPool& pool, const Domain& domain, const std::stop_token& stop,
+                      std::span<Fr> a, std::span<Fr> b, std::span<Fr> c) {
   for (const std::span<Fr> values : {a, b, c}) {
     DAMOCLES_CHECK(values.size() == domain.Size());
+    DAMOCLES_RETURN_IF_ERROR(CheckGoOn(stop));
     domain.InverseFft(pool, values);
+    DAMOCLES_RETURN_IF_ERROR(CheckGoOn(stop));
     domain.CosetFft(pool, values);
   }
+  DAMOCLES_RETURN_IF_ERROR(CheckGoOn(stop));
   // X^m - 1 is the same at all points of the coset.
   const Fr inverse =
       domain.VanishingAt(Fr::FromU64(bls12_381::kFrMultiplicativeGenerator)).Inverse();
@@ -49,13 +54,36 @@ void Quotient(ThreadPool& pool, const Domain& domain, std::span<Fr> a, std::span
     for (std::size_t i = begin; i < end; ++i) a[i] = (a[i] * b[i] - c[i]) * inverse;
   });
   domain.InverseCosetFft(pool, a);
+  return absl::OkStatus();
 }
+
+// Domains by size, as long as a key uses them: the circuits of two sector sizes may share one,
+// which is 2 GiB for the largest.
+class Domains {
+ public:
+  std::shared_ptr<const Domain> Of(unsigned log2_size) {
+    const MutexLock lock(mutex_);
+    std::weak_ptr<const Domain>& slot = known_[log2_size];
+    std::shared_ptr<const Domain> domain = slot.lock();
+    if (domain == nullptr) {
+      domain = std::make_shared<const Domain>(log2_size);
+      slot = domain;
+    }
+    return domain;
+  }
+
+ private:
+  Mutex mutex_;
+  std::map<unsigned, std::weak_ptr<const Domain>> known_ ABSL_GUARDED_BY(mutex_);
+};
 
 class CpuKey final : public ProvingKey {
  public:
   CpuKey(ThreadPool& pool, const std::shared_ptr<PointsBudget>& budget,
-         const circuit::PostShape& shape, std::shared_ptr<const ParamsFile> params)
+         std::shared_ptr<Domains> domains, const circuit::PostShape& shape,
+         std::shared_ptr<const ParamsFile> params)
       : pool_(pool),
+        domains_(std::move(domains)),
         counts_(circuit::CircuitCounts(shape)),
         densities_(circuit::SectorDensities(shape)),
         params_(std::move(params)),
@@ -85,7 +113,7 @@ class CpuKey final : public ProvingKey {
                                    const std::stop_token& stop) {
     auto& [inputs, aux, a, b, c] = assignment;
     DAMOCLES_RETURN_IF_ERROR(CheckGoOn(stop));
-    Quotient(pool_, *DomainOfRows(), a, b, c);
+    DAMOCLES_RETURN_IF_ERROR(Quotient(pool_, *DomainOfRows(), stop, a, b, c));
     if (!a.back().IsZero()) {
       return absl::InternalError("the witness does not satisfy the circuit");
     }
@@ -111,11 +139,12 @@ class CpuKey final : public ProvingKey {
   // Made at the first proof: its roots of unity take their time.
   std::shared_ptr<const Domain> DomainOfRows() {
     const MutexLock lock(mutex_);
-    if (domain_ == nullptr) domain_ = std::make_shared<const Domain>(counts_.Log2Domain());
+    if (domain_ == nullptr) domain_ = domains_->Of(counts_.Log2Domain());
     return domain_;
   }
 
   ThreadPool& pool_;
+  const std::shared_ptr<Domains> domains_;
   const circuit::Counts counts_;
   const circuit::Densities densities_;
   const std::shared_ptr<const ParamsFile> params_;
@@ -137,12 +166,13 @@ class CpuBackend final : public Backend {
   std::size_t Depth() const override { return 1; }
   absl::StatusOr<std::unique_ptr<ProvingKey>> Load(
       const circuit::PostShape& shape, std::shared_ptr<const ParamsFile> params) override {
-    return std::make_unique<CpuKey>(pool_, budget_, shape, std::move(params));
+    return std::make_unique<CpuKey>(pool_, budget_, domains_, shape, std::move(params));
   }
 
  private:
   ThreadPool& pool_;
   const std::shared_ptr<PointsBudget> budget_;
+  const std::shared_ptr<Domains> domains_ = std::make_shared<Domains>();
 };
 
 }  // namespace

@@ -81,7 +81,7 @@ class CpuPoints {
   absl::StatusOr<Group> Sum(std::span<const bls12_381::Fr> scalars,
                             const std::stop_token& stop) const {
     DAMOCLES_CHECK(scalars.size() == encoded_.count);
-    DAMOCLES_ASSIGN_OR_RETURN(const bool kept, Keep());
+    DAMOCLES_ASSIGN_OR_RETURN(const bool kept, Keep(stop));
     Group sum = Group::Infinity();
     std::vector<Point> decoded;
     for (std::size_t done = 0; done < scalars.size(); done += part_) {
@@ -103,7 +103,7 @@ class CpuPoints {
 
  private:
   // Decodes all points at the first call if the budget allows; whether they are there.
-  absl::StatusOr<bool> Keep() const {
+  absl::StatusOr<bool> Keep(const std::stop_token& stop) const {
     const MutexLock lock(mutex_);
     if (state_ == State::kNew) {
       const std::uint64_t bytes = encoded_.count * sizeof(Point);
@@ -114,7 +114,12 @@ class CpuPoints {
       const absl::Status status = [&] {
         try {
           std::vector<Point> points(encoded_.count);
-          DAMOCLES_RETURN_IF_ERROR(DecodePoints(pool_, encoded_, 0, std::span(points)));
+          for (std::size_t done = 0; done < points.size(); done += part_) {
+            DAMOCLES_RETURN_IF_ERROR(CheckGoOn(stop));
+            const std::size_t count = std::min(part_, points.size() - done);
+            DAMOCLES_RETURN_IF_ERROR(
+                DecodePoints(pool_, encoded_, done, std::span(points).subspan(done, count)));
+          }
           budget_->Kept(points);
           kept_ = std::move(points);
           return absl::OkStatus();

@@ -221,8 +221,12 @@ RunnerImpl::Done RunnerImpl::Perform(RecordKey key, Action action) {
   Post(key, std::move(answer));
 }
 
+// A batch raises its own message by itself, and its record must have the bytes first.  But not
+// beyond its miner's limits, and with patience while its own window has time: what it has not
+// raised just now may be in the way of another miner's.
 bool RunnerImpl::IsSeenTo(const LaneRepair& lane) const {
-  const filecoin::ChainEpoch next = CurrentTime().epoch + filecoin::EpochDelta(1);
+  const filecoin::ChainEpoch now = CurrentTime().epoch;
+  const filecoin::ChainEpoch next = now + filecoin::EpochDelta(1);
   for (const auto& [key, entry] : deadlines_) {
     const DeadlineRecord& record = entry.machine.record;
     if (next >= record.deadline.close) continue;
@@ -231,7 +235,8 @@ bool RunnerImpl::IsSeenTo(const LaneRepair& lane) const {
       const auto waiting =
           filecoin::cbor::Decode<filecoin::SignedMessage>(batch.message.signed_message);
       if (waiting.ok() && waiting->message.from == lane.sender &&
-          waiting->message.nonce == lane.nonce) {
+          waiting->message.nonce == lane.nonce &&
+          now <= batch.message.sent_at + filecoin::EpochDelta(1)) {
         return true;
       }
     }

@@ -128,7 +128,7 @@ void Stepper::Handle(const event::Raised& raised) {
     batch.note = absl::StrFormat("it waits for its fee: %s", raised.limited);
     SayLimit(i, raised.limited);
   }
-  if (raised.signed_message.empty()) return;
+  if (raised.signed_message.empty() || !CanStillSend()) return;
   batch.message.signed_message = raised.signed_message;
   batch.message.sent_at = now_.epoch;
   if (raised.limited.empty()) {

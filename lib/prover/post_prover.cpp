@@ -290,7 +290,7 @@ absl::StatusOr<std::vector<PartitionProof>> PostProver::Prove(
   // From the files, then, and once.
   LogError("prover", "proof_wrong",
            {{"error", made.status()}, {"now", "made again, from parameters read anew"}});
-  provers_.erase(parameters_.ParamsPath(claim.circuit));
+  provers_.clear();  // circuits may share what is kept
   parameters_.Forget(claim.circuit);
   DAMOCLES_ASSIGN_OR_RETURN(const auto anew, parameters_.Vk(claim.circuit));
   made = anew->sha256 == vk->sha256

@@ -137,5 +137,16 @@ TEST_F(CpuPointsTest, StoppedInTheMiddleItEndsAfterThePart) {
   EXPECT_EQ(reads_, 3);
 }
 
+TEST_F(CpuPointsTest, StoppedWhileItDecodesItTakesNothing) {
+  const auto budget = std::make_shared<PointsBudget>(options_);
+  const auto points = Points(budget, 2);
+  stop_at_read_ = 3;
+  EXPECT_THAT(points->Sum(scalars_, stop_.get_token()), StatusIs(absl::StatusCode::kCancelled, ""));
+  EXPECT_EQ(reads_, 3);
+  EXPECT_EQ(kept_, 0);
+  ExpectRight(*points);
+  EXPECT_EQ(kept_, 1) << "the budget was given back";
+}
+
 }  // namespace
 }  // namespace damocles::groth16

@@ -1034,6 +1034,21 @@ TEST(SubmitTest, MessageThatWaitsNearTheCloseIsLookedAtWithEveryHead) {
   EXPECT_TRUE(bench.Has<action::Raise>());
 }
 
+// The wallet answers when nothing can be executed in the window any more: a dearer message would
+// only fail, and stand in front of the next window's.
+TEST(SubmitTest, FeeThatIsRaisedTooLateIsNotPushed) {
+  Bench bench;
+  const WaitingPost post(bench);
+  post.See(bench, 1036, post.old_one);
+  event::Raised raised;
+  raised.ref = bench.Need<action::Raise>().ref;
+  raised.signed_message = filecoin::cbor::Encode(post.new_one);
+  bench.Head(1039);
+  bench.Do(raised);
+  EXPECT_FALSE(bench.Has<action::Replace>());
+  EXPECT_EQ(bench.Batch().message.signed_message, filecoin::cbor::Encode(post.old_one));
+}
+
 TEST(SubmitTest, FeeThatCannotBeRaisedChangesNothing) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);

@@ -60,7 +60,8 @@ class PendingProof {
 };
 
 // A circuit with its proving key, ready for many proofs.  Safe to call from several threads; memory
-// for a proof is about 32 * (aux + 3 * 2^k) bytes, and its points.
+// for a proof is about 32 * (aux + 3 * 2^k) bytes, its points, and on the processor 16 * 2^k for
+// roots of unity.
 class Prover {
  public:
   // `backend` and `pool` must outlive the prover.
