@@ -98,7 +98,8 @@ async::Task<void> LotusHeads::Follow() {
 
 async::Task<bool> LotusHeads::Answers(std::size_t node) {
   const LinkAnswer answer = co_await nodes_.Link(node).Call(
-      "Filecoin.ChainHead", "[]", async::ToKj(nodes_.Options().connect_timeout));
+      "Filecoin.ChainHead", "[]", async::ToKj(nodes_.Options().connect_timeout),
+      NodeLink::Silence::kSaysNothing);
   co_return answer.fate == LinkAnswer::Fate::kAnswered&& answer.result.ok();
 }
 

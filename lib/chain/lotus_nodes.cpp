@@ -3,6 +3,7 @@
 #include "lib/chain/lotus_nodes.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -10,6 +11,7 @@
 #include "absl/strings/strip.h"
 
 #include "damocles/async/duration.h"
+#include "damocles/async/failure.h"
 #include "damocles/async/offload.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
@@ -19,6 +21,8 @@
 namespace damocles::chain::internal {
 namespace {
 
+// For a node that is asked whether it has the key that others lack.
+constexpr kj::Duration kOthersKeys = 5 * kj::SECONDS;
 // Between two lines in the log that a node is lost.
 constexpr kj::Duration kSayAgain = 10 * kj::MINUTES;
 // Larger answers are read on another thread: of this size they take about a millisecond.
@@ -33,9 +37,25 @@ constexpr kj::Duration kLookMax = 15 * kj::SECONDS;
 // In epochs; one without a block is nothing unusual, several in a row are.
 constexpr int kLagEpochs = 3;
 constexpr int kStillEpochs = 5;
+// So many looks later a node is asked again of which network it is.
+constexpr int kLearnLooks = 40;
 
 HeadSight SightIn(const filecoin::TipSet& head) {
   return {.epoch = head.Height(), .weight = head.ParentWeight()};
+}
+
+// What a node can only do with a key in its wallet or with more than the right to read: a gateway
+// in front does not speak for the node behind it.
+bool NeedsKey(std::string_view method) {
+  return method == "Filecoin.WalletHas" || method == "Filecoin.WalletSign" ||
+         method == "Filecoin.MpoolPushMessage" || method == "Filecoin.MpoolPush";
+}
+
+// It has done nothing.
+bool LacksKey(const absl::StatusOr<std::string>& answer) {
+  if (answer.ok()) return *answer == "false";
+  return absl::IsPermissionDenied(answer.status()) || absl::IsUnimplemented(answer.status()) ||
+         absl::IsNotFound(answer.status());
 }
 
 kj::HttpClientSettings ClientSettings(kj::EntropySource& entropy) {
@@ -72,18 +92,23 @@ async::Task<absl::Status> LotusNodes::Call(std::string method, std::string param
   const kj::TimePoint until =
       timer_.now() +
       async::ToKj(kind == CallKind::kWait ? options_.wait_timeout : options_.call_timeout);
-  const std::vector<std::size_t> order = Order();
+  const bool by_key = NeedsKey(method);
+  const std::vector<std::size_t> order = Order(by_key);
   absl::Status last = absl::UnavailableError("no node was asked");
+  std::optional<absl::Status> incapable;  // what the first said that cannot do it itself
   for (std::size_t tried = 0; tried < order.size(); ++tried) {
     const std::size_t index = order[tried];
     const kj::Duration left = until - timer_.now();
     if (left <= 0 * kj::SECONDS) break;
     // A read leaves time for the nodes that come after this one.
-    const kj::Duration share =
+    kj::Duration share =
         kind == CallKind::kRead ? left / static_cast<std::int64_t>(order.size() - tried) : left;
+    // What is known already does not wait for one that is perhaps gone.
+    if (incapable && kind == CallKind::kRead) share = std::min(share, kOthersKeys);
     LinkAnswer answer = co_await links_[index]->Call(method, params, share);
     if (answer.fate == LinkAnswer::Fate::kAnswered) {
       absl::Status status = answer.result.status();
+      const bool no_key = by_key && LacksKey(answer.result);
       if (status.ok()) {
         auto reading = Read(read, std::move(answer));
         status = co_await kj::mv(reading);
@@ -103,12 +128,19 @@ async::Task<absl::Status> LotusNodes::Call(std::string method, std::string param
         if (kind == CallKind::kPush) co_return last;
         continue;
       }
-      Use(index);
+      if (no_key) {
+        // That one has no key says more than that another may not tell.
+        if (!incapable || status.ok()) incapable = WithoutTokens(std::move(status));
+        continue;
+      }
+      // One that is only asked for its keys is not the one to follow.
+      if (!incapable) Use(index);
       co_return WithoutTokens(std::move(status));
     }
     last = WithoutTokens(answer.result.status());
     if (answer.fate == LinkAnswer::Fate::kLost && kind == CallKind::kPush) co_return last;
   }
+  if (incapable) co_return *incapable;
   co_return last;
 }
 
@@ -136,14 +168,16 @@ void LotusNodes::TellUnreadable(std::size_t index, const std::string& method,
 void LotusNodes::LeaveNode(std::size_t failed, const absl::Status& why) {
   if (current_ != failed) return;
   const std::vector<std::size_t> order = Order();
-  const bool alone = order.size() < 2;  // for now: those that lag are of no use
+  const auto next = std::find_if(order.begin(), order.end(),
+                                 [failed](std::size_t index) { return index != failed; });
+  const bool alone = next == order.end();  // for now: those that lag are of no use
   const auto said = lost_.find(failed);
   if (said == lost_.end() || timer_.now() - said->second >= kSayAgain) {
     lost_.insert_or_assign(failed, timer_.now());
     LogWarning("chain", alone ? "node_lost" : "node_left",
                {{"node", links_[failed]->Where().Name()}, {"why", WithoutTokens(why)}});
   }
-  if (!alone) SetCurrent(order[1]);
+  if (!alone) SetCurrent(*next);
 }
 
 void LotusNodes::NodeServes(std::size_t index) {
@@ -166,12 +200,16 @@ void LotusNodes::SetCurrent(std::size_t index) {
   changing_ = std::make_unique<Changing>(kj::newPromiseAndFulfiller<void>());
 }
 
-std::vector<std::size_t> LotusNodes::Order() const {
-  std::vector<std::size_t> order{current_};
-  for (std::size_t next = 1; next < links_.size(); ++next) {
+std::vector<std::size_t> LotusNodes::Order(bool also_behind) const {
+  std::vector<std::size_t> order;
+  std::vector<std::size_t> behind;
+  for (std::size_t next = 0; next < links_.size(); ++next) {
     const std::size_t index = (current_ + next) % links_.size();
-    if (!choice_ || !choice_->Lags(index)) order.push_back(index);
+    if (foreign_.contains(index)) continue;
+    const bool lags = index != current_ && choice_ && choice_->Lags(index);
+    (lags ? behind : order).push_back(index);
   }
+  if (also_behind || order.empty()) order.insert(order.end(), behind.begin(), behind.end());
   return order;
 }
 
@@ -182,10 +220,14 @@ void LotusNodes::WatchHeads(kj::Duration epoch) {
   const auto or_default = [](absl::Duration stated, kj::Duration usual) {
     return stated == absl::ZeroDuration() ? usual : async::ToKj(stated);
   };
-  choice_.emplace(links_.size(), or_default(options_.lag_patience, kLagEpochs * epoch),
-                  or_default(options_.head_still, kStillEpochs * epoch));
-  watching_.emplace(Watch(
-      or_default(options_.poll_interval, std::clamp<kj::Duration>(epoch / 2, kLookMin, kLookMax))));
+  look_interval_ =
+      or_default(options_.poll_interval, std::clamp<kj::Duration>(epoch / 2, kLookMin, kLookMax));
+  choice_.emplace(
+      links_.size(),
+      NodeChoice::Times{.patience = or_default(options_.lag_patience, kLagEpochs * epoch),
+                        .still = or_default(options_.head_still, kStillEpochs * epoch),
+                        .gap = 2 * (look_interval_ + async::ToKj(options_.connect_timeout))});
+  watching_.emplace(Watch(look_interval_));
 }
 
 void LotusNodes::Saw(const filecoin::TipSet& head) {
@@ -200,57 +242,142 @@ kj::Promise<void> LotusNodes::Left(std::size_t node) {
 async::Task<void> LotusNodes::Watch(kj::Duration interval) {
   while (true) {
     co_await timer_.afterDelay(interval);
-    std::vector<std::optional<HeadSight>> heads(links_.size());
-    if (links_.size() == 1) {
-      // Nothing to choose: what its subscription says is enough, and that it is lost is said
-      // elsewhere.
-      if (!lost_.contains(current_)) heads[current_] = seen_;
-    } else {
-      std::vector<async::Task<std::optional<HeadSight>>> looks;
-      for (std::size_t i = 0; i < links_.size(); ++i) looks.push_back(SightOf(i));
-      for (std::size_t i = 0; i < links_.size(); ++i) {
-        auto look = std::move(looks[i]);
-        heads[i] = co_await kj::mv(look);
-      }
+    // Nobody awaits this task: what it throws must not end it unsaid.
+    std::string failed;
+    try {
+      auto look = Look();
+      co_await kj::mv(look);
+    } catch (const kj::Exception& error) {
+      failed = async::Plainly(error);
+    } catch (const std::exception& error) {
+      failed = error.what();
     }
-    const std::size_t before = current_;
-    const NodeChoice::Turn turn = choice_->Look(before, heads, timer_.now());
-    SetCurrent(turn.use);
-    for (const HeadNews& news : turn.news) Tell(news, before, turn.use);
+    if (failed.empty()) continue;
+    try {
+      LogWarning("chain", "heads_not_compared",
+                 {{"why", Printable(failed, kReasonBytesMax)}, {"then", "at the next look again"}});
+    } catch (const std::exception& /*the log itself*/) {
+      continue;
+    }
   }
 }
 
+async::Task<void> LotusNodes::Look() {
+  std::vector<std::optional<HeadSight>> heads(links_.size());
+  if (links_.size() == 1) {
+    // Nothing to choose: what its subscription says is enough, and that it is lost is said
+    // elsewhere.
+    if (!lost_.contains(current_)) heads[current_] = seen_;
+  } else {
+    std::vector<kj::Promise<std::optional<HeadSight>>> looks;
+    for (std::size_t i = 0; i < links_.size(); ++i) looks.push_back(SightInTime(i));
+    for (std::size_t i = 0; i < links_.size(); ++i) heads[i] = co_await kj::mv(looks[i]);
+    Compare();
+    for (const std::size_t index : foreign_) heads[index].reset();
+    LeaveForeign();
+  }
+  const std::size_t before = current_;
+  const NodeChoice::Turn turn = choice_->Look(before, heads, timer_.now());
+  SetCurrent(turn.use);
+  for (const HeadNews& news : turn.news) Tell(news, before, turn.use);
+}
+
+// A node that is slow does not make the look at the others old.
+kj::Promise<std::optional<HeadSight>> LotusNodes::SightInTime(std::size_t index) {
+  auto late = timer_.afterDelay(async::ToKj(options_.connect_timeout))
+                  .then([]() -> std::optional<HeadSight> { return std::nullopt; });
+  return SightOf(index).ToPromise().exclusiveJoin(kj::mv(late));
+}
+
+async::Task<LinkAnswer> LotusNodes::Glance(std::size_t index, std::string method) {
+  return links_[index]->Call(std::move(method), "[]", async::ToKj(options_.connect_timeout),
+                             NodeLink::Silence::kSaysNothing);
+}
+
 async::Task<std::optional<HeadSight>> LotusNodes::SightOf(std::size_t index) {
-  // The name of the one in use comes first: the others wait for it till the next look.
-  const bool comparable = co_await IsOfThisNetwork(index);
-  if (!comparable) co_return std::nullopt;
-  const LinkAnswer answer = co_await links_[index]->Call("Filecoin.ChainHead", "[]",
-                                                         async::ToKj(options_.connect_timeout));
+  auto learning = Learn(index);
+  co_await kj::mv(learning);
+  if (!identities_.contains(index)) co_return std::nullopt;
+  auto asking = Glance(index, "Filecoin.ChainHead");
+  const LinkAnswer answer = co_await kj::mv(asking);
   if (answer.fate != LinkAnswer::Fate::kAnswered || !answer.result.ok()) co_return std::nullopt;
   const auto head = ReadAnswer<filecoin::TipSet>(*answer.result);
   if (!head.ok() || head->Empty()) co_return std::nullopt;
   co_return SightIn(*head);
 }
 
-async::Task<bool> LotusNodes::IsOfThisNetwork(std::size_t index) {
-  if (!networks_.contains(index)) {
-    const LinkAnswer answer = co_await links_[index]->Call("Filecoin.StateNetworkName", "[]",
-                                                           async::ToKj(options_.connect_timeout));
-    if (answer.fate != LinkAnswer::Fate::kAnswered || !answer.result.ok()) co_return false;
-    auto name = ReadAnswer<std::string>(*answer.result);
-    if (!name.ok()) co_return false;
-    if (index == current_ && network_.empty()) network_ = *name;
-    if (network_.empty()) co_return false;
-    if (*name != network_) {
+bool LotusNodes::Identity::SameAs(const Identity& other) const {
+  return network == other.network &&
+         (genesis == other.genesis || genesis == filecoin::TipSetKey() ||
+          other.genesis == filecoin::TipSetKey());
+}
+
+async::Task<void> LotusNodes::Learn(std::size_t index) {
+  const auto known = identities_.find(index);
+  if (known != identities_.end() &&
+      timer_.now() - known->second.asked < kLearnLooks * look_interval_) {
+    co_return;
+  }
+  auto asking = Glance(index, "Filecoin.StateNetworkName");
+  const LinkAnswer answer = co_await kj::mv(asking);
+  if (answer.fate != LinkAnswer::Fate::kAnswered || !answer.result.ok()) co_return;
+  auto name = ReadAnswer<std::string>(*answer.result);
+  if (!name.ok()) co_return;
+  Identity& identity = identities_[index];
+  if (identity.network != *name) identity = Identity{*std::move(name), {}, timer_.now()};
+  identity.asked = timer_.now();
+  // One that does not tell it, or not as a tipset, is known by the name alone.
+  auto asking_more = Glance(index, "Filecoin.ChainGetGenesis");
+  const LinkAnswer first = co_await kj::mv(asking_more);
+  if (first.fate != LinkAnswer::Fate::kAnswered || !first.result.ok()) co_return;
+  const auto genesis = ReadAnswer<filecoin::TipSet>(*first.result);
+  if (genesis.ok()) identities_[index].genesis = genesis->Key();
+}
+
+void LotusNodes::Compare() {
+  if (identities_.empty()) return;
+  // Where nodes differ the first in the list says which network is meant, by what it said first:
+  // one that turns up with another network later is wrong itself.
+  const auto& [first, told] = *identities_.begin();
+  const auto is_foreign = [this](const auto& entry) { return !entry.second.SameAs(*network_); };
+  if (!network_ || first < network_by_ ||
+      std::all_of(identities_.begin(), identities_.end(), is_foreign)) {
+    network_ = told;
+    network_by_ = first;
+  }
+  const auto source = identities_.find(network_by_);
+  if (source != identities_.end() && source->second.SameAs(*network_) &&
+      network_->genesis == filecoin::TipSetKey()) {
+    network_->genesis = source->second.genesis;
+  }
+  for (const auto& entry : identities_) {
+    const std::size_t index = entry.first;
+    if (!is_foreign(entry)) {
+      if (foreign_.erase(index) > 0) {
+        LogInfo("chain", "node_back",
+                {{"node", links_[index]->Where().Name()}, {"why", "it is of this network"}});
+      }
+    } else if (foreign_.insert(index).second) {
+      const bool same_name = entry.second.network == network_->network;
       LogWarning("chain", "node_of_another_network",
                  {{"node", links_[index]->Where().Name()},
-                  {"network", Printable(*name, kReasonBytesMax)},
-                  {"want", Printable(network_, kReasonBytesMax)},
+                  {"network", Printable(entry.second.network, kReasonBytesMax)},
+                  {"want", Printable(network_->network, kReasonBytesMax)},
+                  {"why", same_name ? "its first block is another one" : "it says another name"},
+                  {"effect", "it is not asked"},
                   {"then", "name nodes of one network only under [Common.API]"}});
     }
-    networks_.emplace(index, *std::move(name));
   }
-  co_return networks_.at(index) == network_;
+}
+
+void LotusNodes::LeaveForeign() {
+  if (!foreign_.contains(current_)) return;
+  const std::size_t next = Order().front();  // Compare leaves at least one
+  LogWarning("chain", "node_left",
+             {{"node", links_[current_]->Where().Name()},
+              {"why", "it is of another network"},
+              {"to", links_[next]->Where().Name()}});
+  SetCurrent(next);
 }
 
 void LotusNodes::Tell(const HeadNews& news, std::size_t before, std::size_t now) {
@@ -279,6 +406,10 @@ void LotusNodes::Tell(const HeadNews& news, std::size_t before, std::size_t now)
       break;
     case HeadNews::Kind::kMoves:
       LogInfo("chain", "head_moves", {{"node", node}});
+      break;
+    case HeadNews::Kind::kReturns:
+      LogInfo("chain", "node_changed",
+              {{"from", links_[before]->Where().Name()}, {"to", node}, {"why", news.why}});
       break;
   }
 }

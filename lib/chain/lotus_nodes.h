@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -82,12 +83,26 @@ class LotusNodes {
  private:
   void Use(std::size_t index);
   void SetCurrent(std::size_t index);
-  // In the order in which they are asked: the one in use first, none that lags.
-  std::vector<std::size_t> Order() const;
+  // What a node says of itself: two chains may have one name.
+  struct Identity {
+    std::string network;
+    filecoin::TipSetKey genesis;  // empty: not known
+    kj::TimePoint asked = kj::origin<kj::TimePoint>();
+    bool SameAs(const Identity& other) const;
+  };
+  // In the order in which they are asked: the one in use first, none of another network, and those
+  // that lag last, if they are wanted at all or there is no other.
+  std::vector<std::size_t> Order(bool also_behind = false) const;
   async::Task<void> Watch(kj::Duration interval);
+  async::Task<void> Look();
   // One answer; none if there is none that can be compared.
   async::Task<std::optional<HeadSight>> SightOf(std::size_t index);
-  async::Task<bool> IsOfThisNetwork(std::size_t index);
+  kj::Promise<std::optional<HeadSight>> SightInTime(std::size_t index);
+  async::Task<LinkAnswer> Glance(std::size_t index, std::string method);
+  async::Task<void> Learn(std::size_t index);
+  // Who is of which network; from one of another the client goes away.
+  void Compare();
+  void LeaveForeign();
   void Tell(const HeadNews& news, std::size_t before, std::size_t now);
   kj::Promise<absl::Status> Read(AnswerReader read, LinkAnswer answer);
   // Once for each node and method within some time.
@@ -115,9 +130,12 @@ class LotusNodes {
   };
   std::unique_ptr<Changing> changing_;  // comes with the next change of current_
   std::optional<NodeChoice> choice_;
-  std::optional<HeadSight> seen_;                // of the one in use, by its subscription
-  std::string network_;                          // of the one in use; empty: not known yet
-  std::map<std::size_t, std::string> networks_;  // of each that was asked
+  std::optional<HeadSight> seen_;               // of the one in use, by its subscription
+  std::map<std::size_t, Identity> identities_;  // of each that has told
+  std::optional<Identity> network_;             // the one that is meant: told by the node ...
+  std::size_t network_by_ = 0;                  // ... that is the first in the list of those heard
+  std::set<std::size_t> foreign_;               // of another network
+  kj::Duration look_interval_{};
   std::optional<async::Task<void>> watching_;
 };
 

@@ -14,12 +14,17 @@ namespace {
 
 // So many looks at least: after a pause of this process two may be far apart.
 constexpr unsigned kLooksMin = 4;
+// Of the patience: as long a node that was left must be good before it is used again, at first and
+// at most, and as long it must then stay in use to count as sound.
+constexpr int kReturnMin = 2;
+constexpr int kReturnMax = 20;
+constexpr int kSound = 20;
 
 }  // namespace
 
-NodeChoice::NodeChoice(std::size_t nodes, kj::Duration patience, kj::Duration still)
-    : patience_(patience), still_(still), nodes_(nodes) {
+NodeChoice::NodeChoice(std::size_t nodes, Times times) : times_(times), nodes_(nodes) {
   DAMOCLES_DCHECK(nodes > 0);
+  for (Node& node : nodes_) node.wait = kReturnMin * times_.patience;
 }
 
 void NodeChoice::Take(Node& node, const HeadSight& head, kj::TimePoint now) const {
@@ -29,6 +34,38 @@ void NodeChoice::Take(Node& node, const HeadSight& head, kj::TimePoint now) cons
     node.heaviest = head.weight;
   }
   node.head = head;
+  // Nobody knows what was in between.
+  if (node.looked && now - *node.looked > times_.gap) {
+    node.lighter.reset();
+    node.lighter_looks = 0;
+    node.good.reset();
+  }
+  node.looked = now;
+}
+
+// Also where a call that failed has led away from the one before.
+void NodeChoice::Uses(std::size_t node, kj::TimePoint now) {
+  if (node == used_) return;
+  Node& left = nodes_[used_];
+  const kj::Duration least = kReturnMin * times_.patience;
+  const bool soon = used_since_ && now - *used_since_ < kSound * times_.patience;
+  if (node > used_) {
+    left.wait = soon ? std::min(2 * left.wait, kReturnMax * times_.patience) : least;
+    left.good.reset();
+  }
+  used_ = node;
+  used_since_ = now;
+}
+
+std::optional<std::size_t> NodeChoice::Earlier(std::size_t current,
+                                               const std::vector<std::optional<HeadSight>>& heads,
+                                               const HeadSight& best, kj::TimePoint now) const {
+  for (std::size_t i = 0; i < current; ++i) {
+    const Node& node = nodes_[i];
+    const bool best_now = heads[i] && heads[i]->weight >= best.weight;
+    if (best_now && node.good && now - *node.good >= node.wait) return i;
+  }
+  return std::nullopt;
 }
 
 bool NodeChoice::StandsStill(const Node& node, kj::Duration limit, kj::TimePoint now) const {
@@ -38,7 +75,7 @@ bool NodeChoice::StandsStill(const Node& node, kj::Duration limit, kj::TimePoint
 std::string NodeChoice::Why(const Node& node, const HeadSight& best, kj::TimePoint now) const {
   const std::string other = absl::StrFormat("another node is at epoch %d", best.epoch.Value());
   const std::int64_t epoch = node.head->epoch.Value();
-  if (StandsStill(node, patience_, now)) {
+  if (StandsStill(node, times_.patience, now)) {
     return absl::StrFormat("its head stands still at epoch %d for %d s, %s", epoch,
                            (now - *node.advanced) / kj::SECONDS, other);
   }
@@ -56,6 +93,7 @@ NodeChoice::Turn NodeChoice::Look(std::size_t current,
   DAMOCLES_DCHECK(heads.size() == nodes_.size());
   Turn turn;
   turn.use = current;
+  Uses(current, now);
   std::optional<std::size_t> best;  // of those that answered; of equals the one in use
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (!heads[i]) continue;
@@ -70,10 +108,15 @@ NodeChoice::Turn NodeChoice::Look(std::size_t current,
     Node& node = nodes_[i];
     if (!best) {
       node.lags = false;  // nobody knows better: each is tried
+      node.good.reset();
       continue;
     }
-    if (!heads[i]) continue;
+    if (!heads[i]) {
+      node.good.reset();
+      continue;
+    }
     if (heads[i]->weight >= heads[*best]->weight) {
+      if (!node.good) node.good = now;
       node.lighter.reset();
       node.lighter_looks = 0;
       node.lags = false;
@@ -85,18 +128,29 @@ NodeChoice::Turn NodeChoice::Look(std::size_t current,
       continue;
     }
     if (!node.lighter) node.lighter = now;
-    ++node.lighter_looks;
-    node.lags = node.lags || (node.lighter_looks >= kLooksMin && now - *node.lighter >= patience_);
+    // One block may be late.
+    if (++node.lighter_looks > 1) node.good.reset();
+    node.lags =
+        node.lags || (node.lighter_looks >= kLooksMin && now - *node.lighter >= times_.patience);
     if (node.lags && !node.said) {
       node.said = true;
       turn.news.push_back({HeadNews::Kind::kLags, i, Why(node, *heads[*best], now)});
     }
   }
-  if (best && nodes_[current].lags) turn.use = *best;
+  if (best && nodes_[current].lags) {
+    turn.use = *best;
+  } else if (const auto earlier = best ? Earlier(current, heads, *heads[*best], now) : std::nullopt;
+             earlier) {
+    turn.use = *earlier;
+    turn.news.push_back({HeadNews::Kind::kReturns, turn.use,
+                         absl::StrFormat("it is earlier in the list and has kept up for %d s",
+                                         (now - *nodes_[turn.use].good) / kj::SECONDS)});
+  }
+  Uses(turn.use, now);
 
   if (!heads[turn.use]) return turn;
   const Node& used = nodes_[turn.use];
-  const bool stands = StandsStill(used, still_, now);
+  const bool stands = StandsStill(used, times_.still, now);
   // Where a node is ahead of it, that is what is said.
   if (stands && !standing_ && heads[turn.use]->weight >= heads[*best]->weight) {
     standing_ = true;

@@ -29,6 +29,7 @@ struct HeadNews {
     kKeepsUp,      // it lags no more
     kStandsStill,  // the head of `node`, which is in use, and no other is ahead
     kMoves,        // that is over
+    kReturns,  // `node`, which is earlier in the list, has kept up long enough: it is used again
   };
   Kind kind = Kind::kLags;
   std::size_t node = 0;
@@ -38,12 +39,17 @@ struct HeadNews {
 
 // A node lags when at every look for some time a node that answered had a heavier head: it stands
 // still, is behind, or follows a lighter branch.  Being late with single blocks is not lagging, so
-// that two good nodes do not take turns, and from a node that is in use and does not lag nobody
-// goes back to one that has recovered.
+// that two good nodes do not take turns.  The list is the operator's order (who has the wallet
+// stands in front): one that was left is used again when it has answered and kept up for a while,
+// for longer each time that it had to be left soon after.
 class NodeChoice {
  public:
-  // `patience`: how long another one must have been ahead; `still`: how long a head may stand.
-  NodeChoice(std::size_t nodes, kj::Duration patience, kj::Duration still);
+  struct Times {
+    kj::Duration patience;  // as long another one must have been ahead
+    kj::Duration still;     // a head may stand
+    kj::Duration gap;       // two sights of a node further apart say nothing about the time between
+  };
+  NodeChoice(std::size_t nodes, Times times);
 
   struct Turn {
     std::size_t use = 0;  // from now on
@@ -60,20 +66,29 @@ class NodeChoice {
     std::optional<HeadSight> head;          // the last one it told
     filecoin::BigInt heaviest;              // of all it told
     std::optional<kj::TimePoint> advanced;  // when that became heavier
+    std::optional<kj::TimePoint> looked;    // when it told a head last
     std::optional<kj::TimePoint> lighter;   // since when it is the lighter one
     unsigned lighter_looks = 0;             // so many since then
+    std::optional<kj::TimePoint> good;      // since when it answers and keeps up
+    kj::Duration wait;                      // as long it must be good before it is gone back to
     bool lags = false;
     bool said = false;  // that it lags
   };
   void Take(Node& node, const HeadSight& head, kj::TimePoint now) const;
+  void Uses(std::size_t node, kj::TimePoint now);
+  // An earlier one than `current` that has been good for long enough.
+  std::optional<std::size_t> Earlier(std::size_t current,
+                                     const std::vector<std::optional<HeadSight>>& heads,
+                                     const HeadSight& best, kj::TimePoint now) const;
   bool StandsStill(const Node& node, kj::Duration limit, kj::TimePoint now) const;
   std::string Why(const Node& node, const HeadSight& best, kj::TimePoint now) const;
 
-  kj::Duration patience_;
-  kj::Duration still_;
+  Times times_;
   std::vector<Node> nodes_;
-  filecoin::BigInt heaviest_;  // ever seen
-  bool standing_ = false;      // it was said that the head stands still
+  std::size_t used_ = 0;
+  std::optional<kj::TimePoint> used_since_;  // none: from the start
+  filecoin::BigInt heaviest_;                // ever seen
+  bool standing_ = false;                    // it was said that the head stands still
 };
 
 }  // namespace damocles::chain::internal

@@ -19,6 +19,8 @@ constexpr kj::Duration kEpoch = 30 * kj::SECONDS;
 constexpr kj::Duration kLook = 15 * kj::SECONDS;
 constexpr kj::Duration kPatience = 3 * kEpoch;
 constexpr kj::Duration kStill = 5 * kEpoch;
+constexpr NodeChoice::Times kTimes{
+    .patience = kPatience, .still = kStill, .gap = 3 * kLook + kj::SECONDS};
 
 // A block an epoch weighs 5.
 HeadSight At(std::int64_t epoch, std::int64_t lighter = 0) {
@@ -30,7 +32,7 @@ using Heads = std::vector<std::optional<HeadSight>>;
 // Looks twice an epoch and does what is said.
 class NodeChoiceTest : public ::testing::Test {
  protected:
-  explicit NodeChoiceTest(std::size_t nodes = 2) : choice_(nodes, kPatience, kStill) {}
+  explicit NodeChoiceTest(std::size_t nodes = 2) : choice_(nodes, kTimes) {}
 
   void Look(const Heads& heads) {
     now_ = now_ + kLook;
@@ -53,7 +55,7 @@ class NodeChoiceTest : public ::testing::Test {
   std::vector<HeadNews> news_;
 };
 
-TEST_F(NodeChoiceTest, OneThatStandsStillIsLeftSaidOnceAndNobodyGoesBack) {
+TEST_F(NodeChoiceTest, OneThatStandsStillIsLeftSaidOnceAndUsedAgainOnceItKeepsUp) {
   Look({At(100), At(100)});
   int looks = 0;
   while (current_ == 0 && looks < 100) {
@@ -72,13 +74,19 @@ TEST_F(NodeChoiceTest, OneThatStandsStillIsLeftSaidOnceAndNobodyGoesBack) {
       << news[0].why;
   for (int i = 0; i < 50; ++i) Look({At(100), At(110 + i / 2)});
   EXPECT_TRUE(TakeNews().empty());
-  for (int i = 0; i < 50; ++i) Look({At(140 + i / 2), At(140 + i / 2)});
+  for (int i = 0; i < 12; ++i) Look({At(140 + i / 2), At(140 + i / 2)});
   news = TakeNews();
   ASSERT_EQ(news.size(), 1U);
   EXPECT_EQ(news[0], (HeadNews{HeadNews::Kind::kKeepsUp, 0, ""}));
   EXPECT_FALSE(choice_.Lags(0));
-  EXPECT_EQ(current_, 1U);
-  EXPECT_EQ(changes_, 1U);
+  EXPECT_EQ(current_, 1U) << "it may only be on the way down again";
+  for (int i = 12; i < 50; ++i) Look({At(140 + i / 2), At(140 + i / 2)});
+  news = TakeNews();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_EQ(news[0].kind, HeadNews::Kind::kReturns);
+  EXPECT_EQ(news[0].node, 0U);
+  EXPECT_EQ(current_, 0U);
+  EXPECT_EQ(changes_, 2U);
 }
 
 TEST_F(NodeChoiceTest, TheHeavierBranchIsFollowedAlsoWhereItIsShorter) {
@@ -101,7 +109,7 @@ TEST_F(NodeChoiceTest, OneThatIsBehindAllTheTimeIsLeft) {
 
 TEST_F(NodeChoiceTest, NodesThatAreLateByTurnsDoNotTakeTurns) {
   for (std::uint32_t seed = 0; seed < 50; ++seed) {
-    NodeChoice choice(2, kPatience, kStill);
+    NodeChoice choice(2, kTimes);
     std::mt19937 random(seed);
     kj::TimePoint now = now_;
     for (int i = 0; i < 2000; ++i) {
@@ -160,6 +168,72 @@ TEST_F(NodeChoiceTest, TwoLooksFarApartAreNoReason) {
   Look({At(120), At(121)});
   EXPECT_EQ(changes_, 0U);
   EXPECT_TRUE(TakeNews().empty());
+}
+
+TEST_F(NodeChoiceTest, LooksBeforeASilenceDoNotCountAfterIt) {
+  for (int i = 0; i < 3; ++i) Look({At(100), At(101)});
+  now_ = now_ + 10 * kj::MINUTES;
+  Look({At(120), At(121)});
+  EXPECT_EQ(changes_, 0U);
+  EXPECT_TRUE(TakeNews().empty());
+  // Nor where only that node was silent.
+  for (int i = 0; i < 2; ++i) Look({At(120), At(121)});
+  for (int i = 0; i < 40; ++i) Look({std::nullopt, At(121 + i / 2)});
+  Look({At(140), At(141)});
+  EXPECT_EQ(changes_, 0U);
+}
+
+TEST_F(NodeChoiceTest, AnEarlierOneThatCallsHaveLeftIsUsedAgainOnlyWhenItAnswersAllTheTime) {
+  Look({At(100), At(100)});
+  current_ = 1;
+  int at = 100;
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 10; ++i, ++at) Look({At(at), At(at)});
+    Look({std::nullopt, At(at)});
+  }
+  EXPECT_EQ(changes_, 0U);
+  for (int i = 0; i < 14; ++i, ++at) Look({At(at), At(at)});
+  EXPECT_EQ(current_, 0U);
+  EXPECT_EQ(changes_, 1U);
+}
+
+TEST_F(NodeChoiceTest, ALaterOneThatIsGoodIsNoReasonToGo) {
+  for (int i = 0; i < 100; ++i) Look({At(100 + i), At(100 + i)});
+  EXPECT_EQ(changes_, 0U);
+}
+
+TEST_F(NodeChoiceTest, OneThatFailsAgainAndAgainIsGoneBackToMoreAndMoreRarely) {
+  int at = 100;
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 20; ++i, ++at) Look({At(at), At(at)});
+    const int stuck = at;
+    for (int i = 0; i < 10; ++i, ++at) Look({At(stuck), At(at)});
+  }
+  // Left, used again, left: after that five minutes of good looks are too few.
+  EXPECT_EQ(changes_, 3U);
+  EXPECT_EQ(current_, 1U);
+  for (int i = 0; i < 40; ++i, ++at) Look({At(at), At(at)});
+  EXPECT_EQ(current_, 0U) << "it is sound now";
+}
+
+TEST_F(NodeChoiceTest, OneThatIsLateNowAndThenIsStillGoneBackTo) {
+  for (std::uint32_t seed = 0; seed < 50; ++seed) {
+    NodeChoice choice(2, kTimes);
+    std::mt19937 random(seed);
+    kj::TimePoint now = now_;
+    std::size_t current = 1;
+    int changes = 0;
+    for (int i = 0; i < 2000; ++i) {
+      now = now + kLook;
+      const auto late = [&] { return static_cast<std::int64_t>(random() % 10 == 0); };
+      const Heads heads{At(1000 + i / 2 - late()), At(1000 + i / 2 - late())};
+      const std::size_t use = choice.Look(current, heads, now).use;
+      changes += use != current;
+      current = use;
+    }
+    EXPECT_EQ(current, 0U) << "seed " << seed;
+    EXPECT_EQ(changes, 1) << "seed " << seed;
+  }
 }
 
 class OneNodeTest : public NodeChoiceTest {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,23 +35,34 @@ class TwoNodesTest : public LotusFixture {
     SetLogSink({});
   }
 
-  // Both know the same chain.
-  void Start(const ChainConfig& second = QuickPreset()) {
-    ASSERT_OK_AND_ASSIGN(chain_b_, Chain::InMemory(second, SmallGenesis(), verifier_b_.Options()));
+  // Both know the same chain, unless `second` is another one.
+  void Start(const ChainConfig& second = QuickPreset(), const LotusServerOptions& of_b = {}) {
     Serve();
+    ServeB(second, of_b);
+    Connect();
+  }
+  void ServeB(const ChainConfig& second, const LotusServerOptions& of_b = {}) {
+    ASSERT_OK_AND_ASSIGN(chain_b_, Chain::InMemory(second, SmallGenesis(), verifier_b_.Options()));
     auto receiver =
         io_.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io_.waitScope)->listen();
-    chain::Endpoint b = At();
-    b.port = static_cast<std::uint16_t>(receiver->getPort());
-    server_b_ = std::make_unique<LotusServer>(*chain_b_, io_.provider->getTimer(), SystemClock(),
-                                              LotusServerOptions{});
+    b_ = At();
+    b_.port = static_cast<std::uint16_t>(receiver->getPort());
+    server_b_ =
+        std::make_unique<LotusServer>(*chain_b_, io_.provider->getTimer(), SystemClock(), of_b);
     serving_b_ = server_b_->Listen(kj::mv(receiver)).eagerlyEvaluate(nullptr);
-    SetLogSink([this](Severity, std::string_view line) { log_.emplace_back(line); });
-    chain::LotusOptions options;
-    options.poll_interval = absl::Milliseconds(20);
-    options.lag_patience = absl::Milliseconds(150);
-    options.head_still = absl::Hours(1);
-    client_ = Client({At(), b}, options);
+  }
+  void Connect() {
+    SetLogSink([this](Severity, std::string_view line) {
+      log_.emplace_back(line);
+      if (!unlogged_.empty() && line.find(unlogged_) != std::string_view::npos) {
+        unlogged_.clear();
+        throw std::runtime_error("no room for the log");
+      }
+    });
+    options_.poll_interval = absl::Milliseconds(20);
+    options_.lag_patience = absl::Milliseconds(150);
+    options_.head_still = absl::Hours(1);
+    client_ = Client({At(), b_}, options_);
     ASSERT_OK_AND_ASSIGN(heads_, Wait(client_->ChainNotify()));
     Pass(50 * kj::MILLISECONDS);
   }
@@ -87,6 +99,9 @@ class TwoNodesTest : public LotusFixture {
     return followed_;
   }
 
+  chain::LotusOptions options_;
+  chain::Endpoint b_;
+  std::string unlogged_;  // at the first line with it the log throws
   Verifier verifier_b_;
   std::unique_ptr<Chain> chain_b_;
   std::unique_ptr<LotusServer> server_b_;
@@ -97,7 +112,7 @@ class TwoNodesTest : public LotusFixture {
   filecoin::TipSetKey followed_;
 };
 
-TEST_F(TwoNodesTest, OneWhoseHeadStandsStillIsLeftWithOneWarningAndNobodyGoesBack) {
+TEST_F(TwoNodesTest, OneWhoseHeadStandsStillIsLeftWithOneWarningAndUsedAgainWhenItKeepsUp) {
   Start();
   const auto advance_b = [&] { ASSERT_OK(chain_b_->Advance()); };
   ASSERT_TRUE(Until([&] { return Said("node_left") > 0; }, advance_b));
@@ -111,19 +126,21 @@ TEST_F(TwoNodesTest, OneWhoseHeadStandsStillIsLeftWithOneWarningAndNobodyGoesBac
   EXPECT_EQ(head, chain_b_->ChainHead());
   EXPECT_EQ(Said("node_left"), 1U);
   EXPECT_EQ(Said("node_back"), 0U);
-  // It catches up, which is said; and the other one stays in use.
+  // It catches up, which is said; and after a while it is used again, as the first in the list.
   while (chain_->ChainHead().Height() < chain_b_->ChainHead().Height())
     ASSERT_OK(chain_->Advance());
   EXPECT_TRUE(Until([&] { return Said("node_back", "keeps up") > 0; }));
-  for (int i = 0; i < 10; ++i) {
-    ASSERT_OK(chain_->Advance());
-    advance_b();
-    Pass(40 * kj::MILLISECONDS);
-  }
+  EXPECT_TRUE(Until([&] { return Said("node_changed", "earlier in the list") > 0; },
+                    [&] {
+                      ASSERT_OK(chain_->Advance());
+                      advance_b();
+                    }));
+  ASSERT_OK(chain_->Advance());
+  EXPECT_TRUE(Until([&] { return Followed() == chain_->ChainHead().Key(); }));
   EXPECT_EQ(Said("node_left"), 1U);
   EXPECT_EQ(Said("node_back", "keeps up"), 1U);
   EXPECT_EQ(Said("node_lags"), 0U);
-  EXPECT_EQ(Said("node_changed"), 0U);
+  EXPECT_EQ(Said("node_changed"), 1U);
 }
 
 TEST_F(TwoNodesTest, TheHeavierOfTwoBranchesIsFollowed) {
@@ -185,6 +202,110 @@ TEST_F(TwoNodesTest, ANodeOfAnotherNetworkIsNotGoneTo) {
   EXPECT_EQ(Said("node_of_another_network"), 1U);
   ASSERT_OK_AND_ASSIGN(const auto head, Wait(client_->ChainHead()));
   EXPECT_EQ(head, chain_->ChainHead());
+  // Also when the right one is down: no answer is better than one about another chain.
+  const std::uint16_t port = port_;
+  StopServing();
+  for (int i = 0; i < 5; ++i) {
+    const auto now = Wait(client_->ChainHead());
+    EXPECT_FALSE(now.ok()) << "the head of another network was told";
+    Pass(40 * kj::MILLISECONDS);
+  }
+  EXPECT_EQ(Said("node_changed"), 0U);
+  Serve({}, port);
+  EXPECT_TRUE(Until([&] { return Wait(client_->ChainHead()).ok(); }));
+  EXPECT_EQ(Followed(), chain_->ChainHead().Key());
+}
+
+TEST_F(TwoNodesTest, AChainOfTheSameNameWithAnotherFirstBlockIsAnotherNetwork) {
+  ChainConfig other = QuickPreset();
+  ++other.seed;
+  Start(other);
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_OK(chain_b_->Advance());
+    Pass(40 * kj::MILLISECONDS);
+  }
+  EXPECT_EQ(Said("node_left"), 0U);
+  EXPECT_EQ(Said("node_of_another_network", "first block"), 1U);
+}
+
+// Nobody could tell as long as the first of the list was down.
+TEST_F(TwoNodesTest, OneOfAnotherNetworkThatIsInUseIsLeftAtOnce) {
+  Serve();
+  const std::uint16_t port = port_;
+  StopServing();
+  ChainConfig other = QuickPreset();
+  other.network_name = "somewhere-else";
+  ServeB(other);
+  Connect();
+  ASSERT_OK_AND_ASSIGN(const auto head, Wait(client_->ChainHead()));
+  EXPECT_EQ(head, chain_b_->ChainHead());
+  for (int i = 0; i < 3; ++i) ASSERT_OK(chain_b_->Advance());
+  Serve({}, port);
+  EXPECT_TRUE(Until([&] { return Said("node_left", "another network") > 0; }));
+  EXPECT_TRUE(Until([&] { return Followed() == chain_->ChainHead().Key(); }));
+  Pass(300 * kj::MILLISECONDS);
+  EXPECT_EQ(Said("node_left"), 1U);
+  ASSERT_OK_AND_ASSIGN(const auto now, Wait(client_->ChainHead()));
+  EXPECT_EQ(now, chain_->ChainHead());
+}
+
+TEST_F(TwoNodesTest, ALookThatGetsNoAnswerLeavesWhatIsUnderWayAlone) {
+  options_.connect_timeout = absl::Milliseconds(100);
+  Start();
+  ASSERT_OK_AND_ASSIGN(const auto info, Wait(client_->StateMinerInfo(kMinerAddress, {})));
+  filecoin::Message message;
+  message.to = message.from = info.worker;
+  ASSERT_OK_AND_ASSIGN(const auto pushed, Wait(client_->MpoolPushMessage(message, WithUuid(4))));
+  auto waiting = client_->StateWaitMsg(CidOf(pushed), 1, -1, true).ToPromise();
+  EXPECT_FALSE(waiting.poll(io_.waitScope));
+  const auto [status, answer] = Http(R"({"id":1,"method":"Damocles.DevnetInject",)"
+                                     R"("params":[{"method":"ChainHead","n":1000,"hang":true}]})");
+  ASSERT_NE(answer.find("result"), std::string::npos) << status << answer;
+  Pass(600 * kj::MILLISECONDS);
+  for (int i = 0; i < 3; ++i) ASSERT_OK(chain_->Advance());
+  const bool answered = Until([&] { return waiting.poll(io_.waitScope); });
+  ASSERT_TRUE(answered) << "the call went to the other node";
+  EXPECT_OK(waiting.wait(io_.waitScope));
+  EXPECT_EQ(Said("node_left"), 0U);
+  EXPECT_EQ(Said("node_changed"), 0U);
+  EXPECT_EQ(Said("head_subscription_ended"), 0U);
+}
+
+// The one in front is a gateway: it reads, and has no wallet that we may use.
+TEST_F(TwoNodesTest, OneThatLagsIsAskedForWhatTheOtherOneMayNot) {
+  LotusServerOptions reads_only;
+  reads_only.token = "not-ours";
+  Start(QuickPreset(), reads_only);
+  ASSERT_TRUE(
+      Until([&] { return Said("node_left") > 0; }, [&] { ASSERT_OK(chain_b_->Advance()); }));
+  ASSERT_OK_AND_ASSIGN(const auto info, Wait(client_->StateMinerInfo(kMinerAddress, {})));
+  ASSERT_OK_AND_ASSIGN(const bool has, Wait(client_->WalletHas(info.worker)));
+  EXPECT_TRUE(has);
+  filecoin::Message message;
+  message.to = message.from = info.worker;
+  ASSERT_OK_AND_ASSIGN(const auto pushed, Wait(client_->MpoolPushMessage(message, WithUuid(4))));
+  const auto pool = chain_->MpoolPending();
+  ASSERT_EQ(pool.size(), 1U);
+  EXPECT_EQ(CidOf(pool[0]), CidOf(pushed));
+  ASSERT_OK_AND_ASSIGN(const bool no_key,
+                       Wait(client_->WalletHas(filecoin::Address::FromId(77777))));
+  EXPECT_FALSE(no_key);
+  // The heads still come from the one in front.
+  ASSERT_OK_AND_ASSIGN(const auto head, Wait(client_->ChainHead()));
+  EXPECT_EQ(head, chain_b_->ChainHead());
+  EXPECT_EQ(Said("node_changed"), 0U);
+}
+
+TEST_F(TwoNodesTest, ALookThatThrowsIsSaidAndTheNextOneComes) {
+  Start();
+  unlogged_ = "node_left";
+  ASSERT_TRUE(Until([&] { return Said("heads_not_compared", "no room for the log") > 0; },
+                    [&] { ASSERT_OK(chain_b_->Advance()); }));
+  while (chain_->ChainHead().Height() < chain_b_->ChainHead().Height()) {
+    ASSERT_OK(chain_->Advance());
+  }
+  EXPECT_TRUE(Until([&] { return Said("node_back", "keeps up") > 0; }));
+  EXPECT_EQ(Said("heads_not_compared"), 1U);
 }
 
 class OnlyNodeTest : public LotusFixture {};

@@ -58,16 +58,19 @@ struct LotusIo {
 };
 
 // A client of Lotus-compatible nodes.  Calls go over one WebSocket to the node in use,
-// over HTTP while that cannot be had.  When that node cannot be reached the next one is used, and
-// kept until it fails in turn; calls that only read are repeated there at once, pushes are not
+// over HTTP while that cannot be had.  When that node cannot be reached the next one is used;
+// calls that only read are repeated there at once, pushes are not
 // (see kDeadlineExceeded and kUnavailable in chain/api.h).  Subscriptions come back by themselves.
 //
 // From the first ChainNotify on the heads of all nodes are looked at.  One that stands still, is
 // behind or follows a lighter branch for `lag_patience` while another is ahead is left for that
 // one, and is not asked while another answers; subscriptions go on at the other with its head as
 // `current`.  What was pushed to the one that was left may be unknown to the other: as with every
-// message that is not seen again, its sender pushes the same bytes there.  Nodes of another network
-// than the one in use are not compared with it.
+// message that is not seen again, its sender pushes the same bytes there.  An earlier node of the
+// list is used again when it has answered and kept up for twice that time, for longer each time
+// that it fails soon after.  What needs a key of the wallet, or more than the right to read, a node
+// that lags is asked for too where those in front refuse it or have no such key.  Nodes of another
+// network (name, first block) than that of the first in the list that answers are not asked.
 //
 // Answers are judged by ReadAnswer (chain/answer.h): for one that is refused the next node is
 // asked, and if none gives a better one the call fails with kDataLoss.
