@@ -2,18 +2,34 @@
 
 #include "lib/store/careful_env.h"
 
+#include <sys/statvfs.h>
+
+#include <cerrno>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 
-namespace damocles::store::internal {
+#include "damocles/base/random.h"
+
+namespace damocles::store {
+
+std::optional<std::uint64_t> FreeBytesAt(const std::string& folder) {
+  struct statvfs info;
+  if (statvfs(folder.c_str(), &info) != 0) return std::nullopt;
+  return std::uint64_t{info.f_bavail} * info.f_frsize;
+}
+
+namespace internal {
 namespace {
 
 // Manifest, CURRENT and a new log, with a margin.
 constexpr std::uint64_t kSmallFilesBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kProbeBlockBytes = std::size_t{64} << 10;
+// As often as the reserve there must be room before it is made.
+constexpr std::uint64_t kRoomForReserve = 4;
 
 // LevelDB uses a file from one thread at a time.
 class CarefulFile final : public leveldb::WritableFile {
@@ -51,9 +67,13 @@ std::string ReserveName(const std::string& folder) {
 }
 
 leveldb::Status FillFile(leveldb::WritableFile& file, std::uint64_t bytes) {
-  const std::string block(kProbeBlockBytes, '\x5a');
+  // A file system that compresses, or keeps equal blocks once, has room for anything else.
+  SeededRandom random(SystemRandom().NextU64());
+  std::vector<std::uint8_t> block(kProbeBlockBytes);
   for (std::uint64_t written = 0; written < bytes; written += block.size()) {
-    if (leveldb::Status status = file.Append(block); !status.ok()) return status;
+    random.Fill(block);
+    const leveldb::Slice slice(reinterpret_cast<const char*>(block.data()), block.size());
+    if (leveldb::Status status = file.Append(slice); !status.ok()) return status;
   }
   return file.Sync();
 }
@@ -85,6 +105,13 @@ leveldb::Status CarefulEnv::NewAppendableFile(const std::string& name,
   return status;
 }
 
+bool IsFull(const leveldb::Status& status) {
+  // LevelDB keeps of an error number only the text, behind the path, which may say anything.
+  const std::string text = status.ToString();
+  return status.IsIOError() && (text.ends_with(std::generic_category().message(ENOSPC)) ||
+                                text.ends_with(std::generic_category().message(EDQUOT)));
+}
+
 leveldb::Status ProbeRoom(leveldb::Env& env, const std::string& folder) {
   std::vector<std::string> names;
   if (leveldb::Status status = env.GetChildren(folder, &names); !status.ok()) return status;
@@ -103,15 +130,19 @@ void RemoveProbe(leveldb::Env& env, const std::string& folder) {
   if (env.FileExists(ProbeName(folder))) (void)env.RemoveFile(ProbeName(folder));
 }
 
-void MakeReserve(leveldb::Env& env, const std::string& folder, std::uint64_t bytes) {
+leveldb::Status MakeReserve(CarefulEnv& env, const std::string& folder, std::uint64_t bytes) {
   const std::string name = ReserveName(folder);
   std::uint64_t size = 0;
-  if (bytes == 0 || (env.GetFileSize(name, &size).ok() && size >= bytes)) return;
-  if (!TakeRoom(env, name, bytes).ok()) (void)RemoveReserve(env, folder);
+  if (env.GetFileSize(name, &size).ok() && size >= bytes) return {};
+  if (env.FreeBytesIn(folder) < kRoomForReserve * bytes) return {};
+  const leveldb::Status status = TakeRoom(env, name, bytes);
+  if (!status.ok()) (void)RemoveReserve(env, folder);
+  return status;
 }
 
 bool RemoveReserve(leveldb::Env& env, const std::string& folder) {
   return env.FileExists(ReserveName(folder)) && env.RemoveFile(ReserveName(folder)).ok();
 }
 
-}  // namespace damocles::store::internal
+}  // namespace internal
+}  // namespace damocles::store

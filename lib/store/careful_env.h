@@ -8,8 +8,9 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
-#include "absl/status/status.h"
+#include "damocles/store/store.h"
 
 namespace damocles::store::internal {
 
@@ -19,12 +20,24 @@ namespace damocles::store::internal {
 class CarefulEnv final : public leveldb::EnvWrapper {
  public:
   // `target` outlives it.
-  explicit CarefulEnv(leveldb::Env* target) : EnvWrapper(target) {}
+  CarefulEnv(leveldb::Env* target, FreeBytes free_bytes)
+      : EnvWrapper(target), free_bytes_(std::move(free_bytes)) {}
 
   leveldb::Status NewWritableFile(const std::string& name, leveldb::WritableFile** result) override;
   leveldb::Status NewAppendableFile(const std::string& name,
                                     leveldb::WritableFile** result) override;
+
+  // Where it cannot be learnt: none.
+  std::uint64_t FreeBytesIn(const std::string& folder) const {
+    return free_bytes_(folder).value_or(0);
+  }
+
+ private:
+  const FreeBytes free_bytes_;
 };
+
+// The disk, or what this user may take of it, is full.
+bool IsFull(const leveldb::Status& status);
 
 // Whether the disk takes what opening the database in `folder` writes: the rows of its logs once
 // more as tables, and some small files.  Found out by writing as much.
@@ -32,9 +45,10 @@ leveldb::Status ProbeRoom(leveldb::Env& env, const std::string& folder);
 // Removes what a probe left that was cut off.
 void RemoveProbe(leveldb::Env& env, const std::string& folder);
 
-// A file of `bytes` in `folder` that can be given up for room.  A disk that has no room for it, or
-// shall not (0), goes without.
-void MakeReserve(leveldb::Env& env, const std::string& folder, std::uint64_t bytes);
+// A file of `bytes` in `folder` that can be given up for room, unless it is there already.  A disk
+// that has no room for it several times over goes without: what is filled to the brim for a moment
+// fails whoever writes in that moment.  An error: the disk had the room, and refused.
+leveldb::Status MakeReserve(CarefulEnv& env, const std::string& folder, std::uint64_t bytes);
 // False if there was none.
 bool RemoveReserve(leveldb::Env& env, const std::string& folder);
 

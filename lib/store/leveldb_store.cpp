@@ -9,7 +9,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "lib/store/careful_env.h"
@@ -55,9 +54,14 @@ absl::Status FromLevelDb(const leveldb::Status& status, std::string_view path,
         "are made anew from the chain, `util storage attach` fills the index");
   }
   if (status.IsInvalidArgument()) return absl::InvalidArgumentError(text);
-  const bool full = absl::StrContains(text, "No space left") || absl::StrContains(text, "quota");
-  return absl::UnavailableError(full ? text + ": make room on that disk" : text);
+  return absl::UnavailableError(internal::IsFull(status) ? text + ": make room on that disk"
+                                                         : text);
 }
+
+// How often it is looked after the reserve: with a write, so that no thread is needed for it.
+constexpr std::uint64_t kReservePeriodMicros = 60'000'000;
+// After a disk refused it for which there seemed to be room (a quota).
+constexpr std::uint64_t kReserveRefusedMicros = 3'600'000'000;
 
 // After a failed write the database is closed and opened again before the next one: only that
 // brings LevelDB back (CarefulEnv, and it keeps errors of its background work for good), and it is
@@ -65,27 +69,21 @@ absl::Status FromLevelDb(const leveldb::Status& status, std::string_view path,
 // opening needs, the old one stays open, so that reading goes on.
 class LevelDbStore final : public Store {
  public:
-  LevelDbStore(std::string path, leveldb::Env* env, std::uint64_t reserve_bytes)
+  LevelDbStore(std::string path, leveldb::Env* env, std::uint64_t reserve_bytes,
+               FreeBytes free_bytes)
       : path_(std::move(path)),
-        env_(env),
+        env_(env, std::move(free_bytes)),
         reserve_bytes_(reserve_bytes),
         filter_(leveldb::NewBloomFilterPolicy(10)) {}
 
   absl::Status Open() {
-    const MutexLock lock(mutex_);
-    internal::RemoveProbe(env_, path_);
-    absl::Status status = OpenLocked();
-    if (status.ok()) {
-      internal::MakeReserve(env_, path_, reserve_bytes_);
-    } else if (absl::IsUnavailable(status) && internal::RemoveReserve(env_, path_)) {
-      LogError("store", "reserve_used",
-               {{"path", path_},
-                {"why", status},
-                {"now", "opened in the room that was kept for this"},
-                {"do", "make room on that disk: there is no reserve for another start"}});
-      status = OpenLocked();
+    {
+      const MutexLock lock(mutex_);
+      internal::RemoveProbe(env_, path_);
+      DAMOCLES_RETURN_IF_ERROR(OpenLocked());
     }
-    return status;
+    KeepReserve();
+    return absl::OkStatus();
   }
 
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
@@ -125,6 +123,8 @@ class LevelDbStore final : public Store {
     if (!status.ok()) {
       const MutexLock lock(mutex_);
       if (db == db_) write_failed_ = true;
+    } else {
+      KeepReserve();
     }
     return FromLevelDb(status, path_, "write");
   }
@@ -160,8 +160,22 @@ class LevelDbStore final : public Store {
     }
     DAMOCLES_RETURN_IF_ERROR(OpenLocked());
     LogWarning("store", "opened_anew", {{"path", path_}, {"why", "a write had failed"}});
-    internal::MakeReserve(env_, path_, reserve_bytes_);
     return db_;
+  }
+
+  // Makes the reserve where it is missing and there is room again.  Not under the lock: it may take
+  // a second.
+  void KeepReserve() {
+    if (reserve_bytes_ == 0) return;
+    {
+      const MutexLock lock(mutex_);
+      if (keeping_reserve_ || env_.NowMicros() < reserve_due_) return;
+      keeping_reserve_ = true;
+    }
+    const bool refused = !internal::MakeReserve(env_, path_, reserve_bytes_).ok();
+    const MutexLock lock(mutex_);
+    keeping_reserve_ = false;
+    reserve_due_ = env_.NowMicros() + (refused ? kReserveRefusedMicros : kReservePeriodMicros);
   }
 
   // LevelDB takes a folder without CURRENT for a new one, and removes the tables it finds there.
@@ -188,16 +202,33 @@ class LevelDbStore final : public Store {
 
   absl::Status OpenLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     DAMOCLES_RETURN_IF_ERROR(CheckNotHeadless());
+    leveldb::Status status = OpenFilesLocked();
+    if (internal::IsFull(status) && internal::RemoveReserve(env_, path_)) {
+      const std::string why = status.ToString();
+      status = OpenFilesLocked();
+      if (status.ok()) {
+        LogError("store", "reserve_used",
+                 {{"path", path_},
+                  {"why", why},
+                  {"now", "opened in the room that was kept for this"},
+                  {"do", "make room on that disk: there is no reserve for another start"}});
+      }
+    }
+    return FromLevelDb(status, path_, "open");
+  }
+
+  leveldb::Status OpenFilesLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     leveldb::Options options;
     options.create_if_missing = true;
     options.paranoid_checks = true;
     options.filter_policy = filter_.get();
     options.env = &env_;
     leveldb::DB* db = nullptr;
-    DAMOCLES_RETURN_IF_ERROR(FromLevelDb(leveldb::DB::Open(options, path_, &db), path_, "open"));
+    const leveldb::Status status = leveldb::DB::Open(options, path_, &db);
+    if (!status.ok()) return status;
     db_.reset(db);
     write_failed_ = false;
-    return absl::OkStatus();
+    return status;
   }
 
   const std::string path_;
@@ -206,6 +237,8 @@ class LevelDbStore final : public Store {
   const std::unique_ptr<const leveldb::FilterPolicy> filter_;
   mutable Mutex mutex_;
   mutable bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool keeping_reserve_ ABSL_GUARDED_BY(mutex_) = false;
+  std::uint64_t reserve_due_ ABSL_GUARDED_BY(mutex_) = 0;  // as the environment's clock counts
   // Destroyed before what it uses.  Null only after an opening that failed: the next use tries it.
   mutable Handle db_ ABSL_GUARDED_BY(mutex_);
 };
@@ -213,11 +246,12 @@ class LevelDbStore final : public Store {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path, leveldb::Env* env,
-                                                   std::uint64_t reserve_bytes) {
+                                                   std::uint64_t reserve_bytes,
+                                                   FreeBytes free_bytes) {
   const std::string folder = ExpandHome(path);
   if (env == nullptr) DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
   auto store = std::make_unique<LevelDbStore>(
-      folder, env != nullptr ? env : leveldb::Env::Default(), reserve_bytes);
+      folder, env != nullptr ? env : leveldb::Env::Default(), reserve_bytes, std::move(free_bytes));
   DAMOCLES_RETURN_IF_ERROR(store->Open());
   return std::unique_ptr<Store>(std::move(store));
 }

@@ -83,17 +83,23 @@ absl::StatusOr<std::vector<Entry>> List(const Store& store, std::string_view pre
 absl::Status Put(Store& store, std::string_view key, std::string_view value);
 absl::Status Delete(Store& store, std::string_view key);
 
+// Free bytes of the file system that `folder` lies on; none where that cannot be learnt.
+using FreeBytes = std::function<std::optional<std::uint64_t>(const std::string& folder)>;
+std::optional<std::uint64_t> FreeBytesAt(const std::string& folder);
+
 // Opens or makes a LevelDB in the folder `path` (parents are made too).  `env` is where LevelDB
 // finds its files: null means the machine's own; it must outlive the store.  `reserve_bytes` are
 // kept in a file beside the rows: opening writes (tables, a manifest), and an opening that fails
 // for lack of room gives them up and is tried again, so that a full disk does not keep a program
-// from starting.
+// from starting.  The file is made where `free_bytes` says that there is room for it several times
+// over: at the opening, or with a later write.
 //
 // FAILED_PRECONDITION: another process has it open ("another manager runs with this home").
 // DATA_LOSS: its files are damaged; says what to do.
 absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path,
                                                    leveldb::Env* env = nullptr,
-                                                   std::uint64_t reserve_bytes = 0);
+                                                   std::uint64_t reserve_bytes = 0,
+                                                   FreeBytes free_bytes = FreeBytesAt);
 // Enough for an opening and for days of small rows.
 inline constexpr std::uint64_t kReserveBytes = std::uint64_t{8} << 20;
 
