@@ -108,7 +108,9 @@ struct BatchMessage {
   filecoin::ChainEpoch sent_at{};     // head when it was recorded
   std::optional<filecoin::Cid> cid;   // once the node has answered
   std::int64_t signed_gas_limit = 0;  // in the signed message
-  Bytes signed_message;               // CBOR, to push the same bytes again
+  // CBOR, to push the same bytes again.  A replacement is here before it is pushed: until the node
+  // has taken it, `cid` is of the one before it, which has the same sender, nonce and call.
+  Bytes signed_message;
   std::optional<Receipt> receipt;
   friend bool operator==(const BatchMessage&, const BatchMessage&) = default;
 };
