@@ -286,7 +286,8 @@ class Judging {
                        [](const auto& one) { return one.second.ok(); });
   }
   bool HasMoney(const MinerFacts& miner, const CheckedSender& sender) const {
-    return sender.facts.balance && *sender.facts.balance >= miner.fee_cap * limits_.least_gas;
+    const std::optional<TokenAmount> spendable = poster::SpendableOf(sender.facts);
+    return spendable && *spendable >= miner.fee_cap * limits_.least_gas;
   }
   // The next message that is pushed would wait.  A gap it would fill by itself.
   bool IsBlocked(const CheckedSender& sender) const {
@@ -388,20 +389,25 @@ class Judging {
 
   void Money(const MinerFacts& miner, const CheckedSender& sender, const std::string& who,
              bool one_can_send) {
-    if (!sender.facts.balance) {
+    const std::optional<TokenAmount> spendable = poster::SpendableOf(sender.facts);
+    if (!spendable) {
       NotChecked("sender_balance_unknown", who, "its balance could not be learnt",
                  sender.facts.balance_read);
       return;
     }
     const TokenAmount wanted = miner.fee_cap * limits_.usual_gas * limits_.messages;
-    if (*sender.facts.balance >= wanted) return;
+    if (*spendable >= wanted) return;
     const bool cannot = !HasMoney(miner, sender);
+    std::string has = filecoin::FormatFil(*sender.facts.balance);
+    if (*spendable != *sender.facts.balance) {
+      has += absl::StrFormat(", of which its pending messages give %s away",
+                             filecoin::FormatFil(*sender.facts.balance - *spendable));
+    }
     Add(cannot && !one_can_send, "sender_low", who,
         cannot ? "it holds too little for a single message"
                : absl::StrFormat("it holds too little for %d messages at a time", limits_.messages),
-        absl::StrFormat("%s; the pool wants gas limit times fee cap: %s for %d messages",
-                        filecoin::FormatFil(*sender.facts.balance), filecoin::FormatFil(wanted),
-                        limits_.messages),
+        absl::StrFormat("%s; the pool wants gas limit times fee cap: %s for %d messages", has,
+                        filecoin::FormatFil(wanted), limits_.messages),
         "put money on it, or lower GasFeeCap");
   }
 

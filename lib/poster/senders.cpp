@@ -139,6 +139,13 @@ std::vector<SenderFacts> SendersOf(const chain::MinerInfo& info) {
   return facts;
 }
 
+std::optional<TokenAmount> SpendableOf(const SenderFacts& facts) {
+  if (!facts.balance) return std::nullopt;
+  TokenAmount left = *facts.balance;
+  for (const filecoin::SignedMessage& message : facts.lane) left -= message.message.value;
+  return left;
+}
+
 void NameSender(std::vector<SenderFacts>& facts, filecoin::ActorId miner, const Address& named,
                 const absl::StatusOr<Address>& id) {
   for (SenderFacts& known : facts) {
@@ -248,18 +255,14 @@ SenderChoice SenderRoom::Choose(const std::vector<SenderFacts>& facts, const Tok
       } else if (failure != failures_.end()) {
         failures_.erase(failure);
       }
-      money = sender.balance.value_or(TokenAmount(0));
-      TokenAmount given_away;  // by what is pending, and comes before ours
-      for (const filecoin::SignedMessage& message : sender.lane) {
-        given_away += message.message.value;
-      }
-      money -= given_away;
-      if (sender.balance && money <= base_fee * kLeastGas) {
+      const std::optional<TokenAmount> spendable = SpendableOf(sender);
+      money = spendable.value_or(TokenAmount(0));
+      if (spendable && *spendable <= base_fee * kLeastGas) {
         level = 3;
         reason = absl::StrFormat("its balance is %s", filecoin::FormatFil(*sender.balance));
-        if (!given_away.IsZero()) {
+        if (*spendable != *sender.balance) {
           reason += absl::StrFormat(", and its pending messages give %s of it away",
-                                    filecoin::FormatFil(given_away));
+                                    filecoin::FormatFil(*sender.balance - *spendable));
         }
       }
       if (!sender.doubtful.ok()) {

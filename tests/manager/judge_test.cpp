@@ -252,6 +252,17 @@ std::vector<Case> Cases() {
          M(f).senders.resize(1);
          M(f).senders[0].facts.balance = filecoin::TokenAmount(5);
        }},
+      {"sender_low", false, "miner f01000 sender f012", "pending messages give 100 FIL away",
+       [](Facts& f) {
+         Waiting(M(f).senders[1], {7}, 8);
+         M(f).senders[1].facts.lane[0].message.value = filecoin::Fil(100);
+       }},
+      {"sender_low", true, "miner f01000 sender f011", "single message",
+       [](Facts& f) {
+         M(f).senders.resize(1);
+         Waiting(M(f).senders[0], {7, 8}, 9);
+         for (auto& one : M(f).senders[0].facts.lane) one.message.value = filecoin::Fil(60);
+       }},
       {"sender_blocked", false, "miner f01000 sender f012", "nonce 7",
        [](Facts& f) {
          Waiting(M(f).senders[1], {7, 8}, 9, 1000);

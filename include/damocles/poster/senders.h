@@ -81,6 +81,10 @@ struct SenderFacts {
 // The addresses of a miner that its actor takes messages from: control addresses first, each once.
 std::vector<SenderFacts> SendersOf(const chain::MinerInfo& info);
 
+// What of its balance is left for a new message: the values of those that are pending go out before
+// it.  Below zero if they give away more than there is; none where the balance is not known.
+std::optional<filecoin::TokenAmount> SpendableOf(const SenderFacts& facts);
+
 // Marks the one that the operator named, whose ID is `id` as far as the node can say.  One that is
 // none of the miner's is added and cannot send.
 void NameSender(std::vector<SenderFacts>& facts, filecoin::ActorId miner,
