@@ -34,8 +34,11 @@ constexpr std::size_t kRemovedMax = 10'000;
 
 // Names of workers that are remembered.
 constexpr std::size_t kWorkersMax = 4096;
-// Of one worker: an old connection or two may be dying.
-constexpr int kSessionsOfOneMax = 8;
+// Of one worker: old connections may be dying, and nobody sees it of one that is half open.
+constexpr std::size_t kSessionsOfOneMax = 8;
+// Of one worker, that were ended here and that a connection still holds.  Each is an empty shell.
+constexpr std::size_t kShellsOfOneMax = 64;
+constexpr std::size_t kShellBytes = 1024;
 // What all workers and sessions say of themselves, together: the token of one worker must not be
 // enough to use up the manager's memory.
 constexpr std::size_t kOffersBytesMax = std::size_t{64} << 20;
@@ -64,7 +67,8 @@ std::size_t BytesOf(const Capabilities& offer) {
 struct Hub::State {
   struct Worker {
     WorkerInfo info;
-    int sessions = 0;                          // open ones
+    std::vector<HubSession*> open = {};        // its sessions, the oldest first
+    std::size_t shells = 0;                    // sessions that were ended here
     std::size_t bytes = 0;                     // of what it says of itself
     std::map<std::uint64_t, Pending> pending;  // by attempt number; of the present process
     bool leaving = false;
@@ -108,9 +112,9 @@ struct Hub::State {
   Violations Invariants() const {
     Violations found;
     for (const auto& [name, worker] : workers) {
-      found.Require(worker.sessions >= 0, "no session ends twice");
+      found.Require(worker.open.size() <= kSessionsOfOneMax, "nobody has too many sessions");
       found.Require(worker.info.capabilities.name == name, "a worker lies under its name");
-      found.Require(!worker.info.connected || worker.sessions > 0,
+      found.Require(!worker.info.connected || !worker.open.empty(),
                     "who is connected has a session");
       found.Require(worker.given <= given, "no assignment is above the latest");
     }
@@ -136,18 +140,20 @@ struct Hub::State {
   std::size_t OffersBytes() const {
     std::size_t bytes = 0;
     for (const auto& [name, worker] : workers) {
-      bytes += worker.bytes * (1 + static_cast<std::size_t>(worker.sessions));
+      bytes += worker.bytes * (1 + worker.open.size()) + worker.shells * kShellBytes;
     }
     return bytes;
   }
   // Makes room for another session of `name`, which may be new: of the others that are gone those
-  // that were heard last are forgotten.  False if all are there.
+  // that were not heard for longest are forgotten.  False if all are there.
   bool RoomFor(const std::string& name, std::size_t bytes) {
     while ((workers.size() >= kWorkersMax && !workers.contains(name)) ||
            OffersBytes() + 2 * bytes > kOffersBytesMax) {
       auto oldest = workers.end();
       for (auto at = workers.begin(); at != workers.end(); ++at) {
-        if (at->first == name || at->second.sessions > 0 || !at->second.pending.empty()) continue;
+        const Worker& other = at->second;
+        if (at->first == name || !other.open.empty() || other.shells > 0) continue;
+        if (!other.pending.empty()) continue;
         if (oldest == workers.end() || at->second.info.last_seen < oldest->second.info.last_seen) {
           oldest = at;
         }
@@ -205,14 +211,28 @@ class Hub::HubSession final : public Session {
         offer_.provable->push_back(filecoin::SectorSizeOf(type));
       }
     }
-    ++Self().sessions;
+    Self().open.push_back(this);
   }
 
   ~HubSession() override {
     State::Worker& worker = Self();
-    if (--worker.sessions > 0) return;
+    if (ended_) {
+      --worker.shells;
+      return;
+    }
+    std::erase(worker.open, this);
+    if (!worker.open.empty()) return;
     worker.info.connected = false;
     LogInfo("worker", "worker_disconnected", {{"worker", name_}});
+  }
+
+  // It takes no more work.  Its connection may hold it for as long as it likes.
+  void End() {
+    State::Worker& worker = Self();
+    std::erase(worker.open, this);
+    ++worker.shells;
+    ended_ = true;
+    offer_ = {};
   }
 
   async::Task<absl::StatusOr<std::optional<job::Assignment>>> Allocate(
@@ -380,6 +400,11 @@ class Hub::HubSession final : public Session {
 
   // Whether the worker's name still belongs to the process behind this session.
   absl::Status CheckPresent() {
+    if (ended_) {
+      return absl::UnavailableError(absl::StrFormat(
+          "worker \"%s\" has opened %d newer sessions, so this one was ended: connect again", name_,
+          kSessionsOfOneMax));
+    }
     if (Self().info.capabilities.instance == offer_.instance) return absl::OkStatus();
     return absl::FailedPreconditionError(absl::StrFormat(
         "another process registered as worker \"%s\", from %s", name_, Self().info.address));
@@ -418,6 +443,7 @@ class Hub::HubSession final : public Session {
   const std::shared_ptr<State> state_;
   const std::string name_;
   job::WorkerOffer offer_;
+  bool ended_ = false;
 };
 
 Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
@@ -483,7 +509,7 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
   const auto known = state_->workers.find(capabilities.name);
   const bool is_new = known == state_->workers.end() ||
                       known->second.info.capabilities.instance != capabilities.instance;
-  if (is_new && known != state_->workers.end() && known->second.sessions > 0) {
+  if (is_new && known != state_->workers.end() && !known->second.open.empty()) {
     const WorkerInfo& other = known->second.info;
     const absl::Duration silent = now - other.last_seen;
     if (silent <= state_->queue.GetPolicy().heartbeat_timeout) {
@@ -498,11 +524,11 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
                 {"now", address},
                 {"if_both_live", "give each its own [worker] name"}});
   }
-  if (known != state_->workers.end() && known->second.sessions >= kSessionsOfOneMax) {
+  if (known != state_->workers.end() && known->second.shells >= kShellsOfOneMax) {
     return absl::ResourceExhaustedError(absl::StrFormat(
-        "worker \"%s\" has %d sessions open here: who registers again and again must end the old "
+        "worker \"%s\" holds %d sessions open here: who registers again and again must end the old "
         "ones",
-        capabilities.name, known->second.sessions));
+        capabilities.name, known->second.open.size() + known->second.shells));
   }
   const std::size_t bytes = BytesOf(capabilities);
   if (!state_->RoomFor(capabilities.name, bytes)) {
@@ -526,6 +552,8 @@ absl::StatusOr<std::shared_ptr<Session>> Hub::Register(Capabilities capabilities
       worker.pending[attempt] = {.job = job};
     }
   }
+  // The newest is the one that the worker can use: a network that flaps leaves the others behind.
+  while (worker.open.size() >= kSessionsOfOneMax) worker.open.front()->End();
   worker.bytes = bytes;
   worker.info.capabilities = capabilities;
   worker.info.address = std::move(address);

@@ -51,7 +51,8 @@ class Hub {
   // FAILED_PRECONDITION if a verifying key differs, or if another process has the name and was
   // heard within HeartbeatTimeout; the message names both.  `local`: the worker of local mode,
   // which reaches and can prove whatever the manager can.  Several sessions of one process may be
-  // open at a time while an old connection is dying; those of a process that was replaced end.
+  // open at a time while an old connection is dying: of more than a few the oldest ends.  Those of
+  // a process that was replaced end.
   absl::StatusOr<std::shared_ptr<Session>> Register(Capabilities capabilities, std::string address,
                                                     bool local = false);
 
