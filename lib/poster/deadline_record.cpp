@@ -17,9 +17,11 @@ using internal::Decoder;
 using internal::Encoder;
 
 // The first item of each row (docs/formats/deadline.md).
-constexpr std::uint64_t kRecordFormat = 2;
+constexpr std::uint64_t kRecordFormat = 3;
 constexpr std::uint64_t kRecordFields = 15;
 constexpr std::uint64_t kRecordFieldsOfFormat1 = 12;
+constexpr std::uint64_t kBatchFields = 12;
+constexpr std::uint64_t kBatchFieldsOfFormat2 = 11;  // and of format 1
 constexpr std::uint64_t kPlanFormat = 1;
 
 void EncodeMessage(Encoder& out, const BatchMessage& message) {
@@ -69,7 +71,7 @@ BatchMessage DecodeMessage(Decoder& in) {
 }
 
 void EncodeBatch(Encoder& out, const PartitionBatch& batch) {
-  out.Array(11);
+  out.Array(kBatchFields);
   out.Array(batch.partitions.size());
   for (const filecoin::ChainPartition index : batch.partitions) out.Partition(index);
   out.Uint(static_cast<std::uint64_t>(batch.state));
@@ -82,10 +84,12 @@ void EncodeBatch(Encoder& out, const PartitionBatch& batch) {
   out.Epoch(batch.posted_seen_at);
   out.Uint(batch.failed_messages);
   out.Text(batch.note);
+  out.Array(batch.given_up.size());
+  for (const filecoin::Address& sender : batch.given_up) out.Address(sender);
 }
 
-PartitionBatch DecodeBatch(Decoder& in) {
-  in.Struct(11, "batch");
+PartitionBatch DecodeBatch(Decoder& in, std::uint64_t format) {
+  in.Struct(format > 2 ? kBatchFields : kBatchFieldsOfFormat2, "batch");
   PartitionBatch batch;
   for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
     batch.partitions.push_back(in.Partition());
@@ -100,6 +104,12 @@ PartitionBatch DecodeBatch(Decoder& in) {
   batch.posted_seen_at = in.Epoch();
   batch.failed_messages = in.Uint32();
   batch.note = in.Text();
+  if (format <= 2) return batch;
+  for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
+    const std::optional<filecoin::Address> sender = in.Address();
+    if (!sender) in.Refuse("a message that was given up has no sender");
+    batch.given_up.push_back(sender.value_or(filecoin::Address()));
+  }
   return batch;
 }
 
@@ -265,7 +275,7 @@ absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes) {
     in.Refuse(absl::StrFormat("proof type %d is unknown", filecoin::ToNumber(record.proof_type)));
   }
   for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
-    record.batches.push_back(DecodeBatch(in));
+    record.batches.push_back(DecodeBatch(in, format));
   }
   record.rounds = in.Uint32();
   record.attempts = in.Uint32();

@@ -25,6 +25,9 @@ Violations InvariantsOf(const PartitionBatch& batch) {
   found.Require(!proven || !batch.proof.empty(), "what is proven or submitted has its proof");
   if (batch.state == DeadlineState::kSubmitting) {
     found.Require(message.attempt > 0, "a message that is submitted has an attempt number");
+    found.Require(!message.from || std::find(batch.given_up.begin(), batch.given_up.end(),
+                                             *message.from) == batch.given_up.end(),
+                  "nobody sends whose message for the batch was given up");
     // Before it is pushed: a manager killed after that finds it again by them.
     found.Require(message.cid || (message.from && !message.params.empty()),
                   "a message is in the record with sender and parameters before it is pushed");

@@ -89,6 +89,9 @@ void FindPending(const std::vector<filecoin::SignedMessage>& pending,
       continue;
     }
     if (message.method != call.method || !addresses.IsRecipientOf(message)) continue;
+    const bool given_up = std::find(question.given_up.begin(), question.given_up.end(),
+                                    message.from) != question.given_up.end();
+    if (given_up) continue;
     if (IsOurs(message, addresses, call)) {
       if (found == nullptr) found = &signed_message;
     } else if (out.foreign.size() < kForeignPostsMax && IsAboutBatch(message, question)) {
@@ -345,8 +348,13 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     const absl::Status looked = co_await LookIntoPool(miner, question, info, head, pool, out);
     out.pool_trouble = Annotate(looked, "looking for the message in the pool");
   }
-  if (out.message != MessageWhereabouts::kNotFound) co_return out;
-  if (question.cid) out.nonce_used = co_await NonceUsed(question.signed_message, head.Key());
+  // Of a message that waits and cannot be raised: can somebody else send?
+  const bool waits = out.message == MessageWhereabouts::kPending && question.cid;
+  if (out.message != MessageWhereabouts::kNotFound && !(waits && question.want_sender)) {
+    co_return out;
+  }
+  if (question.cid && !waits)
+    out.nonce_used = co_await NonceUsed(question.signed_message, head.Key());
   // Who sends is asked only if anything can be sent now.
   if (!question.want_sender || out.posted.size() == question.partitions.size() ||
       !out.randomness_trouble.ok() || !out.posted_trouble.ok() || !out.pool_trouble.ok()) {
@@ -362,7 +370,10 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
       out.sender_role = std::move(choice->role);
       out.sender_trouble = std::move(choice->trouble);
       out.warnings = std::move(choice->warnings);
-      if (!choice->repairs.empty()) out.repair = std::move(choice->repairs.front());
+      // With a message in the pool only what is in front of that one.
+      if (!choice->repairs.empty() && !question.cid) {
+        out.repair = std::move(choice->repairs.front());
+      }
     }
   }
   co_return out;

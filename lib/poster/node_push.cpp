@@ -140,8 +140,10 @@ Node::Result<event::Republished> Node::Republish(action::Republish again) {
 Node::Result<filecoin::SignedMessage> Node::Sign(filecoin::Message message) {
   Bytes bytes = SigningBytes(message);
   filecoin::SignedMessage out;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(out.signature,
-                               co_await api_.WalletSign(message.from, std::move(bytes)));
+  absl::StatusOr<filecoin::Signature> signature =
+      co_await api_.WalletSign(message.from, std::move(bytes));
+  room_.NoteSigning(message.from, signature.ok());
+  DAMOCLES_CO_ASSIGN_OR_RETURN(out.signature, std::move(signature));
   out.message = std::move(message);
   co_return out;
 }

@@ -179,12 +179,21 @@ void SenderRoom::SetAside(const Address& key, std::string why, absl::Time until)
 
 bool SenderRoom::MayRepair(const Address& key, std::uint64_t nonce, ChainEpoch epoch) {
   const auto at = repaired_at_.find(key);
+  if (cannot_sign_.contains(key)) return true;
   if (at != repaired_at_.end() && at->second >= epoch && repaired_nonce_[key] == nonce) {
     return false;
   }
   repaired_at_[key] = epoch;
   repaired_nonce_[key] = nonce;
   return true;
+}
+
+void SenderRoom::NoteSigning(const Address& key, bool could) {
+  if (could) {
+    cannot_sign_.erase(key);
+  } else {
+    cannot_sign_.insert(key);
+  }
 }
 
 LaneBlock SenderRoom::Watch(const SenderFacts& facts, const TokenAmount& base_fee,

@@ -390,11 +390,16 @@ void Stepper::Handle(const event::Failed& failed) {
         state_.replacements_refused.insert(i);
       }
       record_.batches[i].note = text;
+      if (IsOfSender(ClassifySendError(failed.status)))
+        CannotRaise(i, failed.key.kind, failed.status);
+      break;
+    case ActionKind::kRaise:
+    case ActionKind::kUnblock:
+      record_.batches[i].note = text;
+      CannotRaise(i, failed.key.kind, failed.status);
       break;
     case ActionKind::kEnsureJob:
     case ActionKind::kJudgeFaults:
-    case ActionKind::kRaise:
-    case ActionKind::kUnblock:
       record_.batches[i].note = text;
       break;
     case ActionKind::kSurvey:

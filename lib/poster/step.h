@@ -187,6 +187,13 @@ class Stepper {
   std::int64_t FallbackGas(std::size_t i) const;
   // It waits in the mempool.
   void StillPending(std::size_t i, const Learnt& learnt);
+  // It waits, and its sender cannot do anything about that.
+  void CannotRaise(std::size_t i, ActionKind kind, const absl::Status& status);
+  // It waits so, and somebody else can send: true, and the batch goes back to that.
+  bool GiveUpMessage(std::size_t i, const Learnt& learnt);
+  // Nobody can send but those whose messages were given up: these are followed again.
+  bool TakeUpAgain(std::size_t i, const Learnt& learnt);
+  bool WasGivenUp(std::size_t i, const filecoin::Address& sender) const;
   // The record has a replacement that the pool has not.  True: that is seen to.
   bool PushReplacement(std::size_t i, const Learnt& learnt);
   void WarnOfSenders(const std::vector<SenderWarning>& warnings);

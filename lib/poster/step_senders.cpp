@@ -13,6 +13,12 @@
 #include "damocles/filecoin/message.h"
 
 namespace damocles::poster::internal {
+namespace {
+
+// After so many tries in a row to raise a fee that were not answered somebody else sends.
+constexpr std::uint32_t kRaisesWithoutAnswer = 3;
+
+}  // namespace
 
 std::string Stepper::SenderOf(std::size_t i) const {
   const BatchMessage& message = record_.batches[i].message;
@@ -45,6 +51,8 @@ void Stepper::WarnOfSenders(const std::vector<SenderWarning>& warnings) {
 // Once a head: the fact is there again with the next look, if it did not help.
 void Stepper::PlanRepair(std::size_t i, const event::Surveyed& survey) {
   if (!survey.repair || !CanStillSend()) return;
+  if (FlightOf(ActionKind::kUnblock, i).under_way) return;
+  state_.unblocking[i] = survey.repair->sender;
   AskOnceAHead(action::Unblock{RefOf(i), *survey.repair});
 }
 
@@ -52,6 +60,9 @@ void Stepper::Handle(const event::Unblocked& unblocked) {
   const std::size_t i = unblocked.ref.batch;
   Landed(ActionKind::kUnblock, i);
   if (i >= record_.batches.size()) return;
+  if (unblocked.pushed && unblocked.lane.sender == record_.batches[i].message.from) {
+    state_.cannot_raise.erase(i);
+  }
   if (unblocked.pushed) {
     Log(Severity::kWarning, "lane_repaired",
         {{"sender", unblocked.lane.sender.ToString()},
@@ -82,6 +93,8 @@ void Stepper::StillPending(std::size_t i, const Learnt& learnt) {
     message.cid = learnt->cid;
     message.signed_message = learnt->signed_message;
     message.signed_gas_limit = learnt->signed_gas_limit;
+    const auto found = filecoin::cbor::Decode<filecoin::SignedMessage>(message.signed_message);
+    if (found.ok()) message.from = found->message.from;
     state_.replacements_refused.erase(i);
   }
   if (message.signed_message.empty() || !CanStillSend()) return;
@@ -96,6 +109,70 @@ void Stepper::StillPending(std::size_t i, const Learnt& learnt) {
   }
   if (now_.epoch < message.sent_at + patience) return;
   Ask(action::Raise{RefOf(i), message.signed_message});
+}
+
+// A node that does not answer says nothing about the sender; a wallet that never does is as good as
+// none (a device that nobody confirms at, say).
+void Stepper::CannotRaise(std::size_t i, ActionKind kind, const absl::Status& status) {
+  const PartitionBatch& batch = record_.batches[i];
+  if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) return;
+  // A lane that is of no use to the message says nothing about who sent that.
+  if (kind == ActionKind::kUnblock && state_.unblocking[i] != batch.message.from) return;
+  const MessageTrouble trouble = ClassifySendError(status);
+  // Of the message: its nonce was executed meanwhile, or the fee was not taken.
+  if (trouble == MessageTrouble::kNonce || trouble == MessageTrouble::kFee) return;
+  if (trouble == MessageTrouble::kUnknownFate && !IsLate() &&
+      FlightOf(kind, i).failures < kRaisesWithoutAnswer) {
+    return;
+  }
+  std::string why = absl::StrFormat("%s: what waits for its fee cannot be raised: %s", SenderOf(i),
+                                    std::string(status.message()));
+  SetSenderAside(i, MessageTrouble::kCannotSign, why);
+  if (!state_.cannot_raise.emplace(i, why).second) return;
+  LogBatch(Severity::kWarning, "message_cannot_be_raised", i, std::move(why));
+  Fresh(ActionKind::kSurvey, i);
+}
+
+bool Stepper::WasGivenUp(std::size_t i, const filecoin::Address& sender) const {
+  const std::vector<filecoin::Address>& given_up = record_.batches[i].given_up;
+  return std::find(given_up.begin(), given_up.end(), sender) != given_up.end();
+}
+
+// The first message may still land, and then the second one fails.  A message twice costs a fee,
+// none at all costs the window.
+bool Stepper::GiveUpMessage(std::size_t i, const Learnt& learnt) {
+  PartitionBatch& batch = record_.batches[i];
+  const auto why = state_.cannot_raise.find(i);
+  if (why == state_.cannot_raise.end() || !CanStillSend() || !batch.message.from) return false;
+  if (!learnt->sender || *learnt->sender == *batch.message.from || WasGivenUp(i, *learnt->sender)) {
+    return false;
+  }
+  batch.given_up.push_back(*batch.message.from);
+  batch.note = why->second;
+  LogBatch(Severity::kWarning, "message_given_up", i,
+           absl::StrFormat("%s waits on, and %s sends: %s", batch.message.cid->ToString(),
+                           learnt->sender->ToString(), batch.note));
+  state_.cannot_raise.erase(why);
+  state_.replacements_refused.erase(i);
+  // The other one's message does not inherit the pauses of this one's.
+  for (const ActionKind kind : {ActionKind::kRaise, ActionKind::kReplace, ActionKind::kUnblock}) {
+    Flight& flight = FlightOf(kind, i);
+    flight.failures = 0;
+    flight.not_before = absl::InfinitePast();
+    flight.answered_at.reset();
+  }
+  batch.message.cid.reset();
+  batch.message.receipt.reset();
+  SetState(i, DeadlineState::kProven);
+  return true;
+}
+
+bool Stepper::TakeUpAgain(std::size_t i, const Learnt& learnt) {
+  PartitionBatch& batch = record_.batches[i];
+  if (batch.given_up.empty() || (learnt->sender && !WasGivenUp(i, *learnt->sender))) return false;
+  batch.given_up.clear();
+  LogBatch(Severity::kWarning, "given_up_message_wanted_again", i, learnt->sender_trouble);
+  return true;  // the next look finds it
 }
 
 // The push failed, or a life ended between the record and the push.
@@ -124,6 +201,7 @@ void Stepper::Handle(const event::Raised& raised) {
   if (!IsCurrent(raised.ref)) return;
   PartitionBatch& batch = record_.batches[i];
   if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) return;
+  state_.cannot_raise.erase(i);
   if (!raised.limited.empty()) {
     batch.note = absl::StrFormat("it waits for its fee: %s", raised.limited);
     SayLimit(i, raised.limited);

@@ -60,6 +60,7 @@ action::Survey Stepper::SurveyOf(std::size_t i) const {
   std::vector<std::uint64_t> wanted;
   VisitSectors(i, [&](const PlannedSector& sector) { wanted.push_back(sector.number); });
   survey.wanted = filecoin::BitField::Of(wanted);
+  survey.given_up = batch.given_up;
   survey.challenge = Deadline().challenge;
   survey.close = Deadline().close;
   if (batch.state == DeadlineState::kProven) {
@@ -118,6 +119,7 @@ void Stepper::PlanSubmitting(std::size_t i) {
         IsLate() ? std::min(policy_.pending_check_after, filecoin::EpochDelta(1))
                  : policy_.pending_check_after;
     survey.want_pending = now_.epoch >= batch.message.sent_at + after && MayLookAtPool(i);
+    survey.want_sender = state_.cannot_raise.contains(i) && CanStillSend();
     AskOnceAHead(std::move(survey));
     return;
   }
@@ -286,6 +288,7 @@ bool Stepper::Adopt(std::size_t i, const Learnt& learnt) {
   batch.message.signed_gas_limit = learnt->signed_gas_limit;
   batch.message.receipt.reset();
   batch.message.sent_at = now_.epoch;
+  state_.cannot_raise.erase(i);
   SetState(i, DeadlineState::kSubmitting);
   LogBatch(Severity::kInfo, "message_found_pending", i, learnt->cid->ToString());
   return true;
@@ -295,7 +298,7 @@ void Stepper::SurveyedBeforeSend(std::size_t i, const Learnt& learnt) {
   if (TakePosted(i, learnt->posted) || Adopt(i, learnt)) return;
   PartitionBatch& batch = record_.batches[i];
   if (!CanStillSend() || FlightOf(ActionKind::kSend, i).under_way) return;
-  if (!learnt.IsWhole()) return;
+  if (!learnt.IsWhole() || TakeUpAgain(i, learnt)) return;
   if (!learnt->sender || !learnt->commit_randomness) {
     batch.note = learnt->sender ? "the node gave no commit randomness"
                                 : absl::StrFormat("nobody can send: %s", learnt->sender_trouble);
@@ -319,6 +322,7 @@ void Stepper::SurveyedBeforeSend(std::size_t i, const Learnt& learnt) {
   state_.sender_roles[i] = learnt->sender_role;
   state_.unanswered_times.erase(i);
   state_.limits_said.erase(i);
+  state_.cannot_raise.erase(i);
   message.params = *std::move(params);
   message.commit_randomness = *learnt->commit_randomness;
   message.gas_limit = batch.message.gas_limit;
@@ -389,6 +393,7 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const Learnt& learnt) {
   switch (learnt->message) {
     case MessageWhereabouts::kOnChain:
       state_.heads_without_message.erase(i);
+      state_.cannot_raise.erase(i);
       batch.message.receipt = learnt->receipt;
       if (learnt->cid) batch.message.cid = learnt->cid;  // replaced by somebody who raised the fee
       if (learnt->receipt.exit_code == 0) {
@@ -404,7 +409,11 @@ void Stepper::SurveyedWhileSubmitting(std::size_t i, const Learnt& learnt) {
       return;
     case MessageWhereabouts::kPending:
       state_.heads_without_message.erase(i);
-      StillPending(i, learnt);
+      // By one that was given up, or another manager's.
+      if (learnt.AllPosted(batch.partitions).value_or(false) && TakePosted(i, learnt->posted)) {
+        return;
+      }
+      if (!GiveUpMessage(i, learnt)) StillPending(i, learnt);
       return;
     case MessageWhereabouts::kDead:
       MessageDied(i, learnt, learnt->dead);

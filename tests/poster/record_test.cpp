@@ -22,6 +22,7 @@ DeadlineRecord FullRecord() {
   bench.wrong = {2};
   bench.policy.sector_check_rounds = 1;
   bench.Reach(DeadlineState::kOnChain);
+  bench.machine.record.batches[0].given_up = {filecoin::Address::FromId(102)};
   return bench.Record();
 }
 
@@ -92,6 +93,29 @@ TEST(DeadlineRecordTest, RowOfFormat1IsStillRead) {
   EXPECT_EQ(record.miner, 1000u);
   EXPECT_EQ(record.deadline.open, filecoin::ChainEpoch(1030));
   EXPECT_EQ(record.state, DeadlineState::kWaiting);
+}
+
+TEST(DeadlineRecordTest, BatchOfFormat2IsStillRead) {
+  // [2, 1000, deadline, 3 Proven, "", null, 0, 0, [[[0], 3, 1, "", false, h'07', message, false, 0,
+  // 0, ""]], 1, 0, milestones..., null, 0, []]
+  std::string digits = "8f021903e88718780a0c05071903e8030360f6000081";
+  digits +=
+      "8b81000301"
+      "60f44107";
+  digits += "8b0050" + std::string(32, '0') + "f6405820" + std::string(64, '0') + "0000f60040f6";
+  digits +=
+      "f4000060"
+      "010088";
+  for (int i = 0; i < 8; ++i) digits += "8200f6";
+  digits += "f60080";
+  ASSERT_OK_AND_ASSIGN(const Bytes bytes, FromHex(digits));
+  ASSERT_OK_AND_ASSIGN(const DeadlineRecord record, DecodeRecord(AsText(bytes)));
+  ASSERT_EQ(record.batches.size(), 1u);
+  EXPECT_EQ(record.batches[0].state, DeadlineState::kProven);
+  EXPECT_EQ(record.batches[0].proof, Bytes{7});
+  EXPECT_TRUE(record.batches[0].given_up.empty());
+  ASSERT_OK_AND_ASSIGN(const DeadlineRecord again, DecodeRecord(EncodeRecord(record)));
+  EXPECT_EQ(again.batches, record.batches);
 }
 
 TEST(DeadlineRecordTest, PlanOfAnotherWriteIsNotBelieved) {

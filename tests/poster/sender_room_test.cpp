@@ -223,5 +223,15 @@ TEST_F(SenderRoomTest, OneMessageIsRaisedOnceAHead) {
   EXPECT_TRUE(room_.MayRepair(Key(0), 7, ++epoch_));
 }
 
+// A planted fault this must catch: only the first who asks hears that the address cannot sign.
+TEST_F(SenderRoomTest, EachHearsThatAnAddressCannotSign) {
+  EXPECT_TRUE(room_.MayRepair(Key(0), 7, epoch_));
+  room_.NoteSigning(Key(0), false);
+  EXPECT_TRUE(room_.MayRepair(Key(0), 7, epoch_));
+  EXPECT_TRUE(room_.MayRepair(Key(0), 7, epoch_));
+  room_.NoteSigning(Key(0), true);
+  EXPECT_FALSE(room_.MayRepair(Key(0), 7, epoch_));
+}
+
 }  // namespace
 }  // namespace damocles::poster

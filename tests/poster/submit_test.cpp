@@ -1049,6 +1049,187 @@ TEST(SubmitTest, FeeThatIsRaisedTooLateIsNotPushed) {
   EXPECT_EQ(bench.Batch().message.signed_message, filecoin::cbor::Encode(post.old_one));
 }
 
+// What waits, whose sender cannot sign any more, and the look that says who else can send.
+struct StrandedPost : WaitingPost {
+  explicit StrandedPost(Bench& bench, absl::Status why = absl::UnknownError("key info not found"))
+      : WaitingPost(bench) {
+    bench.machine.record.batches[0].message.from = old_one.message.from;
+    See(bench, 1032, old_one);
+    bench.Fail(ActionKind::kRaise, bench.Need<action::Raise>().ref, std::move(why));
+  }
+  void SeeSender(Bench& bench, std::optional<filecoin::Address> sender) const {
+    const auto survey = bench.Need<action::Survey>();
+    EXPECT_TRUE(survey.want_sender);
+    event::Surveyed answer = bench.Answer(survey);
+    answer.message = MessageWhereabouts::kPending;
+    answer.cid = CidOf(old_one);
+    answer.signed_message = filecoin::cbor::Encode(old_one);
+    answer.base_fee = 800;
+    answer.sender = std::move(sender);
+    bench.Do(answer);
+  }
+  const filecoin::Address other = filecoin::Address::FromId(102);
+};
+
+// The look before a message, with this sender chosen.
+action::Survey LookBeforeSend(Bench& bench, const filecoin::Address& sender) {
+  auto survey = bench.Need<action::Survey>();
+  event::Surveyed answer = bench.Answer(survey);
+  answer.sender = sender;
+  bench.Do(answer);
+  return survey;
+}
+
+// A planted fault this must catch: a message whose sender lost its key is waited for to the close.
+TEST(SubmitTest, AnotherOneSendsWhatItsSenderCannotRaise) {
+  for (const absl::Status& why :
+       {absl::UnknownError("key info not found"), absl::UnknownError("wallet is locked"),
+        absl::NotFoundError("resolve address: actor not found"),
+        absl::UnimplementedError("of a delegated (f4) sender only the node can")}) {
+    SCOPED_TRACE(why);
+    for (const bool restart : {false, true}) {
+      Bench bench;
+      const StrandedPost post(bench, why);
+      EXPECT_EQ(bench.Need<action::SetAside>().sender, post.old_one.message.from);
+      EXPECT_TRUE(bench.log.contains("message_cannot_be_raised"));
+      const chain::Uuid uuid = bench.Batch().message.uuid;
+      post.SeeSender(bench, post.other);
+      EXPECT_EQ(bench.Batch().given_up, std::vector{post.old_one.message.from});
+      EXPECT_TRUE(bench.log.contains("message_given_up"));
+      if (restart) bench.Restart();
+      EXPECT_EQ(LookBeforeSend(bench, post.other).given_up, bench.Batch().given_up);
+      if (restart) bench.Restart();
+      if (restart) {  // sent or not?  Nobody knows
+        const auto survey = bench.Need<action::Survey>();
+        EXPECT_EQ(survey.given_up, bench.Batch().given_up);
+        continue;
+      }
+      const action::Send send = bench.Send();
+      EXPECT_EQ(send.from, post.other);
+      EXPECT_NE(send.uuid, uuid);
+      EXPECT_EQ(bench.Batch().message.attempt, 2u);
+      EXPECT_EQ(bench.Batch().given_up.size(), 1u);
+    }
+  }
+}
+
+TEST(SubmitTest, WhoIsLeftAloneStaysWithWhatWaits) {
+  Bench bench;
+  const StrandedPost post(bench);
+  post.SeeSender(bench, std::nullopt);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+  bench.Head(1033);
+  post.SeeSender(bench, post.old_one.message.from);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+  EXPECT_EQ(bench.Batch().message.cid, CidOf(post.old_one));
+  EXPECT_TRUE(bench.Batch().given_up.empty());
+  // The key is back.
+  post.Raise(bench);
+  bench.Do(event::Replaced{bench.Need<action::Replace>().ref});
+  bench.Head(1034);
+  EXPECT_FALSE(bench.Need<action::Survey>().want_sender);
+}
+
+// Nobody else can send after all: what was given up is followed again.
+TEST(SubmitTest, GivenUpMessageIsTakenUpAgainIfNobodyElseCanSend) {
+  for (const bool none : {false, true}) {
+    Bench bench;
+    const StrandedPost post(bench);
+    post.SeeSender(bench, post.other);
+    event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+    answer.sender = post.old_one.message.from;
+    if (none) answer.sender.reset();
+    bench.Do(answer);
+    EXPECT_TRUE(bench.Batch().given_up.empty());
+    const auto survey = bench.Need<action::Survey>();
+    EXPECT_TRUE(survey.given_up.empty());
+    answer = bench.Answer(survey);
+    answer.message = MessageWhereabouts::kPending;
+    answer.cid = CidOf(post.old_one);
+    answer.signed_message = filecoin::cbor::Encode(post.old_one);
+    bench.Do(answer);
+    EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
+    EXPECT_EQ(bench.Batch().message.cid, CidOf(post.old_one));
+  }
+}
+
+TEST(SubmitTest, GivenUpMessageThatLandsIsASuccess) {
+  // Before the other one is sent.
+  Bench before;
+  const StrandedPost first(before);
+  first.SeeSender(before, first.other);
+  before.posted = {k0, k1};
+  before.Survey();
+  EXPECT_EQ(before.Batch().state, DeadlineState::kOnChain);
+  // While the other one waits, in the window and behind it.
+  for (const std::int64_t epoch : {1034, 1041}) {
+    Bench bench;
+    const StrandedPost post(bench);
+    post.SeeSender(bench, post.other);
+    LookBeforeSend(bench, post.other);
+    bench.Send();
+    bench.posted = {k0, k1};
+    bench.Head(epoch);
+    SeePending(bench);
+    EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain) << epoch;
+  }
+}
+
+TEST(SubmitTest, SilentWalletIsAskedSomeTimesBeforeAnotherOneSends) {
+  Bench bench;
+  const absl::Status silent = absl::DeadlineExceededError("no answer in 60 s");
+  const StrandedPost post(bench, silent);
+  for (std::int64_t epoch = 1033; epoch <= 1034; ++epoch) {
+    EXPECT_FALSE(bench.log.contains("message_cannot_be_raised"));
+    post.See(bench, epoch, post.old_one);
+    bench.Fail(ActionKind::kRaise, bench.Need<action::Raise>().ref, silent);
+  }
+  post.SeeSender(bench, post.other);
+  EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
+  // Late there is no time for that.
+  Bench late;
+  const WaitingPost waiting(late);
+  waiting.See(late, 1036, waiting.old_one);
+  late.Fail(ActionKind::kRaise, late.Need<action::Raise>().ref, silent);
+  EXPECT_TRUE(late.Need<action::Survey>().want_sender);
+}
+
+// The message itself would do, but one of another program is in front of it.
+TEST(SubmitTest, LaneThatItsSenderCannotMakeFreeIsLeft) {
+  Bench bench;
+  const WaitingPost post(bench);
+  bench.machine.record.batches[0].message.from = post.old_one.message.from;
+  bench.Head(1032);
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.message = MessageWhereabouts::kPending;
+  answer.cid = CidOf(post.old_one);
+  answer.signed_message = filecoin::cbor::Encode(post.old_one);
+  answer.base_fee = 100;
+  answer.repair = LaneRepair{post.old_one.message.from, "control", 3, {1}};
+  bench.Do(answer);
+  const auto unblock = bench.Need<action::Unblock>();
+  bench.Fail(ActionKind::kUnblock, unblock.ref, absl::UnknownError("key info not found"));
+  EXPECT_TRUE(bench.Need<action::Survey>().want_sender);
+}
+
+// A planted fault this must catch: who sends is blamed for the lane of the one who could not.
+TEST(SubmitTest, LaneOfAnotherOneSaysNothingAboutTheSender) {
+  Bench bench;
+  const StrandedPost post(bench);
+  bench.Need<action::SetAside>();
+  post.SeeSender(bench, post.other);
+  event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
+  answer.sender = post.other;
+  answer.repair = LaneRepair{post.old_one.message.from, "control", 0, {1}};
+  bench.Do(answer);
+  const auto unblock = bench.Need<action::Unblock>();
+  bench.Send();
+  bench.Fail(ActionKind::kUnblock, unblock.ref, absl::UnknownError("key info not found"));
+  EXPECT_FALSE(bench.Has<action::SetAside>());
+  bench.Head(1033);
+  EXPECT_FALSE(bench.Need<action::Survey>().want_sender);
+}
+
 TEST(SubmitTest, FeeThatCannotBeRaisedChangesNothing) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);
@@ -1060,6 +1241,7 @@ TEST(SubmitTest, FeeThatCannotBeRaisedChangesNothing) {
   EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
   EXPECT_EQ(bench.Batch().message.signed_message, before);
   EXPECT_THAT(bench.Batch().note, HasSubstr("raise that"));
+  EXPECT_FALSE(bench.Has<action::SetAside>()) << "another one has the same limit";
   bench.Head(1034);
   SeePending(bench);
   EXPECT_TRUE(bench.Has<action::Raise>());

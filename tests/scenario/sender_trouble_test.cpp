@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -14,6 +16,7 @@
 #include "tests/scenario/world.h"
 
 #include "damocles/base/log.h"
+#include "damocles/filecoin/miner_params.h"
 
 namespace damocles::scenario {
 namespace {
@@ -24,6 +27,7 @@ using filecoin::EpochDelta;
 using filecoin::TokenAmount;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr ChainEpoch kWindowsBegin{120};
 constexpr ChainEpoch kWindowsEnd{162};
@@ -265,6 +269,145 @@ TEST_F(SenderTroubleTest, ConfiguredSendersKeepTheirMeaningAndOddOnesAreNamed) {
   EXPECT_THAT(used, ::testing::Each(own[2].key));
   EXPECT_THAT(log_, HasSubstr(nobody.ToString()));
   EXPECT_THAT(log_, HasSubstr("neither owner nor worker nor control"));
+}
+
+// ---------------------------------------------------------------- what waits and cannot be raised
+
+// Waits for its fee in the windows of this miner; its sender can sign nothing from then on.
+struct Keyless {
+  bool locked = false;                       // the wallet still says that it has the key
+  std::optional<EpochDelta> back;            // after so many epochs it can again
+  std::function<void(ChainEpoch)> on_block;  // once the key is gone
+};
+
+class KeylessTest : public SenderTroubleTest {
+ protected:
+  static std::optional<filecoin::SignedMessage> PendingPost(World& world) {
+    for (const filecoin::SignedMessage& message : world.chain().MpoolPending()) {
+      if (message.message.method == filecoin::kMethodSubmitWindowedPoSt) return message;
+    }
+    return std::nullopt;
+  }
+  // The base fee is above the operator's first cap; the sender of the first proof that waits loses
+  // its key.
+  void Play(World& world, const Keyless& how) {
+    world.api().alter_has = [this, &how](const Address& address, absl::StatusOr<bool>& has) {
+      if (!how.locked && gone_ == address) has = false;
+    };
+    world.on_block = [this, &world, &how](ChainEpoch head) {
+      (void)world.chain().SetBaseFee(head < ChainEpoch(127) ? 1'000'000 : kOneNano * 4);
+      if (const auto post = PendingPost(world); post && !since_) {
+        gone_ = post->message.from;
+        since_ = head;
+        for (const char* method : kSigning) {
+          world.api().BreakFor(method, *gone_,
+                               absl::UnknownError(how.locked ? "failed to sign: wallet is locked"
+                                                             : "key info not found"));
+        }
+      }
+      if (since_ && how.back && head >= *since_ + *how.back && gone_) {
+        for (const char* method : kSigning) world.api().MendFor(method, *gone_);
+        gone_.reset();
+      }
+      if (since_ && how.on_block) how.on_block(head);
+    };
+    world.RunTo(kWindowsEnd);
+    EXPECT_TRUE(since_) << "no proof waited";
+  }
+
+  static constexpr const char* kSigning[] = {"MpoolPushMessage", "WalletSign"};
+  std::optional<Address> gone_;
+  std::optional<ChainEpoch> since_;
+};
+
+// A planted fault this must catch: a proof is left with a sender who cannot raise it any more.
+TEST_F(KeylessTest, AnotherOneSendsWhatItsSenderCannotRaise) {
+  for (const bool locked : {false, true}) {
+    SCOPED_TRACE(locked ? "locked" : "gone");
+    since_.reset();
+    gone_.reset();
+    log_.clear();
+    World world(Options(), prover_);
+    std::vector<Address> used;
+    world.api().OnPush([&](const filecoin::Message& message, const chain::MessageSendSpec&) {
+      used.push_back(message.from);
+    });
+    Play(world, {locked, std::nullopt, {}});
+    EXPECT_THAT(world.Problems(kWindowsBegin), IsEmpty());
+    ASSERT_GE(used.size(), 2u);
+    EXPECT_EQ(used[0], gone_);
+    EXPECT_NE(used[1], gone_);
+    EXPECT_EQ(log_.find("message_given_up"), log_.rfind("message_given_up")) << "once is enough";
+    EXPECT_THAT(log_, HasSubstr("message_given_up"));
+    EXPECT_THAT(log_, HasSubstr(gone_->ToString()));
+  }
+}
+
+TEST_F(KeylessTest, ManagerDiesAtAnyWriteOnTheWay) {
+  for (const bool locked : {false, true}) {
+    for (std::uint64_t write = 1; write <= 14; ++write) {
+      SCOPED_TRACE((locked ? "locked, write " : "gone, write ") + std::to_string(write));
+      since_.reset();
+      gone_.reset();
+      World world(Options(), prover_);
+      bool planned = false;
+      Play(world, {locked, std::nullopt, [&](ChainEpoch) {
+                     if (!std::exchange(planned, true)) world.KillAtWrite(write);
+                   }});
+      EXPECT_EQ(world.Restarts(), 1);
+      EXPECT_THAT(world.Problems(kWindowsBegin), IsEmpty());
+    }
+  }
+}
+
+// The key comes back at any time, and the first message may be the one that counts.
+TEST_F(KeylessTest, KeyThatComesBack) {
+  for (std::int64_t back = 1; back <= 8; ++back) {
+    SCOPED_TRACE(back);
+    since_.reset();
+    gone_.reset();
+    World world(Options(), prover_);
+    Play(world, {back % 2 == 0, EpochDelta(back), {}});
+    EXPECT_THAT(world.Problems(kWindowsBegin), Not(HasSubstr("issed")));
+  }
+}
+
+// Whoever is left alone stays with what waits, and raises it once it can.
+TEST_F(KeylessTest, OnlySenderStaysWithItsMessage) {
+  WorldOptions options = Options();
+  options.senders = {SendersOf(options)[0].id};
+  options.miners = {MinerWith(1000, {1}, 2)};
+  World world(options, prover_);
+  Play(world, {false, EpochDelta(4), {}});
+  EXPECT_THAT(world.Problems(kWindowsBegin), IsEmpty());
+  EXPECT_EQ(world.api().Calls("MpoolPushMessage"), 1u);
+}
+
+// The fee falls again when both are in the pool: one counts, the other one costs its fee.
+TEST_F(KeylessTest, BothMessagesLand) {
+  World world(Options(), prover_);
+  Play(world, {false, std::nullopt, [&](ChainEpoch head) {
+                 if (head > *since_ + EpochDelta(1)) (void)world.chain().SetBaseFee(1000);
+               }});
+  EXPECT_THAT(world.Problems(kWindowsBegin), Not(HasSubstr("issed")));
+  EXPECT_THAT(world.Problems(kWindowsBegin), HasSubstr("already proven"));
+}
+
+TEST_F(KeylessTest, ReorgsNullRoundsAndDeathsOnTop) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    since_.reset();
+    gone_.reset();
+    WorldOptions options = Options();
+    options.seed = seed;
+    options.null_rounds = 100;
+    options.reorgs = 100;
+    options.reorg_depth_max = 2;
+    options.manager_deaths = 50;
+    World world(options, prover_);
+    Play(world, {seed % 2 == 0, std::nullopt, {}});
+    EXPECT_THAT(world.Problems(kWindowsBegin), Not(HasSubstr("issed")));
+  }
 }
 
 }  // namespace

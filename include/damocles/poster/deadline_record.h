@@ -127,6 +127,9 @@ struct PartitionBatch {
   bool reset_job = false;
   Bytes proof;
   BatchMessage message;
+  // Senders whose message for it waits in the mempool and cannot be raised any more: that one is
+  // not taken up again while somebody else can send.
+  std::vector<filecoin::Address> given_up;
   // Proven on chain although no receipt of ours says so (an earlier life, another manager).
   bool posted_by_other = false;
   filecoin::ChainEpoch posted_seen_at{};
@@ -203,7 +206,7 @@ inline constexpr std::string_view kPlanPrefix = "deadline-plan/";
 // Rows that could not be read are kept below this, under their whole key.
 inline constexpr std::string_view kDamagedPrefix = "damaged/";
 // Of all rows of this module, in `format/poster`.
-inline constexpr std::uint32_t kRowFormat = 2;
+inline constexpr std::uint32_t kRowFormat = 3;
 std::string RecordRowKey(const RecordKey& key);
 std::string HistoryRowKey(const RecordKey& key);
 std::string PlanRowKey(const RecordKey& key);

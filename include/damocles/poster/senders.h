@@ -150,8 +150,10 @@ class SenderRoom {
   SenderChoice Choose(const std::vector<SenderFacts>& facts, const filecoin::TokenAmount& base_fee,
                       filecoin::ChainEpoch epoch, absl::Time now);
 
-  // True once for an address, nonce and epoch: two windows must not both raise one message.
+  // True once for an address, nonce and epoch: two windows must not both raise one message.  While
+  // the address cannot sign, always: each of them must hear that.
   bool MayRepair(const filecoin::Address& key, std::uint64_t nonce, filecoin::ChainEpoch epoch);
+  void NoteSigning(const filecoin::Address& key, bool could);
 
  private:
   struct Failure {
@@ -173,6 +175,7 @@ class SenderRoom {
   std::map<filecoin::Address, Front> fronts_;
   std::map<filecoin::Address, filecoin::ChainEpoch> repaired_at_;
   std::map<filecoin::Address, std::uint64_t> repaired_nonce_;
+  std::set<filecoin::Address> cannot_sign_;
   std::map<std::string, SenderWarning> said_;  // the latest of each address
 };
 

@@ -150,6 +150,8 @@ struct Survey {
   // says exactly this.  Before a message was made the commit randomness is still missing in them.
   Bytes params;
   bool params_want_randomness = false;
+  // Senders of whom no pending message is the batch's, whatever it says.
+  std::vector<filecoin::Address> given_up;
 };
 // MpoolPushMessage of method 5.  Answer: event::Sent, or event::Failed.
 struct Send {
@@ -437,6 +439,9 @@ struct Volatile {
   std::map<std::size_t, std::uint32_t> unanswered_times;  // pushes of one message
   std::map<std::size_t, std::string> limits_said;         // MaxGasFeeCap, once a message
   std::set<std::size_t> replacements_refused;             // the record's bytes will not be taken
+  // Why what waits cannot be raised, nor what is in front of it: its sender cannot sign.
+  std::map<std::size_t, std::string> cannot_raise;
+  std::map<std::size_t, filecoin::Address> unblocking;  // whose lane was to be made free last
   std::map<std::size_t, FaultClaim> fault_claims;
   std::map<std::size_t, FaultDoubt> fault_doubts;
   std::set<std::size_t> doubted_jobs;             // whose reset is wanted only because of a doubt
