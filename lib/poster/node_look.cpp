@@ -421,14 +421,20 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   if (question.cid || !question.params.empty()) {
     MinerAddresses addresses = co_await AddressesOf(miner, info, head.Key());
     co_await LearnRecipients(addresses, call.method, pool, head.Key());
+    const filecoin::SignedMessage* found = nullptr;
     for (const filecoin::SignedMessage& message : pool) {
       const bool the_very = question.cid && IsThat(message, *question.cid);
-      if (!the_very && !IsOurs(message.message, addresses, call)) continue;
+      if (the_very || (found == nullptr && IsOurs(message.message, addresses, call))) {
+        found = &message;
+      }
+      if (the_very) break;
+    }
+    if (found != nullptr) {
       out.whereabouts = MessageWhereabouts::kPending;
-      out.cid = CidOf(message);
-      out.signed_message = filecoin::cbor::Encode(message);
+      out.cid = CidOf(*found);
+      out.signed_message = filecoin::cbor::Encode(*found);
       out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
-      co_return out;
+      if (!question.want_sender) co_return out;
     }
   }
   DAMOCLES_CO_ASSIGN_OR_RETURN(
@@ -437,7 +443,9 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   out.sender = std::move(choice.address);
   out.sender_trouble = std::move(choice.trouble);
   out.warnings = std::move(choice.warnings);
-  if (!choice.repairs.empty()) out.repair = std::move(choice.repairs.front());
+  if (!choice.repairs.empty() && out.whereabouts != MessageWhereabouts::kPending) {
+    out.repair = std::move(choice.repairs.front());
+  }
   co_return out;
 }
 

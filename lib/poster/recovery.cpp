@@ -187,14 +187,18 @@ class Stepper {
     }
     WarnOfSenders(looked.warnings);
     if (looked.whereabouts == MessageWhereabouts::kPending) {
-      if (!message.cid) message.cid = looked.cid;
+      if (!message.cid) {
+        message.cid = looked.cid;
+        const auto found = filecoin::cbor::Decode<filecoin::SignedMessage>(looked.signed_message);
+        if (found.ok()) message.from = found->message.from;
+      }
       message.sent_at = now_.epoch;
-      StillPending(looked);
+      if (!SentByAnother(looked)) StillPending(looked);
       return;
     }
     machine_.pending_since.erase(looked.message);
     if (looked.repair && InTime()) {
-      Ask(Repair{looked.message, looked.attempt, *looked.repair});
+      RepairLane(looked, *looked.repair);
     }
     std::vector<RecoveredPartition> left = Left(message, looked.undeclared);
     if (left.empty() && !message.cid) {
@@ -213,16 +217,7 @@ class Stepper {
       return;
     }
     const bool same = message.uuid != chain::Uuid{} && !message.cid && left == message.partitions;
-    if (!same) {
-      message.partitions = std::move(left);
-      ++message.attempt;
-      message.uuid = UuidOf(looked.message, message.attempt);
-      message.cid.reset();
-      message.from = looked.sender;
-    }
-    message.sent_at = now_.epoch;
-    Ask(Declare{looked.message, message.attempt, *message.from, ParamsOf(record_, message),
-                message.uuid});
+    DeclareBy(looked, std::move(left), same);
   }
 
   void Handle(const Declared& declared) {
@@ -240,9 +235,11 @@ class Stepper {
     Delay(failed.key);
     record_.note = std::string(failed.status.message());
     Log(Severity::kWarning, "recovery_step_failed", record_.note);
-    if (failed.key.step != Step::kDeclare || !IsCurrent(failed.key.message, failed.attempt)) return;
-    FlightOf({Step::kLook, failed.key.message}).answered_at.reset();
+    if (!IsCurrent(failed.key.message, failed.attempt)) return;
+    if (failed.key.step == Step::kRepair) CannotRaise(failed);
+    if (failed.key.step != Step::kDeclare) return;
     RecoveryMessage& message = record_.messages[failed.key.message];
+    FlightOf({Step::kLook, failed.key.message}).answered_at.reset();
     const MessageTrouble trouble = ClassifySendError(failed.status);
     if (trouble != MessageTrouble::kUnknownFate) {
       SetAside(message, trouble, record_.note);
@@ -257,6 +254,7 @@ class Stepper {
 
   void Handle(const Repaired& repaired) {
     Landed({Step::kRepair, repaired.message});
+    if (repaired.pushed) machine_.cannot_raise.erase(repaired.message);
     if (repaired.pushed) {
       Log(Severity::kWarning, "recovery_fee_raised",
           absl::StrFormat("sender %s nonce %d: fee cap %s", repaired.lane.sender.ToString(),
@@ -436,7 +434,7 @@ class Stepper {
     const auto [since, fresh] = machine_.pending_since.try_emplace(looked.message, now_.epoch);
     if (!InTime()) return;
     if (looked.repair) {
-      Ask(Repair{looked.message, looked.attempt, *looked.repair});
+      RepairLane(looked, *looked.repair);
       return;
     }
     const auto waiting = filecoin::cbor::Decode<filecoin::SignedMessage>(looked.signed_message);
@@ -447,7 +445,55 @@ class Stepper {
     own.sender = waiting->message.from;
     own.nonce = waiting->message.nonce;
     own.signed_message = looked.signed_message;
-    Ask(Repair{looked.message, looked.attempt, std::move(own)});
+    RepairLane(looked, std::move(own));
+  }
+  void RepairLane(const Looked& looked, LaneRepair lane) {
+    if (FlightOf({Step::kRepair, looked.message}).under_way) return;
+    machine_.repairing[looked.message] = lane.sender;
+    Ask(Repair{looked.message, looked.attempt, std::move(lane)});
+  }
+  // As with proofs (step_senders.cpp): a wallet that never answers is as good as none.
+  void CannotRaise(const Failed& failed) {
+    const std::size_t i = failed.key.message;
+    const RecoveryMessage& message = record_.messages[i];
+    const MessageTrouble trouble = ClassifySendError(failed.status);
+    if (!message.cid || trouble == MessageTrouble::kNonce || trouble == MessageTrouble::kFee)
+      return;
+    if (machine_.repairing[i] != message.from) return;  // of no use to the message
+    if (trouble == MessageTrouble::kUnknownFate &&
+        FlightOf(failed.key).failures < kPushesUnanswered) {
+      return;
+    }
+    SetAside(message, MessageTrouble::kCannotSign, record_.note);
+    if (machine_.cannot_raise.insert(i).second) FlightOf({Step::kLook, i}).answered_at.reset();
+  }
+  // It waits, and another one can send.  Sectors may be declared twice.
+  bool SentByAnother(const Looked& looked) {
+    RecoveryMessage& message = record_.messages[looked.message];
+    if (!machine_.cannot_raise.contains(looked.message) || !InTime()) return false;
+    if (!looked.sender || looked.sender == message.from) return false;
+    std::vector<RecoveredPartition> left = Left(message, looked.undeclared);
+    if (left.empty()) return false;
+    Log(Severity::kWarning, "recovery_message_given_up",
+        absl::StrFormat("%s waits on, and %s declares: %s",
+                        message.cid ? message.cid->ToString() : "a message",
+                        looked.sender->ToString(), record_.note));
+    machine_.cannot_raise.erase(looked.message);
+    DeclareBy(looked, std::move(left), false);
+    return true;
+  }
+  void DeclareBy(const Looked& looked, std::vector<RecoveredPartition> left, bool same) {
+    RecoveryMessage& message = record_.messages[looked.message];
+    if (!same) {
+      message.partitions = std::move(left);
+      ++message.attempt;
+      message.uuid = UuidOf(looked.message, message.attempt);
+      message.cid.reset();
+      message.from = looked.sender;
+    }
+    message.sent_at = now_.epoch;
+    Ask(Declare{looked.message, message.attempt, *message.from, ParamsOf(record_, message),
+                message.uuid});
   }
   bool TooLate() {
     if (InTime()) return false;
@@ -533,7 +579,8 @@ class Stepper {
       }
       const Flight& last = FlightOf({Step::kLook, i});
       if (last.answered_at == now_.epoch) continue;
-      Look look{i, message.attempt, record_.target.index, message.cid, {}};
+      Look look{i, message.attempt, record_.target.index, message.cid, {}, false};
+      look.want_sender = machine_.cannot_raise.contains(i);
       if (message.attempt > 0) look.params = ParamsOf(record_, message);
       Ask(std::move(look));
     }

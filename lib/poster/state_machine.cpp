@@ -282,7 +282,7 @@ void Stepper::Plan(Effort effort) {
   if (Closed()) BatchTheRest();
   for (std::size_t i = 0; i < record_.batches.size(); ++i) {
     PartitionBatch& batch = record_.batches[i];
-    const bool sent = batch.state >= DeadlineState::kSubmitting;
+    const bool sent = batch.state >= DeadlineState::kSubmitting || !batch.given_up.empty();
     if (!begin && !sent) continue;
     if (disabled && !sent && batch.note.empty()) batch.note = "the miner was disabled";
     PlanBatch(i);

@@ -378,6 +378,47 @@ TEST_F(RecoveryTest, MessageThatIsLostIsMadeAnewAfterFiveEpochs) {
   EXPECT_NE(again->uuid, first.uuid);
 }
 
+// A planted fault this must catch: a declaration is left with a sender who cannot raise it any
+// more.
+TEST_F(RecoveryTest, AnotherOneDeclaresWhatItsSenderCannotRaise) {
+  const recovery::Declare first = Push();
+  filecoin::SignedMessage waiting;
+  waiting.message.from = waiting.message.to = first.from;
+  Do(recovery::Declared{0, first.attempt, filecoin::CidOf(waiting)});
+  const auto see = [&](std::int64_t epoch, bool want_sender, std::uint64_t sender) {
+    if (epoch > 0) Head(epoch);
+    const auto look = Find<recovery::Look>();
+    ASSERT_TRUE(look.has_value());
+    EXPECT_EQ(look->want_sender, want_sender);
+    recovery::Looked looked;
+    looked.message = look->message;
+    looked.attempt = look->attempt;
+    looked.undeclared = {{k0, {1, 2}}, {k1, {3}}};
+    looked.whereabouts = MessageWhereabouts::kPending;
+    looked.cid = filecoin::CidOf(waiting);
+    looked.signed_message = filecoin::cbor::Encode(waiting);
+    looked.base_fee = 800;
+    if (want_sender) looked.sender = filecoin::Address::FromId(sender);
+    Do(looked);
+  };
+  const auto fail = [&] {
+    ASSERT_TRUE(Find<recovery::Repair>().has_value());
+    Do(recovery::Failed{
+        {recovery::Step::kRepair, 0}, first.attempt, absl::UnknownError("key info not found")});
+  };
+  see(1032, false, 0);
+  fail();
+  EXPECT_TRUE(Find<action::SetAside>().has_value());
+  see(0, true, 101);
+  EXPECT_FALSE(Find<recovery::Declare>().has_value()) << "nobody else can send: it waits on";
+  see(1033, true, 102);
+  const auto second = Find<recovery::Declare>();
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->from, filecoin::Address::FromId(102));
+  EXPECT_NE(second->uuid, first.uuid);
+  EXPECT_EQ(second->params, first.params);
+}
+
 TEST_F(RecoveryTest, LimitTakesTheLowestNumbers) {
   policy_.recovery.max_sectors = 1;
   ASSERT_OK_AND_ASSIGN(

@@ -2,6 +2,7 @@
 //
 // Messages that go wrong, as the deadline machine takes it.
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -1111,6 +1112,21 @@ TEST(SubmitTest, AnotherOneSendsWhatItsSenderCannotRaise) {
       EXPECT_EQ(bench.Batch().given_up.size(), 1u);
     }
   }
+}
+
+// What is out is brought to its end, by whoever can.
+TEST(SubmitTest, GivenUpMessageOfADisabledMinerGetsItsSuccessor) {
+  Bench bench;
+  const StrandedPost post(bench);
+  post.SeeSender(bench, post.other);
+  ASSERT_EQ(bench.Batch().state, DeadlineState::kProven);
+  bench.actions.clear();
+  Machine loaded = LoadedMachine(bench.machine.record);
+  StepResult result =
+      Step(std::move(loaded), event::Tick{}, bench.now, bench.policy, Effort::kFinishOnly);
+  EXPECT_TRUE(std::any_of(result.actions.begin(), result.actions.end(), [](const Action& action) {
+    return std::holds_alternative<action::Survey>(action);
+  }));
 }
 
 TEST(SubmitTest, WhoIsLeftAloneStaysWithWhatWaits) {

@@ -282,21 +282,21 @@ struct Keyless {
 
 class KeylessTest : public SenderTroubleTest {
  protected:
-  static std::optional<filecoin::SignedMessage> PendingPost(World& world) {
+  std::optional<filecoin::SignedMessage> Pending(World& world) const {
     for (const filecoin::SignedMessage& message : world.chain().MpoolPending()) {
-      if (message.message.method == filecoin::kMethodSubmitWindowedPoSt) return message;
+      if (message.message.method == waits_for_) return message;
     }
     return std::nullopt;
   }
   // The base fee is above the operator's first cap; the sender of the first proof that waits loses
   // its key.
-  void Play(World& world, const Keyless& how) {
+  void Play(World& world, const Keyless& how, ChainEpoch until = kWindowsEnd) {
     world.api().alter_has = [this, &how](const Address& address, absl::StatusOr<bool>& has) {
       if (!how.locked && gone_ == address) has = false;
     };
     world.on_block = [this, &world, &how](ChainEpoch head) {
       (void)world.chain().SetBaseFee(head < ChainEpoch(127) ? 1'000'000 : kOneNano * 4);
-      if (const auto post = PendingPost(world); post && !since_) {
+      if (const auto post = Pending(world); post && !since_) {
         gone_ = post->message.from;
         since_ = head;
         for (const char* method : kSigning) {
@@ -311,11 +311,12 @@ class KeylessTest : public SenderTroubleTest {
       }
       if (since_ && how.on_block) how.on_block(head);
     };
-    world.RunTo(kWindowsEnd);
-    EXPECT_TRUE(since_) << "no proof waited";
+    world.RunTo(until);
+    EXPECT_TRUE(since_) << "nothing waited";
   }
 
   static constexpr const char* kSigning[] = {"MpoolPushMessage", "WalletSign"};
+  filecoin::MethodNumber waits_for_ = filecoin::kMethodSubmitWindowedPoSt;
   std::optional<Address> gone_;
   std::optional<ChainEpoch> since_;
 };
@@ -391,6 +392,31 @@ TEST_F(KeylessTest, BothMessagesLand) {
                }});
   EXPECT_THAT(world.Problems(kWindowsBegin), Not(HasSubstr("issed")));
   EXPECT_THAT(world.Problems(kWindowsBegin), HasSubstr("already proven"));
+}
+
+// A declaration that is not in time costs the sector another period of fees.
+TEST_F(KeylessTest, AnotherOneDeclaresWhatItsSenderCannotRaise) {
+  for (const bool locked : {false, true}) {
+    SCOPED_TRACE(locked ? "locked" : "gone");
+    since_.reset();
+    gone_.reset();
+    log_.clear();
+    waits_for_ = filecoin::kMethodDeclareFaultsRecovered;
+    World world(Options(), prover_);
+    world.unreadable = {1};
+    world.RunTo(kWindowsEnd);
+    world.unreadable.clear();
+    Play(world, {locked, std::nullopt, {}}, ChainEpoch(275));
+    EXPECT_THAT(log_, HasSubstr("recovery_message_given_up"));
+    EXPECT_THAT(world.Problems(kWindowsBegin, {1}), Not(HasSubstr("issed")));
+    const auto miner = world.chain().MinerAfterHead(1000);
+    ASSERT_TRUE(miner.ok());
+    for (const auto& deadline : miner->deadlines) {
+      for (const devnet::PartitionRecord& partition : deadline->partitions) {
+        EXPECT_TRUE(partition.faults.Empty()) << partition.faults;
+      }
+    }
+  }
 }
 
 TEST_F(KeylessTest, ReorgsNullRoundsAndDeathsOnTop) {

@@ -107,7 +107,8 @@ struct Look {
   std::uint32_t attempt = 0;
   std::uint64_t deadline_index = 0;
   std::optional<filecoin::Cid> cid;
-  Bytes params;  // not empty: look through the mempool for a message that says this
+  Bytes params;              // not empty: look through the mempool for a message that says this
+  bool want_sender = false;  // also while it waits in the mempool
 };
 struct Declare {
   std::size_t message = 0;
@@ -189,6 +190,9 @@ struct Machine {
   filecoin::PoStProofType proof_type{};
   std::vector<FaultyPartition> faulty;
   std::map<std::size_t, filecoin::ChainEpoch> pending_since;  // by message
+  // Messages that wait and that their sender cannot raise any more: it cannot sign.
+  std::set<std::size_t> cannot_raise;
+  std::map<std::size_t, filecoin::Address> repairing;  // whose lane, by message
 };
 
 struct StepResult {
