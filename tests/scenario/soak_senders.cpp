@@ -3,6 +3,7 @@
 #include "tests/scenario/soak_senders.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "damocles/base/check.h"
@@ -37,6 +38,11 @@ SoakSenders::SoakSenders(std::uint64_t seed, World& world, const Cluster& cluste
   world_.api().alter_has = [this](const Address& address, absl::StatusOr<bool>& has) {
     if (hidden_.contains(address)) has = false;
   };
+  world_.may_fail = [this](const devnet::ExecutedPost& post) {
+    const auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(post.params);
+    return params.ok() &&
+           stranded_.contains({post.miner, params->deadline, params->chain_commit_epoch});
+  };
 }
 
 EpochDelta SoakSenders::Epochs(std::int64_t low, std::int64_t high) {
@@ -46,6 +52,7 @@ EpochDelta SoakSenders::Epochs(std::int64_t low, std::int64_t high) {
 
 void SoakSenders::AfterBlock(ChainEpoch head, bool peace) {
   head_ = head;
+  NoteStranded();
   for (auto& [miner, trouble] : troubles_) {
     if (head < trouble.until || !trouble.end) continue;
     std::exchange(trouble.end, nullptr)();
@@ -174,22 +181,31 @@ bool SoakSenders::Drain(filecoin::ActorId miner, const Address& sender) {
 }
 
 void SoakSenders::HideKey(filecoin::ActorId miner, const Address& sender) {
-  // What waits for its fee could not be raised without it, and would cost the window.
-  for (const filecoin::SignedMessage& message : world_.chain().MpoolPending()) {
-    if (message.message.from != sender) continue;
-    troubles_[miner].end = nullptr;
-    return;
-  }
   happened_("sender's key gone");
   const char* const methods[] = {"MpoolPushMessage", "WalletSign"};
   for (const char* method : methods) {
     world_.api().BreakFor(method, sender, absl::UnknownError("key info not found"));
   }
   hidden_.insert(sender);
+  NoteStranded();
   troubles_[miner].end = [this, sender, methods] {
     for (const char* method : methods) world_.api().MendFor(method, sender);
     hidden_.erase(sender);
   };
+}
+
+void SoakSenders::NoteStranded() {
+  if (hidden_.empty()) return;
+  for (const filecoin::SignedMessage& pending : world_.chain().MpoolPending()) {
+    const filecoin::Message& message = pending.message;
+    if (message.method != filecoin::kMethodSubmitWindowedPoSt || !hidden_.contains(message.from)) {
+      continue;
+    }
+    const auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(message.params);
+    const std::optional<filecoin::ActorId> miner = message.to.Id();
+    DAMOCLES_CHECK(params.ok() && miner);
+    stranded_.insert({*miner, params->deadline, params->chain_commit_epoch});
+  }
 }
 
 // Some messages are lost in the network, and of some another process takes the nonce.

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -42,6 +43,9 @@ class SoakSenders {
   void Block(const filecoin::Address& sender);
   bool Drain(filecoin::ActorId miner, const filecoin::Address& sender);
   void HideKey(filecoin::ActorId miner, const filecoin::Address& sender);
+  // Proofs that wait and whose sender has no key: another one sends them too, and one of the two
+  // fails.
+  void NoteStranded();
   void OnPushed(const filecoin::SignedMessage& pushed);
   // To itself, so that no miner's money moves.
   absl::Status PushSigned(filecoin::Message message);
@@ -58,6 +62,9 @@ class SoakSenders {
   filecoin::ChainEpoch next_script_{};
   std::map<filecoin::ActorId, Trouble> troubles_;
   std::set<filecoin::Address> hidden_;  // their keys are not in the wallet
+  // Miner, deadline and challenge.
+  using Window = std::tuple<filecoin::ActorId, std::uint64_t, filecoin::ChainEpoch>;
+  std::set<Window> stranded_;
 };
 
 }  // namespace damocles::scenario

@@ -97,6 +97,8 @@ class World {
   // The same with a question for each skipped sector.
   using MaySkip = std::function<bool(filecoin::SectorNumber, const devnet::ExecutedPost&)>;
   std::string Problems(filecoin::ChainEpoch from, const MaySkip& may_skip) const;
+  // Whether a message that failed had to be sent all the same; none: none had.
+  std::function<bool(const devnet::ExecutedPost&)> may_fail;
   std::vector<poster::DeadlineRecord> Records() const;
   // What the running manager tells of them; needs one that is not killed meanwhile.
   std::vector<poster::DeadlineRecord> Listed();

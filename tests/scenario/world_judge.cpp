@@ -47,6 +47,7 @@ std::string World::Problems(ChainEpoch from, const MaySkip& may_skip) const {
   std::set<Partition> posted;
   for (const devnet::ExecutedPost& post : chain_->ExecutedPosts()) {
     if (post.exit_code != 0) {
+      if (may_fail && may_fail(post)) continue;
       say(absl::StrFormat("f0%d: message at epoch %d failed with %d: %s", post.miner,
                           post.epoch.Value(), post.exit_code, post.error));
       continue;
