@@ -45,7 +45,7 @@ FeeRaise RaiseOf(const filecoin::Message& message, const Market& market, const F
   FeeRaise out;
   const bool below = message.gas_fee_cap < market.base_fee + message.gas_premium;
   const bool outbid = market.premium > message.gas_premium;
-  out.wanted = below || outbid;
+  out.wanted = below || outbid || market.passed_over;
   if (!out.wanted) return out;
   // Nodes want 1.25 times the premium by default.
   const TokenAmount least = message.gas_premium * 5 / 4 + 1;
@@ -65,8 +65,9 @@ FeeRaise RaiseOf(const filecoin::Message& message, const Market& market, const F
   out.premium = std::min(out.premium, cap);
   const bool taken = out.premium >= least;
   // A premium that the cap leaves no room for changes nothing.
-  const bool helps = out.fee_cap > message.gas_fee_cap ||
-                     (outbid && out.fee_cap > market.base_fee + message.gas_premium);
+  const bool helps =
+      out.fee_cap > message.gas_fee_cap ||
+      ((outbid || market.passed_over) && out.fee_cap > market.base_fee + message.gas_premium);
   out.raise = taken && helps;
   return out;
 }

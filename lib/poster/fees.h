@@ -38,6 +38,9 @@ struct Market {
   filecoin::TokenAmount highest;                 // of the latest kBaseFeeMemory epochs
   filecoin::TokenAmount premium;                 // what the node thinks is needed now; 0: not known
   std::optional<filecoin::TokenAmount> balance;  // of the sender
+  // Blocks went by without the message, whatever the node thinks is needed: in full blocks of
+  // messages that pay the same its estimate, a median, is never above them.
+  bool passed_over = false;
 };
 
 // Whether a block made now would not take it, whatever room there is.

@@ -200,7 +200,8 @@ class Node {
   async::Task<void> LearnBaseFees(filecoin::TipSet head);
   Result<filecoin::SignedMessage> Sign(filecoin::Message message);
   // With a higher fee, signed and not pushed.
-  Result<Raised> Raise(filecoin::SignedMessage message, FeePolicy fees, filecoin::TipSet head);
+  Result<Raised> Raise(filecoin::SignedMessage message, FeePolicy fees, filecoin::TipSet head,
+                       bool passed_over);
   Result<Raised> Repair(LaneRepair repair, FeePolicy fees, filecoin::TipSet head);
   // Encoded as it was pushed.
   Result<Bytes> PushSigned(Bytes signed_message);

@@ -165,8 +165,8 @@ Node::Result<event::Raised> Node::RaiseFee(action::Raise question, FeePolicy fee
   out.ref = question.ref;
   // Another batch may just have raised it, because it stood in its way.
   if (!room_.MayRepair(message.message.from, message.message.nonce, head.Height())) co_return out;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised,
-                               co_await Raise(std::move(message), std::move(fees), head));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised, co_await Raise(std::move(message), std::move(fees),
+                                                             head, question.passed_over));
   out.signed_message = std::move(raised.signed_message);
   out.fee_cap = std::move(raised.fee_cap);
   out.limited = std::move(raised.limited);

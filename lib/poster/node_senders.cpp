@@ -101,7 +101,7 @@ async::Task<std::optional<LaneRepair>> Node::BlockBefore(
       co_await ReadAside(&chain::Api::MpoolGetNonce, facts.key);
   if (nonce.ok()) facts.next_nonce = *nonce;
   const LaneBlock block =
-      BlockOf(facts, head.Blocks().front().parent_base_fee, ours->message.nonce);
+      BlockInFrontOf(facts, head.Blocks().front().parent_base_fee, ours->message);
   if (block.kind != LaneBlock::Kind::kGap && block.kind != LaneBlock::Kind::kLowFee) {
     co_return std::nullopt;
   }
@@ -130,7 +130,7 @@ async::Task<void> Node::LearnBaseFees(filecoin::TipSet head) {
 }
 
 Node::Result<Raised> Node::Raise(filecoin::SignedMessage message, FeePolicy fees,
-                                 filecoin::TipSet head) {
+                                 filecoin::TipSet head, bool passed_over) {
   filecoin::Message& inner = message.message;
   Raised out;
   if (message.signature.type == filecoin::SignatureType::kDelegated) {
@@ -142,6 +142,7 @@ Node::Result<Raised> Node::Raise(filecoin::SignedMessage message, FeePolicy fees
   Market market;
   market.base_fee = head.Blocks().front().parent_base_fee;
   market.highest = base_fees_.Highest(head.Height());
+  market.passed_over = passed_over;
   const absl::StatusOr<TokenAmount> premium =
       co_await api_.GasEstimateGasPremium(kRaiseBlocks, inner.from, inner.gas_limit, TipSetKey());
   if (premium.ok()) market.premium = *premium;
@@ -171,7 +172,8 @@ Node::Result<Raised> Node::Repair(LaneRepair repair, FeePolicy fees, filecoin::T
     DAMOCLES_CO_ASSIGN_OR_RETURN(
         filecoin::SignedMessage message,
         filecoin::cbor::Decode<filecoin::SignedMessage>(repair.signed_message));
-    DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised, co_await Raise(std::move(message), fees, head));
+    DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised,
+                                 co_await Raise(std::move(message), fees, head, false));
     if (!raised.signed_message.empty()) {
       DAMOCLES_CO_RETURN_IF_ERROR((co_await PushSigned(raised.signed_message)).status());
     }

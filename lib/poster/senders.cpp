@@ -115,6 +115,24 @@ LaneBlock BlockOf(const SenderFacts& facts, const TokenAmount& base_fee,
   return block;
 }
 
+LaneBlock BlockInFrontOf(const SenderFacts& facts, const TokenAmount& base_fee,
+                         const filecoin::Message& ours) {
+  LaneBlock block = BlockOf(facts, base_fee, ours.nonce);
+  if (block.kind != LaneBlock::Kind::kNone) return block;
+  const auto offered = [&base_fee](const filecoin::Message& message) {
+    return std::min(message.gas_premium, message.gas_fee_cap - base_fee);
+  };
+  for (const filecoin::SignedMessage& message : facts.lane) {
+    if (message.message.nonce >= ours.nonce) break;
+    if (offered(message.message) >= offered(ours)) continue;
+    block.kind = LaneBlock::Kind::kLowFee;
+    block.nonce = message.message.nonce;
+    block.message = message;
+    break;
+  }
+  return block;
+}
+
 LaneBlock BlockIn(const SenderFacts& facts, const TokenAmount& base_fee) {
   if (facts.lane.empty()) return {};
   const LaneBlock block = BlockOf(facts, base_fee, facts.lane.back().message.nonce + 1);

@@ -108,7 +108,8 @@ void Stepper::StillPending(std::size_t i, const Learnt& learnt) {
     patience = filecoin::EpochDelta(1);
   }
   if (now_.epoch < message.sent_at + patience) return;
-  Ask(action::Raise{RefOf(i), message.signed_message});
+  Ask(action::Raise{RefOf(i), message.signed_message,
+                    now_.epoch >= message.sent_at + filecoin::EpochDelta(2)});
 }
 
 // A node that does not answer says nothing about the sender; a wallet that never does is as good as

@@ -66,6 +66,18 @@ TEST(FeeRaiseTest, WhoIsOutbidPaysWhatTheMarketPays) {
   EXPECT_EQ(least.premium, TokenAmount(151)) << "more than a pool wants at least";
 }
 
+// In blocks full of messages that pay what this one pays, the node's estimate is no more than that.
+TEST(FeeRaiseTest, WhoIsPassedOverPaysMoreWhateverTheNodeThinks) {
+  Market market = At(1000, 0, 200);
+  EXPECT_FALSE(RaiseOf(Waiting(5000, 200), market, Limit(50'000)).wanted);
+  market.passed_over = true;
+  const FeeRaise raise = RaiseOf(Waiting(5000, 200), market, Limit(50'000));
+  EXPECT_TRUE(raise.raise);
+  EXPECT_FALSE(raise.limited);
+  EXPECT_EQ(raise.premium, TokenAmount(251)) << "1.25 times and one";
+  EXPECT_EQ(raise.fee_cap, TokenAmount(5000));
+}
+
 TEST(FeeRaiseTest, PremiumNeverExceedsTheCap) {
   const FeeRaise raise = RaiseOf(Waiting(1000, 900), At(1000, 0, 100'000), Limit(2000));
   EXPECT_TRUE(raise.raise);

@@ -216,6 +216,25 @@ TEST_F(SenderRoomTest, GapIsFilledByTheNextMessageButBlocksWhatIsBehindIt) {
   EXPECT_EQ(BlockOf(facts, base_fee_, 4).kind, LaneBlock::Kind::kNone) << "the front itself";
 }
 
+// In blocks full of messages that pay more than the one in front, ours behind it waits with it.
+TEST_F(SenderRoomTest, SmallerPremiumInFrontOfOursBlocksIt) {
+  SenderFacts& facts = facts_[0];
+  facts.next_nonce = 9;
+  facts.lane = {Pending(0, 6, 5000), Pending(0, 7, 5000), Pending(0, 8, 5000)};
+  filecoin::Message& ours = facts.lane[2].message;
+  for (filecoin::SignedMessage& message : facts.lane) message.message.gas_premium = 300;
+  EXPECT_EQ(BlockInFrontOf(facts, base_fee_, ours).kind, LaneBlock::Kind::kNone);
+  facts.lane[1].message.gas_premium = 100;
+  const LaneBlock block = BlockInFrontOf(facts, base_fee_, ours);
+  EXPECT_EQ(block.kind, LaneBlock::Kind::kLowFee);
+  EXPECT_EQ(block.nonce, 7U);
+  // What a cap leaves of a premium counts.
+  facts.lane[0].message.gas_fee_cap = base_fee_ + 50;
+  EXPECT_EQ(BlockInFrontOf(facts, base_fee_, ours).nonce, 6U);
+  ours.gas_premium = 20;
+  EXPECT_EQ(BlockInFrontOf(facts, base_fee_, ours).kind, LaneBlock::Kind::kNone);
+}
+
 TEST_F(SenderRoomTest, OneMessageIsRaisedOnceAHead) {
   EXPECT_TRUE(room_.MayRepair(Key(0), 7, epoch_));
   EXPECT_FALSE(room_.MayRepair(Key(0), 7, epoch_));

@@ -1032,7 +1032,15 @@ TEST(SubmitTest, MessageThatWaitsNearTheCloseIsLookedAtWithEveryHead) {
   answer.signed_message = filecoin::cbor::Encode(post.new_one);
   answer.base_fee = 100;  // it pays that
   bench.Do(answer);
-  EXPECT_TRUE(bench.Has<action::Raise>());
+  const auto raise = bench.Need<action::Raise>();
+  EXPECT_FALSE(raise.passed_over) << "one block only has gone by";
+  event::Raised enough;
+  enough.ref = raise.ref;
+  bench.Do(enough);
+  bench.Head(1038);
+  answer.ref = bench.Need<action::Survey>().ref;
+  bench.Do(answer);
+  EXPECT_TRUE(bench.Need<action::Raise>().passed_over);
 }
 
 // The wallet answers when nothing can be executed in the window any more: a dearer message would

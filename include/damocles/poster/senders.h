@@ -108,6 +108,11 @@ struct LaneBlock {
 LaneBlock BlockOf(const SenderFacts& facts, const filecoin::TokenAmount& base_fee,
                   std::optional<std::uint64_t> before);
 
+// What keeps `ours`, which is in the lane, from being executed.  Beside that a message in front of
+// it that pays the base fee and offers less than ours: in full blocks ours waits with it.
+LaneBlock BlockInFrontOf(const SenderFacts& facts, const filecoin::TokenAmount& base_fee,
+                         const filecoin::Message& ours);
+
 // What keeps any message of the lane from being executed.
 LaneBlock BlockIn(const SenderFacts& facts, const filecoin::TokenAmount& base_fee);
 

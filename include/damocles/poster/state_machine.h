@@ -171,6 +171,7 @@ struct Republish {
 struct Raise {
   BatchRef ref;
   Bytes signed_message;
+  bool passed_over = false;  // two blocks or more could have taken it, and did not
 };
 // MpoolPush of what was signed so, as the record has it by now.  Answer: event::Replaced, or
 // event::Failed; only one of the two messages can be executed.
