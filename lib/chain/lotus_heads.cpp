@@ -3,13 +3,16 @@
 #include "lib/chain/lotus_heads.h"
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "lib/chain/kj_status.h"
 
 #include "damocles/async/duration.h"
+#include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/chain/answer.h"
@@ -43,8 +46,8 @@ LotusHeads::LotusHeads(LotusNodes& nodes, filecoin::TipSet head, kj::Duration bl
   }
   Deliver(Current(std::move(head)));
   nodes.WatchHeads(block_delay);
-  if (nodes.Options().use_websocket) following_.emplace(Follow());
-  polling_.emplace(Poll());
+  if (nodes.Options().use_websocket) following_.emplace(Always(&LotusHeads::Follow));
+  polling_.emplace(Always(&LotusHeads::Poll));
 }
 
 async::Task<absl::StatusOr<std::vector<HeadChange>>> LotusHeads::Next() {
@@ -58,6 +61,24 @@ async::Task<absl::StatusOr<std::vector<HeadChange>>> LotusHeads::Next() {
   co_return changes;
 }
 
+async::Task<void> LotusHeads::Always(async::Task<void> (LotusHeads::*run)()) {
+  while (true) {
+    std::string failed;
+    try {
+      auto running = (this->*run)();
+      co_await kj::mv(running);
+    } catch (const kj::Exception& error) {
+      failed = async::Plainly(error);
+    }
+    co_await nodes_.GetTimer().afterDelay(async::ToKj(nodes_.Options().reconnect_max));
+    try {
+      LogWarning("chain", "head_not_followed", {{"why", failed}, {"then", "it is followed anew"}});
+    } catch (const std::exception& /*the log itself: there is nowhere to say it*/) {
+      continue;
+    }
+  }
+}
+
 async::Task<void> LotusHeads::Follow() {
   const LotusOptions& options = nodes_.Options();
   const kj::Duration least = async::ToKj(options.reconnect_min);
@@ -65,6 +86,7 @@ async::Task<void> LotusHeads::Follow() {
   kj::Duration pause = least;
   kj::Duration retry = most;
   std::size_t without = 0;  // nodes in a row that gave no subscription
+  subscription_ = nullptr;
   while (true) {
     const std::size_t node = nodes_.Current();
     const kj::TimePoint began = nodes_.GetTimer().now();
@@ -98,8 +120,7 @@ async::Task<void> LotusHeads::Follow() {
 
 async::Task<bool> LotusHeads::Answers(std::size_t node) {
   const LinkAnswer answer = co_await nodes_.Link(node).Call(
-      "Filecoin.ChainHead", "[]", async::ToKj(nodes_.Options().connect_timeout),
-      NodeLink::Silence::kSaysNothing);
+      "Filecoin.ChainHead", "[]", async::ToKj(nodes_.Options().connect_timeout));
   co_return answer.fate == LinkAnswer::Fate::kAnswered&& answer.result.ok();
 }
 

@@ -29,6 +29,8 @@ class LotusHeads final : public HeadSubscription {
   async::Task<absl::StatusOr<std::vector<HeadChange>>> Next() override;
 
  private:
+  // Nobody awaits it: what `run` throws is said, and it begins anew.
+  async::Task<void> Always(async::Task<void> (LotusHeads::*run)());
   async::Task<void> Follow();
   // Until the subscription ends; returns why.
   async::Task<absl::Status> FollowOne(std::size_t node);

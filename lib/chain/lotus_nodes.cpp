@@ -249,8 +249,6 @@ async::Task<void> LotusNodes::Watch(kj::Duration interval) {
       co_await kj::mv(look);
     } catch (const kj::Exception& error) {
       failed = async::Plainly(error);
-    } catch (const std::exception& error) {
-      failed = error.what();
     }
     if (failed.empty()) continue;
     try {
@@ -290,8 +288,9 @@ kj::Promise<std::optional<HeadSight>> LotusNodes::SightInTime(std::size_t index)
 }
 
 async::Task<LinkAnswer> LotusNodes::Glance(std::size_t index, std::string method) {
-  return links_[index]->Call(std::move(method), "[]", async::ToKj(options_.connect_timeout),
-                             NodeLink::Silence::kSaysNothing);
+  // The limit of the look is less: it drops the call.  A call that meets its own limit ends the
+  // WebSocket of a node that was silent meanwhile, with all that is under way there.
+  return links_[index]->Call(std::move(method), "[]", 2 * async::ToKj(options_.connect_timeout));
 }
 
 async::Task<std::optional<HeadSight>> LotusNodes::SightOf(std::size_t index) {

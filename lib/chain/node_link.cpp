@@ -153,8 +153,7 @@ kj::Promise<absl::StatusOr<WsAnswer>> NodeLink::AnswerOf(WsSession& session, std
                                 session.Answer(id));
 }
 
-async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, kj::Duration limit,
-                                       Silence silence) {
+async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, kj::Duration limit) {
   auto session = co_await Session();
   if (!session.ok()) {
     if (session.status().code() == absl::StatusCode::kUnauthenticated) {
@@ -172,8 +171,7 @@ async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, k
       timer_, limit, Late(method, endpoint_.Name(), limit), (*session)->Answer(*id));
   if (!answer.ok()) {
     // A half-open connection looks like this: nothing at all came since the call went out.
-    if (silence == Silence::kEndsSession && absl::IsDeadlineExceeded(answer.status()) &&
-        (*session)->LastHeard() < sent_at) {
+    if (absl::IsDeadlineExceeded(answer.status()) && (*session)->LastHeard() < sent_at) {
       (*session)->Die(absl::UnavailableError("the node fell silent"));
     }
     co_return LinkAnswer{Fate::kLost, answer.status()};

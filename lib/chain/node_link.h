@@ -52,14 +52,8 @@ class NodeLink {
 
   const Endpoint& Where() const { return endpoint_; }
 
-  // What a call does to the WebSocket when nothing at all comes until its limit.
-  enum class Silence {
-    kEndsSession,  // with all that is under way there: a half-open connection looks like this
-    kSaysNothing,  // a look by the way: whether the node is lost others say
-  };
   // `params` is a raw JSON array.
-  async::Task<LinkAnswer> Call(std::string method, std::string params, kj::Duration limit,
-                               Silence silence = Silence::kEndsSession);
+  async::Task<LinkAnswer> Call(std::string method, std::string params, kj::Duration limit);
 
   // A subscription over the WebSocket; dropping it tells the node.
   class Subscription {

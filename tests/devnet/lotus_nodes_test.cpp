@@ -51,7 +51,7 @@ class TwoNodesTest : public LotusFixture {
         std::make_unique<LotusServer>(*chain_b_, io_.provider->getTimer(), SystemClock(), of_b);
     serving_b_ = server_b_->Listen(kj::mv(receiver)).eagerlyEvaluate(nullptr);
   }
-  void Connect() {
+  void Connect(bool alone = false) {
     SetLogSink([this](Severity, std::string_view line) {
       log_.emplace_back(line);
       if (!unlogged_.empty() && line.find(unlogged_) != std::string_view::npos) {
@@ -62,7 +62,7 @@ class TwoNodesTest : public LotusFixture {
     options_.poll_interval = absl::Milliseconds(20);
     options_.lag_patience = absl::Milliseconds(150);
     options_.head_still = absl::Hours(1);
-    client_ = Client({At(), b_}, options_);
+    client_ = alone ? Client({At()}, options_) : Client({At(), b_}, options_);
     ASSERT_OK_AND_ASSIGN(heads_, Wait(client_->ChainNotify()));
     Pass(50 * kj::MILLISECONDS);
   }
@@ -294,6 +294,20 @@ TEST_F(TwoNodesTest, OneThatLagsIsAskedForWhatTheOtherOneMayNot) {
   ASSERT_OK_AND_ASSIGN(const auto head, Wait(client_->ChainHead()));
   EXPECT_EQ(head, chain_b_->ChainHead());
   EXPECT_EQ(Said("node_changed"), 0U);
+}
+
+TEST_F(TwoNodesTest, AHeadThatIsNotFollowedBecauseSomethingThrewIsFollowedAnew) {
+  Serve();
+  const std::uint16_t port = port_;
+  Connect(true);
+  Pass(100 * kj::MILLISECONDS);
+  unlogged_ = "head_subscription_ended";
+  StopServing();
+  ASSERT_TRUE(Until([&] { return Said("head_not_followed", "no room for the log") > 0; }));
+  ASSERT_TRUE(Until([&] { return Said("node_lost") > 0; }));
+  Serve({}, port);
+  EXPECT_TRUE(Until([&] { return Said("node_back") > 0; }));
+  EXPECT_EQ(Said("head_not_followed"), 1U);
 }
 
 TEST_F(TwoNodesTest, ALookThatThrowsIsSaidAndTheNextOneComes) {
