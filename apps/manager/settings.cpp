@@ -210,7 +210,13 @@ absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& c
               {"why", storage::DescribeSight(sight, store.path)},
               {"now", "without it until it is there"}});
   }
-  return storage::StoreRegistry::Open(std::move(stores), unseen);
+  DAMOCLES_ASSIGN_OR_RETURN(storage::StoreRegistry registry,
+                            storage::StoreRegistry::Open(std::move(stores), unseen));
+  for (const std::string& problem : registry.Problems()) {
+    LogError("storage", "store_trouble",
+             {{"why", problem}, {"now", "it is taken as it is configured"}});
+  }
+  return registry;
 }
 
 poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config) {

@@ -17,9 +17,11 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "nlohmann/json.hpp"
 
 #include "damocles/base/file.h"
+#include "damocles/base/patience.h"
 #include "damocles/base/status.h"
 #include "damocles/base/text.h"
 
@@ -29,11 +31,27 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+// For a store whose folder was not there at the start.
+constexpr absl::Duration kCanonicalPatience = absl::Seconds(1);
+
 // What the path leads to, links resolved; the path itself if it leads nowhere.
 std::string Canonical(const std::string& path) {
   std::error_code error;
   const fs::path canonical = fs::weakly_canonical(AbsolutePath(path), error);
   return error ? AbsolutePath(path) : canonical.string();
+}
+
+// Empty: it is one.
+std::string WhyNoFolder(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::directory) return "";
+  if (status.type() == fs::file_type::not_found) {
+    return absl::StrFormat(
+        "folder %s does not exist: mount or make it, or take it out of the configuration", path);
+  }
+  if (error) return absl::StrFormat("cannot look at %s: %s", path, error.message());
+  return absl::StrFormat("%s is not a folder: correct the path", path);
 }
 
 // Go reads JSON keys without regard to case, so files with any spelling exist.
@@ -252,34 +270,23 @@ absl::StatusOr<StoreRegistry> StoreRegistry::Open(std::vector<PersistStore> stor
           "persist store name \"%s\" is used twice, for %s and %s: names must differ", store.name,
           other->path, store.path));
     }
-    if (unseen.contains(store.path)) {
-      registry.canonical_.push_back(store.path);
-      registry.stores_.push_back(std::move(store));
-      continue;
-    }
-    std::error_code error;
-    const fs::file_status status = fs::status(store.path, error);
-    if (status.type() == fs::file_type::not_found) {
-      return absl::NotFoundError(absl::StrFormat(
-          "persist store \"%s\": folder %s does not exist: mount or make it, or take it out of the "
-          "configuration",
-          store.name, store.path));
-    }
-    if (error) {
-      return absl::UnavailableError(absl::StrFormat("persist store \"%s\": cannot look at %s: %s",
-                                                    store.name, store.path, error.message()));
-    }
-    if (status.type() != fs::file_type::directory) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("persist store \"%s\": %s is not a folder", store.name, store.path));
-    }
-    std::string canonical = Canonical(store.path);
-    for (std::size_t i = 0; i < registry.stores_.size(); ++i) {
-      if (registry.canonical_[i] != canonical) continue;
-      return absl::AlreadyExistsError(absl::StrFormat(
-          "persist stores \"%s\" and \"%s\" are one folder, %s: take one of them out of the "
-          "configuration",
-          registry.stores_[i].name, store.name, canonical));
+    std::string canonical;
+    if (!unseen.contains(store.path)) {
+      const std::string trouble = WhyNoFolder(store.path);
+      if (trouble.empty()) {
+        canonical = Canonical(store.path);
+        const auto same = std::ranges::find(registry.canonical_, canonical);
+        if (same != registry.canonical_.end()) {
+          registry.problems_.push_back(absl::StrFormat(
+              "persist stores \"%s\" and \"%s\" are one folder, %s: take one of them out of the "
+              "configuration; what the index has under its name is found under the other's",
+              registry.stores_[static_cast<std::size_t>(same - registry.canonical_.begin())].name,
+              store.name, canonical));
+        }
+      } else {
+        registry.problems_.push_back(
+            absl::StrFormat("persist store \"%s\": %s", store.name, trouble));
+      }
     }
     registry.canonical_.push_back(std::move(canonical));
     registry.stores_.push_back(std::move(store));
@@ -311,6 +318,13 @@ const PersistStore* StoreRegistry::FindByPath(const std::string& path) const {
   const std::string canonical = Canonical(path);
   for (std::size_t i = 0; i < stores_.size(); ++i) {
     if (canonical_[i] == canonical) return &stores_[i];
+  }
+  // What was not there at the start may be now, or hang still.
+  for (std::size_t i = 0; i < stores_.size(); ++i) {
+    if (!canonical_[i].empty()) continue;
+    const std::optional<std::string> now = Within<std::string>(
+        kCanonicalPatience, [store = stores_[i].path] { return Canonical(store); });
+    if (now == canonical) return &stores_[i];
   }
   return nullptr;
 }

@@ -141,6 +141,33 @@ TEST(SettingsTest, StoreWhoseFolderIsNotThereIsTakenAndTheOthersToo) {
   EXPECT_THAT(log, ::testing::HasSubstr("is not a folder"));
 }
 
+// Two ways to one folder, and a folder that goes between the look at it and its opening.
+TEST(SettingsTest, NoStoreKeepsTheManagerFromStarting) {
+  const testing_support::TempDir dir;
+  std::filesystem::create_directories(dir / "a");
+  std::filesystem::create_directories(dir / "going");
+  std::filesystem::create_directory_symlink(dir / "a", dir / "link");
+  const config::ManagerConfig config =
+      Parse(absl::StrFormat("[[Common.PersistStores]]\nName = \"a\"\nPath = \"%s\"\n"
+                            "[[Common.PersistStores]]\nName = \"again\"\nPath = \"%s\"\n"
+                            "[[Common.PersistStores]]\nName = \"going\"\nPath = \"%s\"\n",
+                            dir / "a", dir / "link", dir / "going"));
+  StoreLook how;
+  how.look = [going = dir / "going"](const std::string& path) {
+    storage::StoreSight sight = storage::LookAtStore(path);
+    if (path == going) std::filesystem::remove(going);
+    return sight;
+  };
+  std::string log;
+  SetLogSink([&log](Severity, std::string_view line) { log += std::string(line) + "\n"; });
+  const auto opened = OpenStores(config, how);
+  SetLogSink({});
+  ASSERT_OK_AND_ASSIGN(const storage::StoreRegistry stores, opened);
+  EXPECT_THAT(stores.Names(), ElementsAre("a", "again", "going"));
+  EXPECT_THAT(log, ::testing::HasSubstr("are one folder"));
+  EXPECT_THAT(log, ::testing::HasSubstr((dir / "going") + " does not exist: mount"));
+}
+
 // By a link in the configuration, and under its own path by a scan.
 TEST(SettingsTest, FolderThatAScanFindsByAnotherWayIsOneStore) {
   const testing_support::TempDir dir;

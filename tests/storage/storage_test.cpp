@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -102,13 +103,36 @@ TEST(StoreRegistryTest, LooksAtNoStoreToFindOne) {
   EXPECT_EQ(registry.FindByPath(dir / "link/"), registry.Find("one"));
 }
 
-TEST(StoreRegistryTest, OneFolderIsOneStore) {
+// A manager that does not start costs every window: both names lead to what the index has under
+// them, and the operator is told.
+TEST(StoreRegistryTest, OneFolderOfTwoStoresIsToldAndBothAreThere) {
   TempDir dir;
   fs::create_directories(dir / "a");
   fs::create_directory_symlink(dir / "a", dir / "link");
-  EXPECT_THAT(StoreRegistry::Open(
-                  {{.name = "one", .path = dir / "a"}, {.name = "two", .path = dir / "link/"}}),
-              StatusIs(absl::StatusCode::kAlreadyExists, "\"one\" and \"two\" are one folder"));
+  ASSERT_OK_AND_ASSIGN(const StoreRegistry registry,
+                       StoreRegistry::Open({{.name = "one", .path = dir / "a"},
+                                            {.name = "two", .path = dir / "link/"}}));
+  EXPECT_EQ(registry.Names(), (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(registry.FindByPath(dir / "./a"), registry.Find("one"));
+  EXPECT_EQ(registry.FindByPath(dir / "link"), registry.Find("two"));
+  ASSERT_EQ(registry.Problems().size(), 1u);
+  EXPECT_THAT(registry.Problems()[0], testing::HasSubstr("\"one\" and \"two\" are one folder"));
+}
+
+// Not mounted when the manager was started: it is not to be restarted for a link's sake.
+TEST(StoreRegistryTest, FindsAStoreThatWasNotThereAtTheStartByAnySpelling) {
+  TempDir dir;
+  ASSERT_OK_AND_ASSIGN(const StoreRegistry registry,
+                       StoreRegistry::Open({{.name = "unseen", .path = dir / "link"},
+                                            {.name = "gone", .path = dir / "other"}},
+                                           {dir / "link"}));
+  EXPECT_EQ(registry.FindByPath(dir / "real"), nullptr);
+  for (const char* name : {"real", "real2"}) fs::create_directories(dir / name);
+  fs::create_directory_symlink(dir / "real", dir / "link");
+  fs::create_directory_symlink(dir / "real2", dir / "other");
+  EXPECT_EQ(registry.FindByPath(dir / "real"), registry.Find("unseen"));
+  EXPECT_EQ(registry.FindByPath(dir / "real2/"), registry.Find("gone"));
+  EXPECT_EQ(registry.FindByPath(dir.Path()), nullptr);
 }
 
 TEST(StoreRegistryTest, NameThatIsNotGivenIsTheNormalPath) {
@@ -118,16 +142,22 @@ TEST(StoreRegistryTest, NameThatIsNotGivenIsTheNormalPath) {
   EXPECT_EQ(registry.Names(), (std::vector<std::string>{dir.Path()}));
 }
 
-TEST(StoreRegistryTest, RefusesDoubleNamesAndMissingFolders) {
+TEST(StoreRegistryTest, RefusesDoubleNamesAndTellsOfMissingFolders) {
   TempDir dir;
   std::ofstream(dir / "file") << "x";
   EXPECT_THAT(
       StoreRegistry::Open({{.name = "n", .path = dir.Path()}, {.name = "n", .path = dir.Path()}}),
       StatusIs(absl::StatusCode::kAlreadyExists, "\"n\" is used twice"));
-  EXPECT_THAT(StoreRegistry::Open({{.name = "n", .path = dir / "none"}}),
-              StatusIs(absl::StatusCode::kNotFound, dir / "none"));
-  EXPECT_THAT(StoreRegistry::Open({{.name = "n", .path = dir / "file"}}),
-              StatusIs(absl::StatusCode::kInvalidArgument, "is not a folder"));
+  ASSERT_OK_AND_ASSIGN(const StoreRegistry registry,
+                       StoreRegistry::Open({{.name = "a", .path = dir / "none"},
+                                            {.name = "b", .path = dir / "file"},
+                                            {.name = "c", .path = dir.Path()},
+                                            {.name = "d", .path = dir / "unseen"}},
+                                           {dir / "unseen"}));
+  EXPECT_EQ(registry.Names(), (std::vector<std::string>{"a", "b", "c", "d"}));
+  EXPECT_THAT(registry.Problems(),
+              testing::ElementsAre(testing::HasSubstr((dir / "none") + " does not exist: mount"),
+                                   testing::HasSubstr("is not a folder")));
 }
 
 TEST(SectorStoreJsonTest, WhatIsWrittenIsRead) {

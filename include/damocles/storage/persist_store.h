@@ -68,9 +68,8 @@ class StoreRegistry {
   StoreRegistry() = default;
 
   // Makes paths absolute, also as names where none is given, and checks that each name is used once
-  // and each path is a folder of its own.  Errors name the store: ALREADY_EXISTS for a name, or a
-  // folder that two stores share; NOT_FOUND or INVALID_ARGUMENT for a path.  Stores at one of the
-  // paths `unseen` cannot be looked at now: they are taken as they are, without a look at the disk.
+  // (ALREADY_EXISTS).  What is wrong with a path keeps nobody from starting: Problems.  Stores at
+  // one of the paths `unseen` are taken as they are, without a look at the disk.
   static absl::StatusOr<StoreRegistry> Open(std::vector<PersistStore> stores,
                                             const std::set<std::string>& unseen = {});
 
@@ -78,18 +77,25 @@ class StoreRegistry {
   const PersistStore* Find(std::string_view name) const;
   // NOT_FOUND: "persist store X is not configured here (known: a, b)".
   absl::StatusOr<std::string> PathOf(std::string_view name) const;
-  // The store that lies at `path`, whatever its spelling; null if there is none.  Looks at `path`
-  // on disk, and may block there, where it is not spelled as in the configuration; the stores
-  // themselves are not looked at.
+  // The store that lies at `path`, whatever its spelling; null if there is none, the first one if
+  // several do.  Looks at `path` on disk, and may block there, where it is not spelled as in the
+  // configuration.  Of the stores only those are looked at, for a second each, whose folder was not
+  // there when the registry was opened.
   const PersistStore* FindByPath(const std::string& path) const;
 
   // In the order of the configuration.
   const std::vector<PersistStore>& Stores() const { return stores_; }
   std::vector<std::string> Names() const;
+  // Folders that are not there, or that two stores share, each with its remedy.  Such a store is
+  // taken as it is configured: it may be mounted later, and what the index has under either name of
+  // a shared folder is found there.
+  const std::vector<std::string>& Problems() const { return problems_; }
 
  private:
   std::vector<PersistStore> stores_;
-  std::vector<std::string> canonical_;  // of each store: its path with all links resolved
+  // Of each store: its path with all links resolved; empty: not seen.
+  std::vector<std::string> canonical_;
+  std::vector<std::string> problems_;
 };
 
 // Total and free bytes of the file system under `path`.  May block on a hung network mount: call it
