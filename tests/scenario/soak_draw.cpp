@@ -77,12 +77,16 @@ std::uint64_t ProofsOfAWindow(const std::vector<devnet::GenesisMiner>& miners) {
 }
 
 // With others on the chain: the first cap may be below the base fee, the highest one never is.
-void DrawOthers(std::uint64_t seed, Cluster& cluster) {
+void DrawOthers(std::uint64_t seed, EpochDelta window, Cluster& cluster) {
   Dice dice(seed ^ 0xd1b54a32d192ed03);
   cluster.others = dice.Chance(50);
   if (!cluster.others) return;
   // A call that hangs takes two epochs: too many of them leave no time to outbid others.
   cluster.options.call_faults = std::min<std::uint64_t>(cluster.options.call_faults, 10);
+  // So do null rounds, where a quarter of the window is five epochs.
+  if (window.Count() < 60) {
+    cluster.options.null_rounds = std::min<std::uint64_t>(cluster.options.null_rounds, 60);
+  }
   poster::FeePolicy& fees = cluster.options.fees;
   if (dice.Chance(50)) {
     fees.gas_fee_cap = filecoin::TokenAmount(static_cast<std::int64_t>(dice.Between(200, 200'000)));
@@ -132,7 +136,7 @@ Cluster DrawCluster(Dice& dice, std::uint64_t seed) {
   std::set<std::pair<filecoin::ActorId, std::uint64_t>> partitions;
   for (const auto& [sector, partition] : cluster.partition_of) partitions.insert(partition);
   cluster.partitions = partitions.size();
-  DrawOthers(seed, cluster);
+  DrawOthers(seed, window, cluster);
   cluster.text = absl::StrFormat(
       "%d miners, %d sectors, window %d, %d deadlines, %s, proof %s, nulls %d, reorgs %d, calls "
       "%d%s",

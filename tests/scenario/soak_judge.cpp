@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -73,9 +74,10 @@ void SoakJudge::JudgeDeclarations(ChainEpoch before, ChainEpoch head) {
 }
 
 // Every proof is on the chain some epochs before the close: on the main network five of sixty.
-// Shorter windows have no epochs to spare: a message needs as many as there.
+// Shorter windows have none to spare: a message needs as many as there.
 void SoakJudge::JudgeTimes() {
-  const EpochDelta margin(window_ < 60 ? 1 : window_ / 12);
+  if (window_ < 60) return;
+  const EpochDelta margin(window_ / 12);
   for (const devnet::ExecutedPost& post : world_.chain().ExecutedPosts()) {
     if (post.exit_code != 0) continue;
     const filecoin::DeadlineInfo deadline = filecoin::MakeDeadlineInfo(
@@ -124,7 +126,15 @@ void SoakJudge::JudgeFees() {
     for (const devnet::PartitionEnd& partition : outcome.end.partitions) live += partition.live;
     owed[outcome.miner] += fees.daily * live + fees.continued_fault * FaultyBefore(outcome);
   }
+  // What a message of the very last epoch skips is faulty before the end, and no state shows it.
+  std::set<filecoin::ActorId> unclear;
+  for (const devnet::ExecutedPost& post : world_.chain().ExecutedPosts()) {
+    const filecoin::DeadlineInfo deadline = filecoin::MakeDeadlineInfo(
+        shape_, post.post->period_start, post.post->deadline, post.epoch);
+    if (post.epoch + EpochDelta(1) >= deadline.close) unclear.insert(post.miner);
+  }
   for (const auto& [miner, paid] : paid_at_) {
+    if (unclear.contains(miner)) continue;
     const filecoin::TokenAmount sum = paid.rbegin()->second - paid.at(from);
     if (sum != owed[miner]) {
       Say(absl::StrFormat("f0%d paid %s of fees, the actor's rules say %s", miner, sum.ToString(),
