@@ -2,8 +2,6 @@
 
 #include "damocles/groth16/prover.h"
 
-#include <string.h>
-
 #include <algorithm>
 #include <stop_token>
 #include <utility>
@@ -50,8 +48,8 @@ std::string DigestOf(std::span<const Fr> values) {
 }  // namespace
 
 Blinding::~Blinding() {
-  explicit_bzero(static_cast<void*>(&r), sizeof(r));
-  explicit_bzero(static_cast<void*>(&s), sizeof(s));
+  WipeWords(r.limb);
+  WipeWords(s.limb);
 }
 
 Blinding RandomBlinding(Random& random) {

@@ -32,12 +32,19 @@ struct WipingAllocator {
   friend bool operator==(const WipingAllocator&, const WipingAllocator&) { return true; }
 };
 
+// Overwrites words by hand.  The first call of a function of another library, as explicit_bzero is
+// one, may save the registers on the stack, with what they hold of the words.
+template <std::size_t N>
+inline void WipeWords(volatile std::uint64_t (&words)[N]) {
+  for (volatile std::uint64_t& word : words) word = 0;
+}
+
 // Overwrites the stack below the caller's frame: what the functions that it called have worked on
 // still lies there.
 [[gnu::noinline]] inline void WipeStackBelow() {
   constexpr std::size_t kBytes = std::size_t{32} << 10;  // a product of a point is some 3 KB deep
-  std::uint8_t memory[kBytes];
-  explicit_bzero(memory, sizeof(memory));
+  volatile std::uint64_t memory[kBytes / sizeof(std::uint64_t)];
+  WipeWords(memory);
 }
 
 // The values of polynomials at tau and the like: a few of them tell the secrets.

@@ -175,6 +175,8 @@ TEST_F(StorageScenarioTest, PostOfTheLastBlockOfAWindowThatTheStoreForgot) {
                      (whole_window ? ", the window is forgotten" : ""));
         const ChainEpoch last(139 - nulls);
         options_.poster.submit_confidence = last - EpochDelta(1) - ChainEpoch(130);
+        // The message goes out after three quarters of the window at the latest.
+        options_.config.inclusion_delay = nulls == 0 ? 1 : 0;
         World world(options_, prover_);
         for (std::int64_t i = 0; i < nulls; ++i) world.null_at.insert(last + EpochDelta(1 + i));
         for (std::int64_t i = 0; i < nulls_behind; ++i) world.null_at.insert(ChainEpoch(140 + i));
