@@ -82,7 +82,7 @@ absl::Status WholeProofs(benchmark::State& state, post::PostKind kind, std::uint
   }
   const auto backend = groth16::MakeCpuBackend(pool);
   PostProver prover(parameters, *backend, pool, SystemRandom());
-  const std::stop_token never;
+  const std::stop_token never{};
   for (auto _ : state) {
     const auto vanilla = ProveVanilla(claim, *sectors, pool, never);
     if (!vanilla.ok()) return vanilla.status();

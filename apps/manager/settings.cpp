@@ -54,7 +54,7 @@ sector::StrictCheck MakeStrictCheck(const config::ManagerConfig& config,
                                      .comm_r = sector.comm_r,
                                      .sealed_path = files.sealed_path,
                                      .cache_dir = files.cache_dir};
-    const std::stop_token never;
+    const std::stop_token never{};
     const auto outcome =
         prover::ProveVanilla(claim, std::span<const prover::SectorToProve>(&read, 1), *pool, never);
     DAMOCLES_RETURN_IF_ERROR(outcome.status());

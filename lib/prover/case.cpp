@@ -159,7 +159,7 @@ absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& op
                                     groth16::Backend& backend, ThreadPool& pool, Random& random) {
   DAMOCLES_ASSIGN_OR_RETURN(const CaseInputs inputs, ReadCaseInputs(text));
   const PostClaim& claim = inputs.claim;
-  const std::stop_token never;
+  const std::stop_token never{};
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<SectorToProve> sectors,
                             FindSectors(inputs, options.store));
   DAMOCLES_ASSIGN_OR_RETURN(const VanillaOutcome vanilla,

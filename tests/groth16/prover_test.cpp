@@ -55,7 +55,7 @@ class Groth16ProverTest : public ::testing::Test {
   std::unique_ptr<Prover> prover_;
   std::vector<circuit::SectorPaths> sectors_;
   std::vector<bls12_381::Fr> inputs_;
-  const std::stop_token never_;
+  const std::stop_token never_{};
 };
 
 TEST_F(Groth16ProverTest, AProofVerifiesForItsInputsOnly) {

@@ -97,7 +97,7 @@ class LocalProverTest : public ::testing::Test {
       MakeLocalWindowVerifier(parameters_, pool_, SystemRandom());
   WindowPostTask task_;
   post::CircuitShape circuit_;
-  const std::stop_token never_;
+  const std::stop_token never_{};
 };
 
 TEST_F(LocalProverTest, ProofsVerifyForTheirStatementOnly) {

@@ -235,7 +235,7 @@ absl::StatusOr<prover::VanillaOutcome> SectorFlags::Prove(const prover::PostClai
     found.push_back(std::move(sector));
   }
   prover::VanillaOutcome outcome;
-  const std::stop_token never;
+  const std::stop_token never{};
   if (!found.empty()) {
     DAMOCLES_ASSIGN_OR_RETURN(outcome, prover::ProveVanilla(claim, found, pool, never));
   }

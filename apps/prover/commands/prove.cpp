@@ -98,7 +98,7 @@ absl::StatusOr<int> RunProve(const ProveFlags& flags) {
   }
   prover::ParameterStore parameters(flags.params);
   prover::PostProver prover(parameters, *machine.backend, machine.pool, SystemRandom());
-  const std::stop_token never;
+  const std::stop_token never{};
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::PartitionProof> partitions,
                             prover.Prove(claim, vanilla.challenged, vanilla.proofs,
                                          {.blindings = std::move(blindings)}, never));
