@@ -108,8 +108,9 @@ else
 fi
 if [[ $mode == ci ]]; then
   stage "asan build" build asan damocles_unit_tests
-  # The large collection of answers of others is compared by dev only; --full has it here too.
-  stage "asan tests" run_tests asan -L 'unit|fuzz' -LE golden
+  # The large collection of answers of others and the scenarios, which take minutes more, are dev's
+  # only; --full has them here too.
+  stage "asan tests" run_tests asan -L 'unit|fuzz' -LE 'golden|scenario'
   stage "tsan build" build tsan damocles_thread_tests damocles_header_check
   # Not the arithmetic that only takes long: --full has it.
   stage "tsan tests" run_tests tsan -L threads -E 'FftTest.Large|MultiExpTest.(Special|FixedBase)|ParamsTest'
