@@ -145,7 +145,7 @@ TEST_F(HubAgentTest, RegistrationsDoNotUseUpTheMemory) {
 
   Capabilities wordy;
   wordy.instance = "1";
-  wordy.stores.assign(10'000, std::string(200, 's'));
+  wordy.stores.assign(1'000, std::string(2'000, 's'));
   int refused = 0;
   for (int i = 0; i < 100; ++i) {
     wordy.name = "wordy-" + std::to_string(i);
