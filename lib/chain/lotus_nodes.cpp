@@ -170,7 +170,7 @@ void LotusNodes::LeaveNode(std::size_t failed, const absl::Status& why) {
   const std::vector<std::size_t> order = Order();
   const auto next = std::find_if(order.begin(), order.end(),
                                  [failed](std::size_t index) { return index != failed; });
-  const bool alone = next == order.end();  // for now: those that lag are of no use
+  const bool alone = next == order.end();  // those that lag are of no use
   const auto said = lost_.find(failed);
   if (said == lost_.end() || timer_.now() - said->second >= kSayAgain) {
     lost_.insert_or_assign(failed, timer_.now());
