@@ -106,6 +106,11 @@ async::Task<absl::Status> LotusNodes::Call(std::string method, std::string param
     // What is known already does not wait for one that is perhaps gone.
     if (incapable && kind == CallKind::kRead) share = std::min(share, kOthersKeys);
     LinkAnswer answer = co_await links_[index]->Call(method, params, share);
+    if (foreign_.contains(index)) {  // found while it was asked: what it says is of no use here
+      last = absl::UnavailableError(
+          absl::StrFormat("node %s is of another network", links_[index]->Where().Name()));
+      continue;
+    }
     if (answer.fate == LinkAnswer::Fate::kAnswered) {
       absl::Status status = answer.result.status();
       const bool no_key = by_key && LacksKey(answer.result);
@@ -133,8 +138,10 @@ async::Task<absl::Status> LotusNodes::Call(std::string method, std::string param
         if (!incapable || status.ok()) incapable = WithoutTokens(std::move(status));
         continue;
       }
-      // One that is only asked for its keys is not the one to follow.
-      if (!incapable) Use(index);
+      // One that is only asked for its keys is not the one to follow, nor one that was in use when
+      // this call began and was left meanwhile: only the one in use that failed here is left.
+      const auto asked = order.begin() + static_cast<std::ptrdiff_t>(tried);
+      if (!incapable && std::find(order.begin(), asked, current_) != asked) Use(index);
       co_return WithoutTokens(std::move(status));
     }
     last = WithoutTokens(answer.result.status());
@@ -186,7 +193,7 @@ void LotusNodes::NodeServes(std::size_t index) {
 }
 
 void LotusNodes::Use(std::size_t index) {
-  if (index == current_ || (choice_ && choice_->Lags(index))) return;
+  if (choice_ && choice_->Lags(index)) return;
   LogWarning("chain", "node_changed",
              {{"from", links_[current_]->Where().Name()}, {"to", links_[index]->Where().Name()}});
   SetCurrent(index);
@@ -288,9 +295,10 @@ kj::Promise<std::optional<HeadSight>> LotusNodes::SightInTime(std::size_t index)
 }
 
 async::Task<LinkAnswer> LotusNodes::Glance(std::size_t index, std::string method) {
-  // The limit of the look is less: it drops the call.  A call that meets its own limit ends the
-  // WebSocket of a node that was silent meanwhile, with all that is under way there.
-  return links_[index]->Call(std::move(method), "[]", 2 * async::ToKj(options_.connect_timeout));
+  // The look drops the call in time.  A call that meets its own limit ends the WebSocket of a node
+  // that was silent meanwhile, with all that is under way there: so this limit is far behind that
+  // of the look, also for a loop that was not run for a while and finds all limits passed at once.
+  return links_[index]->Call(std::move(method), "[]", async::ToKj(options_.wait_timeout));
 }
 
 async::Task<std::optional<HeadSight>> LotusNodes::SightOf(std::size_t index) {
