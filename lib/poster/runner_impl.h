@@ -108,6 +108,7 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   async::Task<bool> Save(RecordKey key, bool over);
   async::Task<bool> SaveRecovery(RecordKey key);
   async::Task<absl::Status> Write(std::shared_ptr<store::Batch> batch, std::string what, int tries);
+  void NoteWrite(const std::string& what, const absl::Status& status);
 
   // ---- windows that nobody looked after (runner_gap.cpp)
   Done JudgeGap(filecoin::ActorId miner, filecoin::PeriodShape shape, filecoin::ChainEpoch offset,
@@ -130,6 +131,11 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   std::map<RecordKey, RecoveryEntry> recoveries_;
   std::set<RecordKey> ended_;  // in this life; also what the store cannot be asked about
   std::set<filecoin::ActorId> judging_;
+  struct Unwritten {
+    absl::Time told = absl::InfinitePast();
+    std::uint64_t refused = 0;
+  };
+  std::optional<Unwritten> unwritten_;  // since a write was refused, until one is taken
   absl::Duration epoch_duration_;
   std::optional<filecoin::TipSet> head_;
   absl::Time head_seen_ = absl::InfinitePast();  // when head_ became the head

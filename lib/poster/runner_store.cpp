@@ -20,6 +20,8 @@ namespace {
 // that failed before only once, so that a full disk does not slow every step.
 constexpr int kWriteTries = 3;
 constexpr absl::Duration kWritePause = absl::Milliseconds(200);
+// Between two lines in the log that records are not written.
+constexpr absl::Duration kTellUnwritten = absl::Minutes(10);
 
 // A manager that does not start would cost every other deadline: the row goes aside, and what it
 // was about is read from the chain again.
@@ -152,12 +154,31 @@ async::Task<absl::Status> RunnerImpl::Write(std::shared_ptr<store::Batch> batch,
               return absl::InternalError(async::Plainly(exception));
             });
     absl::Status status = co_await kj::mv(writing);
-    if (status.ok()) co_return status;
-    LogError("poster", "record_not_written",
-             {{"record", what}, {"attempt", attempt}, {"error", status}});
-    if (attempt >= tries) co_return status;
+    NoteWrite(what, status);
+    if (status.ok() || attempt >= tries) co_return status;
     co_await parts_.timer.afterDelay(ToKj(kWritePause));
   }
+}
+
+// A full disk refuses each record with each head: that is one line, not thousands.
+void RunnerImpl::NoteWrite(const std::string& what, const absl::Status& status) {
+  const absl::Time now = parts_.clock.Now();
+  if (status.ok()) {
+    if (!unwritten_) return;
+    LogInfo("poster", "records_written_again", {{"refused", unwritten_->refused}});
+    unwritten_.reset();
+    return;
+  }
+  if (!unwritten_) unwritten_.emplace();
+  ++unwritten_->refused;
+  if (now >= unwritten_->told && now - unwritten_->told < kTellUnwritten) return;
+  unwritten_->told = now;
+  LogError("poster", "record_not_written",
+           {{"record", what},
+            {"error", status},
+            {"refused", unwritten_->refused},
+            {"now", "the poster goes on from memory and tries again with every head"},
+            {"then", "make room on the disk of the home, and do not restart before"}});
 }
 
 // ---------------------------------------------------------------- listings

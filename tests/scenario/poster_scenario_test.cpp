@@ -4,9 +4,11 @@
 // partition missed, none posted twice, no message that fails, no readable sector skipped, every
 // record of the manager confirmed.
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -277,6 +279,34 @@ TEST_F(PosterScenarioTest, DiskFullAtEveryWriteThenManagerKilled) {
       }
     }
   }
+}
+
+TEST_F(PosterScenarioTest, DiskThatStaysFullIsSaidOnceInAWhile) {
+  std::vector<std::string> log;
+  SetLogSink([&](Severity, std::string_view line) { log.emplace_back(line); });
+  const auto said = [&](std::string_view event) {
+    return std::count_if(log.begin(), log.end(), [&](const std::string& line) {
+      return line.find(event) != std::string::npos;
+    });
+  };
+  World world(SmallOptions(), prover_);
+  std::uint64_t refused = 0;
+  bool full = true;
+  world.refuse_write = [&](const store::Batch& batch) {
+    if (!full || !IsPosters(batch)) return false;
+    ++refused;
+    return true;
+  };
+  world.RunTo(kSmallEnd);
+  const absl::Duration lasted = kSmallEnd.Value() * absl::Seconds(30);
+  EXPECT_GT(refused, 30u);
+  EXPECT_GE(said("record_not_written"), 1);
+  EXPECT_LE(said("record_not_written"), 1 + lasted / absl::Minutes(10));
+  EXPECT_EQ(said("records_written_again"), 0);
+  full = false;
+  world.RunTo(kSmallEnd + filecoin::EpochDelta(3));
+  EXPECT_EQ(said("records_written_again"), 1);
+  EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
 }
 
 // Found by the digest in the record; and a plan or record that cannot be read does not keep the
