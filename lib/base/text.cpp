@@ -61,12 +61,16 @@ bool IsUnseen(std::uint32_t code) {
 }  // namespace
 
 bool HasControlCharacter(std::string_view text) {
-  while (!text.empty()) {
+  // Names of workers come by the megabyte from who means harm.
+  const auto is_plain = [](char c) { return c >= ' ' && c <= '~'; };
+  while (true) {
+    text.remove_prefix(static_cast<std::size_t>(
+        std::find_if_not(text.begin(), text.end(), is_plain) - text.begin()));
+    if (text.empty()) return false;
     const std::optional<Character> character = FirstOf(text);
     if (!character || IsControl(character->code) || IsUnseen(character->code)) return true;
     text.remove_prefix(character->bytes);
   }
-  return false;
 }
 
 std::string Printable(std::string_view text) {
