@@ -18,7 +18,6 @@
 #include "absl/strings/str_format.h"
 #include "apps/common/cli.h"
 #include "apps/common/listen_on.h"
-#include "apps/common/proving.h"
 #include "apps/common/signals.h"
 
 #include "damocles/async/failure.h"
@@ -29,6 +28,7 @@
 #include "damocles/base/status.h"
 #include "damocles/devnet/chain.h"
 #include "damocles/devnet/lotus_server.h"
+#include "damocles/prover/local_proving.h"
 
 namespace damocles::devnet_app {
 namespace {
@@ -152,8 +152,8 @@ absl::StatusOr<int> RunDevnet(const RunOptions& options) {
     traffic = *named;
   }
   DAMOCLES_ASSIGN_OR_RETURN(const ScopedTokens scoped_tokens, ParseScopedTokens(options));
-  cli::Proving proving(cli::ParamsDir(options.params_dir), 0);
-  const cli::Proving::Keys keys = proving.VerifyingKeys();
+  prover::LocalProving proving(prover::ParamsDir(options.params_dir), 0);
+  const prover::LocalProving::Keys keys = proving.VerifyingKeys();
   if (keys.digests.empty()) {
     LogWarning(
         "devnet", "no_verifying_keys",

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "apps/manager/home.h"
+#include "damocles/manager/home.h"
 
 namespace damocles::manager {
 

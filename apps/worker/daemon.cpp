@@ -23,7 +23,6 @@
 
 #include "absl/strings/str_format.h"
 #include "apps/common/cli.h"
-#include "apps/common/proving.h"
 #include "apps/common/signals.h"
 
 #include "damocles/async/offload.h"
@@ -36,6 +35,7 @@
 #include "damocles/base/status.h"
 #include "damocles/base/version.h"
 #include "damocles/config/worker.h"
+#include "damocles/prover/local_proving.h"
 #include "damocles/rpc/client.h"
 #include "damocles/storage/persist_store.h"
 #include "damocles/storage/store_look.h"
@@ -146,7 +146,7 @@ worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config) {
 class Surroundings {
  public:
   Surroundings(worker::Capabilities fixed, std::map<std::string, std::string> stores,
-               cli::Proving& proving)
+               prover::LocalProving& proving)
       : fixed_(std::move(fixed)),
         stores_(std::move(stores)),
         parameters_(std::make_shared<Parameters>(proving)) {}
@@ -182,17 +182,17 @@ class Surroundings {
  private:
   // Owned by the thread that looks, too.
   struct Parameters {
-    explicit Parameters(cli::Proving& of) : proving(of) {}
-    cli::Proving& proving;
+    explicit Parameters(prover::LocalProving& of) : proving(of) {}
+    prover::LocalProving& proving;
     std::atomic<bool> looking{false};
   };
 
   void LookAtParameters(worker::Capabilities& now) {
-    std::optional<cli::Proving::Keys> keys;
+    std::optional<prover::LocalProving::Keys> keys;
     // A look that hangs is not joined by another each minute.
     if (!parameters_->looking.exchange(true)) {
-      keys = Within<cli::Proving::Keys>(kParametersPatience, [parameters = parameters_] {
-        cli::Proving::Keys found = parameters->proving.ProvableKeys();
+      keys = Within<prover::LocalProving::Keys>(kParametersPatience, [parameters = parameters_] {
+        prover::LocalProving::Keys found = parameters->proving.ProvableKeys();
         parameters->looking = false;
         return found;
       });
@@ -212,7 +212,7 @@ class Surroundings {
   const worker::Capabilities fixed_;
   const std::map<std::string, std::string> stores_;
   const std::shared_ptr<Parameters> parameters_;
-  cli::Proving::Keys keys_;
+  prover::LocalProving::Keys keys_;
   bool parameters_silent_ = false;
   const storage::StoreLook look_at_store_ = storage::OneLookAtATime();
   std::map<std::string, std::string> told_;  // by store: why nothing of it is seen
@@ -274,7 +274,7 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
                               return worker::ResultStore::Open(state_dir + "/results");
                             }));
 
-  cli::Proving proving(cli::ParamsDir(config.params_dir), 0);
+  prover::LocalProving proving(prover::ParamsDir(config.params_dir), 0);
   worker::AgentOptions agent_options;
   agent_options.allocate_wait = absl::Hours(24);  // the shortest recover_interval
   const auto surroundings = std::make_shared<Surroundings>(CapabilitiesOf(config), stores, proving);

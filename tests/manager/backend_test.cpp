@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "apps/manager/backend.h"
+#include "lib/manager/backend.h"
 
 #include <kj/async-io.h>
 

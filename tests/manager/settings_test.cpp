@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "apps/manager/settings.h"
+#include "damocles/manager/settings.h"
 
 #include <filesystem>
 #include <latch>

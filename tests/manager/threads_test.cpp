@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "apps/manager/threads.h"
+#include "lib/manager/threads.h"
 
 #include <latch>
 #include <memory>

@@ -6,7 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "apps/common/proving.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/scenario/world.h"
@@ -14,6 +13,7 @@
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/log.h"
+#include "damocles/prover/local_proving.h"
 #include "damocles/prover/practice_sector.h"
 #include "damocles/storage/sector_paths.h"
 
@@ -69,7 +69,7 @@ class RealProver final : public Prover {
   int verified = 0;
 
  private:
-  cli::Proving proving_;
+  prover::LocalProving proving_;
   const std::string store_;
 };
 

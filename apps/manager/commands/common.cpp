@@ -9,7 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "apps/manager/chain_client.h"
+#include "lib/manager/chain_client.h"
 
 #include "damocles/async/failure.h"
 #include "damocles/base/endpoint.h"

@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "apps/common/cli.h"
-#include "apps/manager/home.h"
+#include "damocles/manager/home.h"
 
 #include "damocles/async/task.h"
 #include "damocles/chain/api.h"

@@ -16,23 +16,23 @@
 #include "damocles/prover/post_prover.h"
 #include "damocles/prover/window_prover.h"
 
-namespace damocles::cli {
+namespace damocles::prover {
 
 // Must outlive every proof that is under way.
-class Proving {
+class LocalProving {
  public:
   // `threads` 0: as many as there are processors.
-  Proving(const std::string& params_dir, std::size_t threads);
+  LocalProving(const std::string& params_dir, std::size_t threads);
 
-  std::shared_ptr<prover::WindowProver> Prover() { return prover_; }
-  std::shared_ptr<prover::WindowVerifier> Verifier() { return verifier_; }
-  prover::ParameterStore& Parameters() { return parameters_; }
+  std::shared_ptr<WindowProver> Prover() { return prover_; }
+  std::shared_ptr<WindowVerifier> Verifier() { return verifier_; }
+  ParameterStore& Parameters() { return parameters_; }
   ThreadPool& Pool() { return pool_; }
 
   struct Keys {
     std::map<filecoin::PoStProofType, std::string> digests;  // SHA-256 of each .vk that is here
     // Those that are for a devnet only, and why: not the published ones, or of known secrets
-    // (prover::ParameterStore::CheckFitForNetwork).
+    // (ParameterStore::CheckFitForNetwork).
     std::map<filecoin::PoStProofType, std::string> practice;
   };
   // The window proof types whose .vk is here.  A damaged file is logged and left out.
@@ -44,14 +44,14 @@ class Proving {
   Keys KeysWhere(bool params);
 
   ThreadPool pool_;
-  prover::ParameterStore parameters_;
+  ParameterStore parameters_;
   std::unique_ptr<groth16::Backend> backend_;
-  prover::PostProver post_prover_;
-  std::shared_ptr<prover::WindowProver> prover_;
-  std::shared_ptr<prover::WindowVerifier> verifier_;
+  PostProver post_prover_;
+  std::shared_ptr<WindowProver> prover_;
+  std::shared_ptr<WindowVerifier> verifier_;
 };
 
 // FIL_PROOFS_PARAMETER_CACHE or its default unless `flag` names a folder.
 std::string ParamsDir(const std::string& flag);
 
-}  // namespace damocles::cli
+}  // namespace damocles::prover

@@ -9,12 +9,12 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "apps/manager/chain_client.h"
-#include "apps/manager/home.h"
+#include "lib/manager/chain_client.h"
 
 #include "damocles/async/offload.h"
 #include "damocles/config/manager.h"
 #include "damocles/manager/gather.h"
+#include "damocles/manager/home.h"
 #include "damocles/sector/index.h"
 #include "damocles/storage/persist_store.h"
 #include "damocles/storage/store_look.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "apps/common/proving.h"
+#include "damocles/prover/local_proving.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/log.h"
@@ -8,23 +8,23 @@
 #include "damocles/merkle/shape.h"
 #include "damocles/post/types.h"
 
-namespace damocles::cli {
+namespace damocles::prover {
 
-Proving::Proving(const std::string& params_dir, std::size_t threads)
+LocalProving::LocalProving(const std::string& params_dir, std::size_t threads)
     : pool_(threads == 0 ? ProcessorCount() : threads),
       parameters_(params_dir),
       backend_(groth16::MakeCpuBackend(pool_)),
       post_prover_(parameters_, *backend_, pool_, SystemRandom()),
-      prover_(prover::MakeLocalWindowProver(post_prover_, pool_)),
-      verifier_(prover::MakeLocalWindowVerifier(parameters_, pool_, SystemRandom())) {}
+      prover_(MakeLocalWindowProver(post_prover_, pool_)),
+      verifier_(MakeLocalWindowVerifier(parameters_, pool_, SystemRandom())) {}
 
-Proving::Keys Proving::KeysWhere(bool params) {
+LocalProving::Keys LocalProving::KeysWhere(bool params) {
   Keys keys;
   for (const auto type :
        {filecoin::PoStProofType::kWindow2KiBV1_1, filecoin::PoStProofType::kWindow8MiBV1_1,
         filecoin::PoStProofType::kWindow512MiBV1_1, filecoin::PoStProofType::kWindow32GiBV1_1,
         filecoin::PoStProofType::kWindow64GiBV1_1}) {
-    const auto claim = prover::ClaimOf(type, Bytes32{});
+    const auto claim = ClaimOf(type, Bytes32{});
     if (!claim.ok()) continue;
     // Absent ones are no news: most machines prove one size only.
     const bool has_params = PathExists(parameters_.ParamsPath(claim->circuit));
@@ -46,7 +46,7 @@ Proving::Keys Proving::KeysWhere(bool params) {
 }
 
 std::string ParamsDir(const std::string& flag) {
-  return flag.empty() ? prover::ParameterStore::DefaultFolder() : ExpandHome(flag);
+  return flag.empty() ? ParameterStore::DefaultFolder() : ExpandHome(flag);
 }
 
-}  // namespace damocles::cli
+}  // namespace damocles::prover

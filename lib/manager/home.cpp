@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "apps/manager/home.h"
+#include "damocles/manager/home.h"
 
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "apps/manager/checking.h"
+#include "lib/manager/checking.h"
 
 #include <memory>
 #include <set>
