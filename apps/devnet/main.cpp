@@ -48,6 +48,7 @@ struct InitFlags {
   std::optional<std::uint64_t> epoch_seconds;
   std::optional<std::uint64_t> partition_sectors;
   std::uint64_t control_addresses = 1;
+  bool shared_addresses = false;
   std::uint64_t inclusion_delay = 0;
   std::uint64_t null_rounds_percent = 0;
   std::string base_fee = "100";
@@ -118,6 +119,9 @@ absl::StatusOr<devnet::Genesis> ToGenesis(const InitFlags& flags,
   for (auto& [id, miner] : miners) {
     std::sort(miner.sectors.begin(), miner.sectors.end(),
               [](const auto& a, const auto& b) { return a.number < b.number; });
+    if (flags.shared_addresses && !genesis.miners.empty()) {
+      miner.addresses_of = genesis.miners.front().id;
+    }
     genesis.miners.push_back(std::move(miner));
   }
   return genesis;
@@ -291,6 +295,8 @@ int Main(int argc, char** argv) {
                    "Control addresses of each miner")
       ->check(WholeNumber(0, 10))
       ->capture_default_str();
+  init_command->add_flag("--shared-addresses", init->shared_addresses,
+                         "All miners have the addresses of the first, as one operator's may");
   init_command
       ->add_option("--inclusion-delay", init->inclusion_delay,
                    "Blocks that a message waits in the pool")

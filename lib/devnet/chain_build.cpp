@@ -434,10 +434,23 @@ absl::Status ChainCore::Start() {
                                     config.policy.period.proving_period);
     MinerState identity;
     identity.id = miner.id;
-    identity.owner = make_account();
-    identity.worker = make_account();
-    for (std::uint64_t c = 0; c < miner.control_addresses; ++c) {
-      identity.control.push_back(make_account());
+    if (miner.addresses_of) {
+      const MinerState* other =
+          *miner.addresses_of < miner.id ? world.FindMiner(*miner.addresses_of) : nullptr;
+      if (other == nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrFormat("miner f0%d: addresses_of f0%d: no miner of that number comes before",
+                            miner.id, *miner.addresses_of));
+      }
+      identity.owner = other->owner;
+      identity.worker = other->worker;
+      identity.control = other->control;
+    } else {
+      identity.owner = make_account();
+      identity.worker = make_account();
+      for (std::uint64_t c = 0; c < miner.control_addresses; ++c) {
+        identity.control.push_back(make_account());
+      }
     }
     identity.window_post_proof_type = miner.window_post_proof_type;
     identity.sector_size = ToBytes(size);

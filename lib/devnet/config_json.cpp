@@ -183,6 +183,7 @@ json ToJson(const Genesis& genesis) {
                  {"proof_type", ToNumber(miner.window_post_proof_type)},
                  {"control_addresses", miner.control_addresses},
                  {"sectors", ToJson(miner.sectors)}};
+    if (miner.addresses_of.has_value()) item["addresses_of"] = *miner.addresses_of;
     if (miner.partition_sectors.has_value()) item["partition_sectors"] = *miner.partition_sectors;
     if (miner.period_shift.has_value()) item["period_shift"] = miner.period_shift->Count();
     list.push_back(std::move(item));
@@ -199,6 +200,7 @@ absl::StatusOr<Genesis> GenesisFromJson(const json& object) {
     miner.id = members.Uint("id");
     const std::int64_t proof_type = members.Int("proof_type");
     miner.control_addresses = members.Uint("control_addresses");
+    miner.addresses_of = members.OptionalUint("addresses_of");
     miner.partition_sectors = members.OptionalUint("partition_sectors");
     if (members.Find("period_shift") != nullptr) {
       miner.period_shift = members.Epochs("period_shift");

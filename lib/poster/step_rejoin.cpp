@@ -29,10 +29,12 @@ absl::Duration Stepper::RelookPause() const {
 }
 
 // What a message needs to be executed, whatever the chain does; in the short windows of a devnet
-// some epochs are more than their share.
+// some epochs are more than their share: one to be included, two heads until it is known that it
+// was lost, one for the next message, and null rounds among them.
 absl::Duration Stepper::Reserve() const {
-  return std::min(WindowLength() / 2,
-                  std::max(WindowLength() * policy_.reserve_share, 5 * now_.epoch_duration));
+  constexpr int kEpochsMin = 8;
+  return std::min(WindowLength() / 2, std::max(WindowLength() * policy_.reserve_share,
+                                               kEpochsMin * now_.epoch_duration));
 }
 
 absl::Time Stepper::RejoinUntil(std::size_t i) const {

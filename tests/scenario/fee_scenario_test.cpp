@@ -166,6 +166,58 @@ TEST_F(FeeScenarioTest, WaitingMessageFollowsTheBaseFeeUpToTheLimit) {
   EXPECT_THAT(world.Problems(ChainEpoch(first)), IsEmpty()) << "the base fee fell in time";
 }
 
+// The message of the miner with the lower limit is first in the lane, and nobody raises it for that
+// miner's sake.  A planted fault this must catch: what another batch of ours has sent is left alone
+// by whom it is in the way of.
+TEST_F(FeeScenarioTest, MinersOfOneAddressWithDifferentLimits) {
+  for (const bool poorer_is_first : {true, false}) {
+    SCOPED_TRACE(poorer_is_first);
+    WorldOptions options = Options(kShapes[1]);
+    options.miners = {MinerWith(1000, {0}, 1), MinerWith(1001, {0}, 1)};
+    options.miners[0].control_addresses = 0;
+    options.miners[1].addresses_of = 1000;
+    options.miners[1].period_shift = EpochDelta(0);  // the same windows
+    const filecoin::ActorId poor = poorer_is_first ? 1000 : 1001;
+    const filecoin::ActorId other = 2001 - poor;
+    options.fees_of[poor] = options.fees;
+    options.fees_of[poor].max_gas_fee_cap = kNano * 2;
+    // The worker alone: nothing can go out by another lane.
+    options.senders = {filecoin::Address::FromId(101)};
+    World world(options, prover_);
+    const auto info = world.chain().StateMinerInfo(filecoin::Address::FromId(1001), {});
+    ASSERT_TRUE(info.ok()) << info.status();
+    const auto of_first = world.chain().StateMinerInfo(filecoin::Address::FromId(1000), {});
+    ASSERT_EQ(info->worker, of_first->worker);
+    ASSERT_EQ(info->worker, options.senders.front());
+    ASSERT_EQ(info->owner, of_first->owner);
+    const std::int64_t first = options.config.first_open.Count();
+    // As soon as the first one's message waits, for the rest of both windows.
+    bool waits = false;
+    const auto raise = [&](ChainEpoch head) {
+      if (waits && head < ChainEpoch(first + 66)) (void)world.chain().SetBaseFee(kNano * 10);
+    };
+    world.on_block = raise;
+    world.api().alter_pushed = [&](absl::StatusOr<filecoin::SignedMessage>& /*pushed*/) {
+      waits = true;
+      raise(world.Head());
+    };
+    world.RunTo(ChainEpoch(first + 90));
+    for (const devnet::DeadlineOutcome& outcome : world.chain().DeadlineOutcomes()) {
+      if (outcome.miner != other || outcome.epoch < ChainEpoch(first)) continue;
+      for (const devnet::PartitionEnd& partition : outcome.end.partitions) {
+        EXPECT_TRUE(!partition.must_be_posted || partition.posted)
+            << "f0" << other << " lost its window at epoch " << outcome.epoch.Value();
+      }
+    }
+    std::size_t posts_of_other = 0;
+    for (const devnet::ExecutedPost& post : world.chain().ExecutedPosts()) {
+      posts_of_other += post.miner == other && post.exit_code == 0 ? 1 : 0;
+    }
+    EXPECT_GE(posts_of_other, 1u);
+    EXPECT_NE(log_.find("PoSt.MaxGasFeeCap is 0.000000002 FIL"), std::string::npos);
+  }
+}
+
 // A planted fault this must catch: the patience of the opening in the last epochs.
 TEST_F(FeeScenarioTest, SpikeThatBeginsNearTheCloseIsOutbidInTime) {
   WorldOptions options = Options(kShapes[1]);

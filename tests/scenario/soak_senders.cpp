@@ -167,7 +167,9 @@ bool SoakSenders::Drain(filecoin::ActorId miner, const Address& sender) {
   const TokenAmount value = message.value;
   if (value.Sign() <= 0 || !chain.MpoolPushMessage(message, std::nullopt).ok()) return false;
   happened_("sender short of money");
+  poor_.insert(sender);
   troubles_[miner].end = [this, sender, keeper, value] {
+    poor_.erase(sender);
     filecoin::Message back;
     back.from = keeper;
     back.to = sender;
@@ -195,12 +197,11 @@ void SoakSenders::HideKey(filecoin::ActorId miner, const Address& sender) {
 }
 
 void SoakSenders::NoteStranded() {
-  if (hidden_.empty()) return;
+  if (hidden_.empty() && poor_.empty()) return;
   for (const filecoin::SignedMessage& pending : world_.chain().MpoolPending()) {
     const filecoin::Message& message = pending.message;
-    if (message.method != filecoin::kMethodSubmitWindowedPoSt || !hidden_.contains(message.from)) {
-      continue;
-    }
+    const bool stuck = hidden_.contains(message.from) || poor_.contains(message.from);
+    if (!stuck || message.method != filecoin::kMethodSubmitWindowedPoSt) continue;
     const auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(message.params);
     const std::optional<filecoin::ActorId> miner = message.to.Id();
     DAMOCLES_CHECK(params.ok() && miner);

@@ -43,8 +43,8 @@ class SoakSenders {
   void Block(const filecoin::Address& sender);
   bool Drain(filecoin::ActorId miner, const filecoin::Address& sender);
   void HideKey(filecoin::ActorId miner, const filecoin::Address& sender);
-  // Proofs that wait and whose sender has no key: another one sends them too, and one of the two
-  // fails.
+  // Proofs that wait and whose sender has no key, or no money for a higher fee: another one sends
+  // them too, and one of the two fails.
   void NoteStranded();
   void OnPushed(const filecoin::SignedMessage& pushed);
   // To itself, so that no miner's money moves.
@@ -62,6 +62,7 @@ class SoakSenders {
   filecoin::ChainEpoch next_script_{};
   std::map<filecoin::ActorId, Trouble> troubles_;
   std::set<filecoin::Address> hidden_;  // their keys are not in the wallet
+  std::set<filecoin::Address> poor_;    // their money is with another one
   // Miner, deadline and challenge.
   using Window = std::tuple<filecoin::ActorId, std::uint64_t, filecoin::ChainEpoch>;
   std::set<Window> stranded_;

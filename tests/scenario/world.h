@@ -50,6 +50,7 @@ struct WorldOptions {
   absl::Duration restart_after = absl::Seconds(2);  // a killed manager comes back
   poster::PosterPolicy poster;
   poster::FeePolicy fees;
+  std::map<filecoin::ActorId, poster::FeePolicy> fees_of = {};  // of those that have others
   std::vector<filecoin::Address> senders;  // configured ones; empty: any of the miner
   // Chances in 1000, at each new block.
   std::uint64_t null_rounds = 0;

@@ -60,8 +60,9 @@ std::vector<poster::MinerPolicy> World::Policies() const {
     miner.enabled = !disabled_.contains(genesis.id);
     miner.poster = options_.poster;
     miner.senders = options_.senders;
-    miner.post_fees = options_.fees;
-    miner.recovery_fees = options_.fees;
+    const auto own = options_.fees_of.find(genesis.id);
+    miner.post_fees = own != options_.fees_of.end() ? own->second : options_.fees;
+    miner.recovery_fees = miner.post_fees;
     miner.poster.confirmation_depth =
         EpochDelta(static_cast<std::int64_t>(options_.config.confirmation_depth));
     miners.push_back(std::move(miner));

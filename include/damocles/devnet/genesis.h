@@ -69,6 +69,9 @@ struct GenesisMiner {
   // window after the one before it.
   std::optional<filecoin::EpochDelta> period_shift;
   std::uint64_t control_addresses = 1;
+  // Its owner, worker and control addresses are those of this miner, which has a smaller id; then
+  // control_addresses is of no account.
+  std::optional<filecoin::ActorId> addresses_of;
   std::vector<GenesisSector> sectors;
 };
 
