@@ -11,8 +11,9 @@ Installs what the build needs, builds (preset dev) and runs all tests.
 
   --ci     also the library and its unit tests under AddressSanitizer and
            UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer
-  --full   the unit tests under both, clang-format, clang-tidy, a minute of every fuzz target, and
-           the tests that take minutes
+  --full   all unit tests, golden data and scenarios under the first two, all that has threads under
+           the third, clang-format, clang-tidy, a minute of every fuzz target, and the tests that
+           take minutes
 
 Example: tests/run.sh -- -R poster
 EOF
@@ -117,8 +118,8 @@ if [[ $mode == ci ]]; then
 elif [[ $mode == full ]]; then
   stage "asan build" build asan damocles_unit_tests damocles_golden_tests
   stage "asan tests" run_tests asan -L 'unit|fuzz'
-  stage "tsan build" build tsan damocles_unit_tests damocles_golden_tests damocles_header_check
-  stage "tsan tests" run_tests tsan -L unit
+  stage "tsan build" build tsan damocles_thread_tests damocles_header_check
+  stage "tsan tests" run_tests tsan -L threads
 fi
 if [[ $mode == dev ]]; then
   stage "dev build" build dev all damocles_header_check
