@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "lib/manager/chain_client.h"
+#include "damocles/manager/chain_client.h"
 
 #include <string>
 #include <utility>

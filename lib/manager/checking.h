@@ -9,10 +9,10 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "lib/manager/chain_client.h"
 
 #include "damocles/async/offload.h"
 #include "damocles/config/manager.h"
+#include "damocles/manager/chain_client.h"
 #include "damocles/manager/gather.h"
 #include "damocles/manager/home.h"
 #include "damocles/sector/index.h"

@@ -15,7 +15,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "lib/manager/backend.h"
-#include "lib/manager/chain_client.h"
 #include "lib/manager/checking.h"
 #include "lib/manager/threads.h"
 
@@ -27,6 +26,7 @@
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 #include "damocles/job/queue.h"
+#include "damocles/manager/chain_client.h"
 #include "damocles/manager/gather.h"
 #include "damocles/manager/network.h"
 #include "damocles/manager/self_check.h"

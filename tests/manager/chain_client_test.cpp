@@ -3,7 +3,7 @@
 // The call that no chain::Api has, the judgement of the network that stands on it, and what a
 // configuration's nodes become: against nodes that answer as they like.
 
-#include "lib/manager/chain_client.h"
+#include "damocles/manager/chain_client.h"
 
 #include <kj/compat/http.h>
 

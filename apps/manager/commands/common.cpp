@@ -9,7 +9,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "lib/manager/chain_client.h"
 
 #include "damocles/async/failure.h"
 #include "damocles/base/endpoint.h"
@@ -19,6 +18,7 @@
 #include "damocles/config/endpoint.h"
 #include "damocles/config/manager.h"
 #include "damocles/filecoin/number_limits.h"
+#include "damocles/manager/chain_client.h"
 
 namespace damocles::manager {
 namespace {
