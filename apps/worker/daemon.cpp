@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -38,16 +37,15 @@
 #include "damocles/prover/local_proving.h"
 #include "damocles/rpc/client.h"
 #include "damocles/storage/persist_store.h"
-#include "damocles/storage/store_look.h"
 #include "damocles/worker/agent.h"
+#include "damocles/worker/surroundings.h"
 
 namespace damocles::worker_app {
 namespace {
 
 constexpr std::string_view kSoftware = "damocles-worker " DAMOCLES_VERSION_STRING;
-// How long the start waits for stores, for the digests of parameters, for its own folder.
+// How long the start waits for stores, for its own folder.
 constexpr absl::Duration kStartPatience = absl::Seconds(3);
-constexpr absl::Duration kParametersPatience = absl::Minutes(1);
 constexpr absl::Duration kStatePatience = absl::Seconds(30);
 
 std::string HostName() {
@@ -141,83 +139,6 @@ worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config) {
   return capabilities;
 }
 
-// And what may: parameters that were copied here, disks that were mounted.  Nothing of it waits for
-// a file system that does not answer.
-class Surroundings {
- public:
-  Surroundings(worker::Capabilities fixed, std::map<std::string, std::string> stores,
-               prover::LocalProving& proving)
-      : fixed_(std::move(fixed)),
-        stores_(std::move(stores)),
-        parameters_(std::make_shared<Parameters>(proving)) {}
-
-  bool Hangs() const { return parameters_->looking; }
-
-  // On one thread at a time.
-  worker::Capabilities Look() {
-    worker::Capabilities now = fixed_;
-    LookAtParameters(now);
-    now.stores.clear();
-    std::vector<std::string> paths;
-    for (const auto& [name, path] : stores_) paths.push_back(path);
-    const auto sights = storage::LookAtStores(paths, kStartPatience, look_at_store_);
-    for (const auto& [name, path] : stores_) {
-      const std::string why = storage::DescribeSight(sights.at(path), path);
-      if (why.empty()) now.stores.push_back(name);
-      std::string& told = told_[name];
-      if (why != told && !why.empty()) {
-        LogWarning("worker",
-                   sights.at(path).condition == storage::StoreCondition::kNotAnswering
-                       ? "store_not_answering"
-                       : "store_empty",
-                   {{"store", name}, {"why", why}, {"effect", "no job of it comes here"}});
-      } else if (why != told) {
-        LogInfo("worker", "store_is_back", {{"store", name}, {"path", path}});
-      }
-      told = why;
-    }
-    return now;
-  }
-
- private:
-  // Owned by the thread that looks, too.
-  struct Parameters {
-    explicit Parameters(prover::LocalProving& of) : proving(of) {}
-    prover::LocalProving& proving;
-    std::atomic<bool> looking{false};
-  };
-
-  void LookAtParameters(worker::Capabilities& now) {
-    std::optional<prover::LocalProving::Keys> keys;
-    // A look that hangs is not joined by another each minute.
-    if (!parameters_->looking.exchange(true)) {
-      keys = Within<prover::LocalProving::Keys>(kParametersPatience, [parameters = parameters_] {
-        prover::LocalProving::Keys found = parameters->proving.ProvableKeys();
-        parameters->looking = false;
-        return found;
-      });
-    }
-    if (keys) {
-      keys_ = *std::move(keys);
-      parameters_silent_ = false;
-    } else if (!std::exchange(parameters_silent_, true)) {
-      LogError("params", "folder_not_answering",
-               {{"folder", parameters_->proving.Parameters().Folder()}});
-    }
-    now.verifying_keys = keys_.digests;
-    now.practice_types.clear();
-    for (const auto& [type, why] : keys_.practice) now.practice_types.push_back(type);
-  }
-
-  const worker::Capabilities fixed_;
-  const std::map<std::string, std::string> stores_;
-  const std::shared_ptr<Parameters> parameters_;
-  prover::LocalProving::Keys keys_;
-  bool parameters_silent_ = false;
-  const storage::StoreLook look_at_store_ = storage::OneLookAtATime();
-  std::map<std::string, std::string> told_;  // by store: why nothing of it is seen
-};
-
 // What is needed from the state folder, or the disk's name if it does not answer.
 template <typename T>
 absl::StatusOr<T> FromState(const std::string& folder, std::function<absl::StatusOr<T>()> work) {
@@ -277,7 +198,8 @@ absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   prover::LocalProving proving(prover::ParamsDir(config.params_dir), 0);
   worker::AgentOptions agent_options;
   agent_options.allocate_wait = absl::Hours(24);  // the shortest recover_interval
-  const auto surroundings = std::make_shared<Surroundings>(CapabilitiesOf(config), stores, proving);
+  const auto surroundings =
+      std::make_shared<worker::Surroundings>(CapabilitiesOf(config), stores, proving);
   agent_options.refresh = [surroundings] { return surroundings->Look(); };
   agent_options.capabilities = agent_options.refresh();
   agent_options.stores = stores;
