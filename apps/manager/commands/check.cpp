@@ -2,7 +2,6 @@
 //
 // util check
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,28 +9,15 @@
 #include "absl/strings/str_format.h"
 #include "apps/manager/commands/common.h"
 
+#include "damocles/manager/view.h"
+
 namespace damocles::manager {
 namespace {
 
-nlohmann::json FindingJson(const rpc::Finding& finding) {
-  return {
-      {"kind", finding.kind},       {"severity", finding.costs_window ? "costs_window" : "warning"},
-      {"subject", finding.subject}, {"what", finding.what},
-      {"detail", finding.detail},   {"remedy", finding.remedy}};
-}
-
 async::Task<absl::StatusOr<int>> Check(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const rpc::CheckReport report, co_await manager.Check());
-  const bool costly = std::any_of(report.findings.begin(), report.findings.end(),
-                                  [](const auto& finding) { return finding.costs_window; });
   if (json) {
-    nlohmann::json findings = nlohmann::json::array();
-    for (const rpc::Finding& finding : report.findings) findings.push_back(FindingJson(finding));
-    cli::PrintJson({{"at", JsonTime(report.at)},
-                    {"costs_window", costly},
-                    {"findings", findings},
-                    {"in_order", report.in_order},
-                    {"not_learnt", report.not_learnt}});
+    cli::PrintLine(CheckJson(report));
   } else {
     std::vector<std::vector<std::string>> rows = {{"Severity", "Subject", "What", "Do"}};
     for (const rpc::Finding& finding : report.findings) {
@@ -49,7 +35,7 @@ async::Task<absl::StatusOr<int>> Check(rpc::ManagerClient& manager, bool json) {
     }
     PrintTable(rows);
   }
-  co_return costly ? cli::kExitFailed : cli::kExitDone;
+  co_return CostsAWindow(report) ? cli::kExitFailed : cli::kExitDone;
 }
 
 }  // namespace

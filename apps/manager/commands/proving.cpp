@@ -14,6 +14,7 @@
 #include "apps/manager/commands/common.h"
 
 #include "damocles/filecoin/address.h"
+#include "damocles/manager/view.h"
 #include "damocles/poster/recovery.h"
 
 namespace damocles::manager {
@@ -327,46 +328,12 @@ async::Task<absl::StatusOr<int>> ReadRecoveries(rpc::ManagerClient& manager, std
   co_return cli::kExitDone;
 }
 
-nlohmann::json ToJson(const rpc::DeadlineSummary& record) {
-  nlohmann::json batches = nlohmann::json::array();
-  for (const rpc::BatchSummary& batch : record.batches) {
-    nlohmann::json skipped = nlohmann::json::array();
-    for (const auto& fault : batch.skipped) {
-      skipped.push_back({{"sector", fault.number}, {"reason", fault.reason}});
-    }
-    std::vector<std::uint64_t> partitions;
-    for (const filecoin::ChainPartition partition : batch.chain_partitions) {
-      partitions.push_back(partition.Index());
-    }
-    batches.push_back({{"partitions", partitions},
-                       {"state", batch.state},
-                       {"job", batch.job_id},
-                       {"message", batch.message_cid},
-                       {"skipped", skipped},
-                       {"note", batch.error},
-                       {"proofs", batch.proofs}});
-  }
-  return {{"miner", record.miner},
-          {"deadline", record.deadline_index},
-          {"period_start", record.period_start},
-          {"open_epoch", record.open_epoch},
-          {"close_epoch", record.close_epoch},
-          {"state", record.state},
-          {"reason", record.reason},
-          {"batches", batches},
-          {"skipped_sectors", record.skipped_sectors},
-          {"proven_epoch", record.proven_epoch},
-          {"confirmed_epoch", record.confirmed_epoch}};
-}
-
 async::Task<absl::StatusOr<int>> History(rpc::ManagerClient& manager, rpc::DeadlineQuery query,
                                          bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<rpc::DeadlineSummary> records,
                                co_await manager.Deadlines(query));
   if (json) {
-    nlohmann::json out = nlohmann::json::array();
-    for (const auto& record : records) out.push_back(ToJson(record));
-    cli::PrintJson(out);
+    cli::PrintLine(DeadlinesJson(records));
     co_return cli::kExitDone;
   }
   std::vector<std::vector<std::string>> rows = {{"MinerID", "DDL", "Open", "Close", "State",

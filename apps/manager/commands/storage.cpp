@@ -17,6 +17,7 @@
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 #include "damocles/base/text.h"
+#include "damocles/manager/view.h"
 #include "damocles/storage/persist_store.h"
 
 namespace damocles::manager {
@@ -30,18 +31,7 @@ std::string Percent(std::uint64_t part, std::uint64_t whole) {
 async::Task<absl::StatusOr<int>> ListStores(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto stores, co_await manager.Stores());
   if (json) {
-    nlohmann::json out = nlohmann::json::array();
-    for (const auto& store : stores) {
-      out.push_back({{"name", store.name},
-                     {"path", store.path},
-                     {"read_only", store.read_only},
-                     {"total_bytes", store.total_bytes},
-                     {"free_bytes", store.free_bytes},
-                     {"sectors", store.sectors},
-                     {"error", std::string(store.status.message())},
-                     {"trouble", store.trouble}});
-    }
-    cli::PrintJson(out);
+    cli::PrintLine(StoresJson(stores));
     co_return cli::kExitDone;
   }
   std::vector<std::vector<std::string>> rows = {
@@ -61,20 +51,11 @@ async::Task<absl::StatusOr<int>> ListStores(rpc::ManagerClient& manager, bool js
   co_return cli::kExitDone;
 }
 
-nlohmann::json PlaceJson(const std::optional<rpc::SectorPlace>& place) {
-  if (!place) return nullptr;
-  return {{"sealed_store", place->sealed_store}, {"cache_store", place->cache_store}};
-}
-
 async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::SectorId sector,
                                       bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const rpc::FoundSector found, co_await manager.FindSector(sector));
   if (json) {
-    cli::PrintJson({{"miner", sector.miner},
-                    {"number", sector.number},
-                    {"sealed", PlaceJson(found.sealed)},
-                    {"upgraded", PlaceJson(found.upgraded)},
-                    {"troubles", found.troubles}});
+    cli::PrintLine(SectorJson(sector, found));
   } else {
     const auto print = [](std::string_view what, const std::optional<rpc::SectorPlace>& place) {
       if (!place) return;
@@ -104,10 +85,7 @@ async::Task<absl::StatusOr<int>> Attach(rpc::ManagerClient& manager, std::string
   DAMOCLES_CO_ASSIGN_OR_RETURN(const rpc::AttachSummary summary,
                                co_await manager.Attach(path, replace, std::move(progress)));
   if (json) {
-    cli::PrintJson({{"store", summary.store},
-                    {"added", summary.added},
-                    {"known", summary.known},
-                    {"problems", summary.problems}});
+    cli::PrintLine(AttachJson(summary));
   } else {
     for (const std::string& problem : summary.problems) cli::PrintNote(problem);
     cli::PrintLine(absl::StrFormat("store %s: %d sectors added, %d known already, %d problems",

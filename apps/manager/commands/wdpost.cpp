@@ -12,17 +12,13 @@
 #include "absl/time/clock.h"
 #include "apps/manager/commands/common.h"
 
+#include "damocles/manager/view.h"
+
 namespace damocles::manager {
 namespace {
 
 std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
-}
-
-std::string StateText(const rpc::JobInfo& job) {
-  std::string text(job::StateName(job.state));
-  if (job.state == job::JobState::kFaults) text += absl::StrFormat("(%d)", job.faults.size());
-  return text;
 }
 
 std::string TryText(const rpc::JobInfo& job) {
@@ -81,49 +77,12 @@ std::vector<std::string> Row(const rpc::JobInfo& job, bool detail, absl::Time no
   return row;
 }
 
-std::vector<std::uint64_t> Indices(const std::vector<filecoin::ChainPartition>& partitions) {
-  std::vector<std::uint64_t> indices;
-  for (const filecoin::ChainPartition partition : partitions) indices.push_back(partition.Index());
-  return indices;
-}
-
-nlohmann::json ToJson(const rpc::JobInfo& job, absl::Time now) {
-  nlohmann::json faults = nlohmann::json::array();
-  for (const auto& fault : job.faults) {
-    faults.push_back({{"sector", fault.number}, {"reason", fault.reason}});
-  }
-  return {{"id", job.id},
-          {"miner", job.miner},
-          {"proof_type", static_cast<int>(job.proof_type)},
-          {"deadline", job.deadline_index},
-          {"partitions", Indices(job.chain_partitions)},
-          {"open_epoch", job.open_epoch},
-          {"close_epoch", job.close_epoch},
-          {"close_at", JsonTime(job.close_time)},
-          {"left_seconds", job.close_time == absl::InfiniteFuture()
-                               ? nlohmann::json(nullptr)
-                               : nlohmann::json(absl::ToInt64Seconds(job.close_time - now))},
-          {"sectors", job.sectors},
-          {"workers", job.workers},
-          {"state", StateText(job)},
-          {"faults", faults},
-          {"try", job.tries},
-          {"try_max", job.tries_max},
-          {"created_at", JsonTime(job.created_at)},
-          {"started_at", JsonTime(job.started_at)},
-          {"heartbeat_at", JsonTime(job.heartbeat_at)},
-          {"finished_at", JsonTime(job.finished_at)},
-          {"error", job.error}};
-}
-
 async::Task<absl::StatusOr<int>> ListJobs(rpc::ManagerClient& manager, bool all, bool detail,
                                           bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<rpc::JobInfo> jobs, co_await manager.Jobs(all));
   const absl::Time now = absl::Now();
   if (json) {
-    nlohmann::json out = nlohmann::json::array();
-    for (const auto& job : jobs) out.push_back(ToJson(job, now));
-    cli::PrintJson(out);
+    cli::PrintLine(JobsJson(jobs, now));
     co_return cli::kExitDone;
   }
   std::vector<std::vector<std::string>> rows;

@@ -11,6 +11,7 @@
 #include "apps/manager/commands/common.h"
 
 #include "damocles/base/clock_skew.h"
+#include "damocles/manager/view.h"
 
 namespace damocles::manager {
 namespace {
@@ -28,41 +29,11 @@ std::string ClockOf(const worker::Hub::WorkerInfo& info) {
   return absl::StrFormat("%+.0fs", absl::ToDoubleSeconds(*info.clock_ahead));
 }
 
-nlohmann::json Json(const job::JobFilter& filter) {
-  nlohmann::json types = nlohmann::json::array();
-  for (const auto type : filter.proof_types) types.push_back(filecoin::ToNumber(type));
-  return {{"miners", filter.miners}, {"proof_types", types}};
-}
-
 async::Task<absl::StatusOr<int>> ListWorkers(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto workers, co_await manager.Workers());
   const absl::Time now = absl::Now();
   if (json) {
-    nlohmann::json out = nlohmann::json::array();
-    for (const auto& info : workers) {
-      nlohmann::json types = nlohmann::json::array();
-      for (const auto& [type, digest] : info.capabilities.verifying_keys) {
-        types.push_back(filecoin::ToNumber(type));
-      }
-      nlohmann::json threads = nlohmann::json::array();
-      for (const job::JobFilter& filter : info.capabilities.threads) {
-        threads.push_back(Json(filter));
-      }
-      out.push_back({{"name", info.capabilities.name},
-                     {"address", info.address},
-                     {"connected", info.connected},
-                     {"last_seen", JsonTime(info.last_seen)},
-                     {"slots", info.capabilities.slots},
-                     {"proof_types", types},
-                     {"threads", threads},
-                     {"stores", info.capabilities.stores},
-                     {"software", info.capabilities.software},
-                     {"clock_ahead_seconds",
-                      info.clock_ahead ? nlohmann::json(absl::ToDoubleSeconds(*info.clock_ahead))
-                                       : nlohmann::json(nullptr)},
-                     {"running", RunningIds(info)}});
-    }
-    cli::PrintJson(out);
+    cli::PrintLine(WorkersJson(workers));
     co_return cli::kExitDone;
   }
   std::vector<std::vector<std::string>> rows = {
