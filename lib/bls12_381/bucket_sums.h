@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "lib/bls12_381/kernels/kernels.h"
+
 #include "damocles/base/check.h"
 #include "damocles/bls12_381/curve.h"
 
@@ -26,11 +28,15 @@ template <typename F>
 class BucketSums {
  public:
   // `sums` is infinity wherever no point will arrive; it must outlive this object.
-  explicit BucketSums(std::span<Affine<F>> sums) : sums_(sums) {
+  explicit BucketSums(std::span<Affine<F>> sums,
+                      const kernels::Kernels& kernels = kernels::Chosen())
+      : sums_(sums),
+        kernels_(kernels),
+        scratch_(kernels::kScratchLines<F> * kernels::RoundedToLanes(kBatch / 2)) {
     points_.reserve(kBatch);
     keys_.reserve(kBatch);
     pairs_.reserve(kBatch / 2);
-    slopes_.reserve(kBatch / 2);
+    unlike_.reserve(kBatch / 2);
   }
 
   // `key` is an index of sums, at least the last one given.
@@ -51,14 +57,6 @@ class BucketSums {
  private:
   static constexpr std::size_t kBatch = (std::size_t{192} << 10) / sizeof(Affine<F>);
 
-  // A pair whose sum needs a slope: numerator / denominator.
-  struct Slope {
-    std::uint32_t left;  // index of the first point of the pair
-    bool doubles;        // the points are equal: the slope of the tangent
-    F denominator;
-    F prefix;  // the product of the denominators before this one
-  };
-
   // Stores the sums of all keys but the last, of which more points may come: its sum stays as the
   // only point waiting.
   void Reduce() {
@@ -75,7 +73,8 @@ class BucketSums {
   bool AddNeighbours() {
     FindPairs();
     if (pairs_.empty()) return false;
-    AddSloped();
+    if (!unlike_.empty()) kernels_.AddPairs(points_.data(), unlike_, scratch_.data());
+    if (!equal_.empty()) DoubleEqual();
     // Close up.
     std::size_t kept = 0;
     std::size_t pair = 0;
@@ -95,8 +94,8 @@ class BucketSums {
   // Pairs neighbours; adds at once those that need no slope.
   void FindPairs() {
     pairs_.clear();
-    slopes_.clear();
-    product_ = F::One();
+    unlike_.clear();
+    equal_.clear();
     for (std::size_t i = 0; i + 1 < points_.size(); ++i) {
       if (keys_[i] != keys_[i + 1]) continue;
       Affine<F>& a = points_[i];
@@ -105,10 +104,10 @@ class BucketSums {
       pairs_.push_back(left);
       if (a.IsInfinity() || b.IsInfinity()) {
         if (a.IsInfinity()) a = b;
-      } else if (const F dx = b.x - a.x; !dx.IsZero()) {
-        AddSlope(left, false, dx);
+      } else if (a.x != b.x) {
+        unlike_.push_back(left);
       } else if (a.y == b.y) {
-        AddSlope(left, true, a.y.Double());
+        equal_.push_back(left);
       } else {
         a = Affine<F>::Infinity();
       }
@@ -116,36 +115,35 @@ class BucketSums {
     }
   }
 
-  void AddSlope(std::uint32_t left, bool doubles, const F& denominator) {
-    slopes_.push_back({left, doubles, denominator, product_});
-    product_ *= denominator;
-  }
-
-  // points_[left] += points_[left + 1] for all of slopes_.
-  void AddSloped() {
-    F inverse = product_.Inverse();  // of the denominators up to the one at hand
-    for (std::size_t i = slopes_.size(); i-- > 0;) {
-      const Slope& slope = slopes_[i];
-      Affine<F>& a = points_[slope.left];
-      const Affine<F>& b = points_[slope.left + 1];
-      F numerator = b.y - a.y;
-      if (slope.doubles) {
-        const F xx = a.x.Square();
-        numerator = xx.Double() + xx;
-      }
-      const F l = numerator * (inverse * slope.prefix);
-      inverse *= slope.denominator;
-      const F x = l.Square() - a.x - b.x;
+  // points_[left] doubled for all of equal_: by the tangent, 3 x^2 / 2 y.  Rare unless somebody
+  // gives one point many times.
+  void DoubleEqual() {
+    std::vector<F> before(equal_.size());  // the product of the denominators before this one
+    F product = F::One();
+    for (std::size_t i = 0; i < equal_.size(); ++i) {
+      before[i] = product;
+      product *= points_[equal_[i]].y.Double();
+    }
+    F inverse = product.Inverse();  // of the denominators up to the one at hand
+    for (std::size_t i = equal_.size(); i-- > 0;) {
+      Affine<F>& a = points_[equal_[i]];
+      const F xx = a.x.Square();
+      const F l = (xx.Double() + xx) * (inverse * before[i]);
+      inverse *= a.y.Double();
+      const F x = l.Square() - a.x.Double();
       a = {x, l * (a.x - x) - a.y};
     }
   }
 
   std::span<Affine<F>> sums_;
+  const kernels::Kernels& kernels_;
+  std::vector<kernels::ScratchLine> scratch_;
   std::vector<Affine<F>> points_;
   std::vector<std::uint32_t> keys_;
-  std::vector<std::uint32_t> pairs_;  // the index of the first point of each
-  std::vector<Slope> slopes_;
-  F product_;
+  // The index of the first point of each pair; of those whose x differ; of those that are equal.
+  std::vector<std::uint32_t> pairs_;
+  std::vector<std::uint32_t> unlike_;
+  std::vector<std::uint32_t> equal_;
 };
 
 }  // namespace damocles::bls12_381::internal

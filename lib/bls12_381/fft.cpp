@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "lib/bls12_381/kernels/kernels.h"
+
 #include "damocles/base/check.h"
 
 namespace damocles::bls12_381 {
@@ -17,47 +19,9 @@ namespace {
 // 2^s of one table serve level s.  Values come out in bit-reversed order.
 //
 // Levels are done a few at a time, in pieces that fit the cache: one reading and one writing of
-// memory for up to 8 levels.
-constexpr unsigned kLevelsLast = 11;     // whole blocks, contiguous: 64 KiB
-constexpr unsigned kLevelsBefore = 8;    // of strided rows
-constexpr std::size_t kColumns = 16;     // of a strided piece: 2^8 * 16 * 32 B = 128 KiB
+// memory for up to 8 levels (kernels/kernels.h).
 constexpr unsigned kTileBits = 3;        // of the bit reversal: runs of 256 bytes
 constexpr std::size_t kGrain = 1 << 12;  // elements of a job of the plain loops
-
-// value *= factor, out of line: inlined into the loop below by g++ -O3 it takes seven times as
-// long.
-[[gnu::noinline]] void MultiplyBy(Fr& value, const Fr& factor) {
-  value *= factor;
-}
-
-// `levels` levels on 2^levels rows of `columns` elements, all of block `block` at the first level.
-void Levels(Fr* rows, unsigned levels, std::size_t columns, std::size_t block, const Fr* twiddles) {
-  for (unsigned level = 0; level < levels; ++level) {
-    const std::size_t half = (std::size_t{1} << (levels - level - 1)) * columns;
-    for (std::size_t i = 0; i < std::size_t{1} << level; ++i) {
-      const std::size_t index = (block << level) + i;
-      Fr* low = rows + 2 * half * i;
-      Fr* high = low + half;
-      if (index == 0) {
-        for (std::size_t j = 0; j < half; ++j) {
-          const Fr a = low[j];
-          const Fr b = high[j];
-          low[j] = a + b;
-          high[j] = a - b;
-        }
-        continue;
-      }
-      const Fr twiddle = twiddles[index];
-      for (std::size_t j = 0; j < half; ++j) {
-        const Fr a = low[j];
-        MultiplyBy(high[j], twiddle);
-        const Fr b = high[j];
-        low[j] = a + b;
-        high[j] = a - b;
-      }
-    }
-  }
-}
 
 std::size_t ReverseBits(std::size_t value, unsigned bits) {
   std::size_t reversed = 0;
@@ -123,31 +87,25 @@ Fr Domain::VanishingAt(const Fr& tau) const {
 
 void Domain::Fft(ThreadPool& pool, std::span<Fr> values) const {
   DAMOCLES_CHECK(values.size() == Size());
-  const unsigned last = std::min(log2_size_, kLevelsLast);
+  const kernels::Kernels& kernels = kernels::Chosen();
+  const unsigned last = std::min(log2_size_, kernels::kBlockLevelsMax);
   for (unsigned done = 0; done < log2_size_ - last;) {
     // Even shares of what is left.
     const unsigned left = log2_size_ - last - done;
-    const unsigned passes = (left + kLevelsBefore - 1) / kLevelsBefore;
+    const unsigned passes = (left + kernels::kColumnLevelsMax - 1) / kernels::kColumnLevelsMax;
     const unsigned levels = (left + passes - 1) / passes;
     const std::size_t rows = std::size_t{1} << levels;
-    const std::size_t stride = Size() >> (done + levels);  // at least 2^kLevelsLast
-    const std::size_t groups = stride / kColumns;          // of columns in a block
+    const std::size_t stride = Size() >> (done + levels);   // at least 2^kBlockLevelsMax
+    const std::size_t groups = stride / kernels::kColumns;  // of columns in a block
     pool.ParallelFor(groups << done, [&](std::size_t piece) {
       const std::size_t block = piece / groups;
-      Fr* base = values.data() + block * rows * stride + (piece % groups) * kColumns;
-      std::array<Fr, kColumns << kLevelsBefore> copy;
-      for (std::size_t row = 0; row < rows; ++row) {
-        std::copy_n(base + row * stride, kColumns, copy.data() + row * kColumns);
-      }
-      Levels(copy.data(), levels, kColumns, block, twiddles_.data());
-      for (std::size_t row = 0; row < rows; ++row) {
-        std::copy_n(copy.data() + row * kColumns, kColumns, base + row * stride);
-      }
+      Fr* base = values.data() + block * rows * stride + (piece % groups) * kernels::kColumns;
+      kernels.transform_columns(base, stride, levels, block, twiddles_.data());
     });
     done += levels;
   }
   pool.ParallelFor(Size() >> last, [&](std::size_t block) {
-    Levels(values.data() + (block << last), last, 1, block, twiddles_.data());
+    kernels.transform_block(values.data() + (block << last), last, block, twiddles_.data());
   });
   PermuteByBitReversal(pool, values, log2_size_);
 }
@@ -160,11 +118,8 @@ void Domain::CosetFft(ThreadPool& pool, std::span<Fr> values) const {
   DAMOCLES_CHECK(values.size() == Size());
   const Fr shift = Fr::FromU64(kFrMultiplicativeGenerator);
   pool.ParallelRanges(Size(), kGrain, [&](std::size_t begin, std::size_t end) {
-    Fr factor = shift.Pow(begin);
-    for (std::size_t i = begin; i < end; ++i) {
-      values[i] *= factor;
-      factor *= shift;
-    }
+    kernels::Chosen().multiply_by_powers(values.data() + begin, end - begin,
+                                         kernels::PowersOf(shift.Pow(begin), shift));
   });
   Fft(pool, values);
 }
@@ -178,22 +133,20 @@ void Domain::InverseScaled(ThreadPool& pool, std::span<Fr> values, const Fr& shi
   // With w^-1 for w, entry i stands where n - i should; entry 0 and entry n / 2 stay.  Every entry
   // is divided by n and multiplied by shift^i.
   const std::size_t half = std::max<std::size_t>(Size() / 2, 1);
-  const Fr unshift = shift.Inverse();
+  const auto scale = [&](std::size_t from, std::size_t count) {
+    kernels::Chosen().multiply_by_powers(values.data() + from, count,
+                                         kernels::PowersOf(size_inverse_ * shift.Pow(from), shift));
+  };
   pool.ParallelRanges(half, kGrain, [&](std::size_t begin, std::size_t end) {
     if (begin == 0) {
-      values[0] *= size_inverse_;
-      if (half < Size()) values[half] *= size_inverse_ * shift.Pow(half);
+      scale(0, 1);
+      if (half < Size()) scale(half, 1);
       begin = 1;
     }
-    Fr low = size_inverse_ * shift.Pow(begin);
-    Fr high = size_inverse_ * shift.Pow(Size() - begin);
-    for (std::size_t i = begin; i < end; ++i) {
-      const Fr swapped = values[i];
-      values[i] = values[Size() - i] * low;
-      values[Size() - i] = swapped * high;
-      low *= shift;
-      high *= unshift;
-    }
+    // While both runs are in the cache.
+    for (std::size_t i = begin; i < end; ++i) std::swap(values[i], values[Size() - i]);
+    scale(begin, end - begin);
+    scale(Size() - end + 1, end - begin);
   });
 }
 

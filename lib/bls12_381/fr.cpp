@@ -5,6 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "lib/bls12_381/kernels/kernels.h"
+
+#include "damocles/base/check.h"
 
 namespace damocles::bls12_381 {
 
@@ -57,6 +60,12 @@ void BatchInverse(std::span<Fr> values) {
     values[i] = inverse * before[i];
     inverse *= value;
   }
+}
+
+void MultiplySubtractScale(std::span<Fr> a, std::span<const Fr> b, std::span<const Fr> c,
+                           const Fr& factor) {
+  DAMOCLES_CHECK(a.size() == b.size() && a.size() == c.size());
+  kernels::Chosen().multiply_subtract_scale(a.data(), b.data(), c.data(), a.size(), factor);
 }
 
 }  // namespace damocles::bls12_381

@@ -51,7 +51,9 @@ absl::Status Quotient(ThreadPool& pool, const Domain& domain, const std::stop_to
   const Fr inverse =
       domain.VanishingAt(Fr::FromU64(bls12_381::kFrMultiplicativeGenerator)).Inverse();
   pool.ParallelRanges(a.size(), kRowGrain, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) a[i] = (a[i] * b[i] - c[i]) * inverse;
+    const std::size_t count = end - begin;
+    bls12_381::MultiplySubtractScale(a.subspan(begin, count), b.subspan(begin, count),
+                                     c.subspan(begin, count), inverse);
   });
   domain.InverseCosetFft(pool, a);
   return absl::OkStatus();

@@ -8,94 +8,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "damocles/bls12_381/fr.h"
+#include "damocles/bls12_381/wide_sum.h"
 #include "damocles/poseidon/constants.h"
 
 namespace damocles::poseidon {
-
-// A sum of products a * b of Montgomery forms, reduced once at the end instead of once a product:
-// nearly half the multiplications of a dense layer.
-//
-// r < 0.4525 * 2^256, so a product is below 0.205 * 2^512 and kProductsMax of them leave room in
-// the ninth limb.
-class WideSum {
- public:
-  static constexpr int kProductsMax = 16;
-
-  void Add(const Fr& a, const Fr& b) {
-    DAMOCLES_UNROLL
-    for (std::size_t i = 0; i < 4; ++i) AddRow(a.limb, b.limb[i], i);
-  }
-
-  // The sum times 2^-256 modulo r: again a Montgomery form.
-  Fr Reduced() {
-    DAMOCLES_UNROLL
-    for (std::size_t i = 0; i < 4; ++i) {
-      AddRow(bls12_381::FrParams::kModulus, limb_[i] * bls12_381::FrParams::kInverse, i);
-    }
-    // limb_[4 .. 8] < 16 * 0.4525 r + r = 8.24 r.  Its bits from 2^255 up times r is at most the
-    // value, and what is left is below 2^255 + 7 (2^255 - r) < 1.84 r < 2^256.
-    const std::uint64_t times = (limb_[8] << 1) | (limb_[7] >> 63);
-    std::uint64_t product_carry = 0;
-    CarryFlag borrow = 0;
-    Fr value{};
-    DAMOCLES_UNROLL
-    for (std::size_t i = 0; i < 4; ++i) {
-      const std::uint64_t part =
-          bls12_381::internal::MulAdd(times, bls12_381::FrParams::kModulus[i], 0, product_carry);
-      value.limb[i] = SubBorrow(limb_[4 + i], part, borrow);
-    }
-    borrow = 0;
-    Fr reduced{};
-    DAMOCLES_UNROLL
-    for (std::size_t i = 0; i < 4; ++i) {
-      reduced.limb[i] = SubBorrow(value.limb[i], bls12_381::FrParams::kModulus[i], borrow);
-    }
-    DAMOCLES_UNROLL
-    for (std::size_t i = 0; i < 4; ++i) {
-      reduced.limb[i] = borrow != 0 ? value.limb[i] : reduced.limb[i];
-    }
-    return reduced;
-  }
-
- private:
-  using CarryFlag = bls12_381::internal::CarryFlag;
-
-  static std::uint64_t SubBorrow(std::uint64_t a, std::uint64_t b, CarryFlag& borrow) {
-    return bls12_381::internal::SubBorrow(a, b, borrow);
-  }
-
-  // limbs += a * b * 2^(64 at)
-  void AddRow(const std::uint64_t (&a)[4], std::uint64_t b, std::size_t at) {
-    using bls12_381::internal::AddCarry;
-    std::uint64_t low[4];
-    std::uint64_t high[4];
-    DAMOCLES_UNROLL
-    for (std::size_t j = 0; j < 4; ++j) {
-      const bls12_381::Uint128 product = bls12_381::Uint128{a[j]} * b;
-      low[j] = static_cast<std::uint64_t>(product);
-      high[j] = static_cast<std::uint64_t>(product >> 64);
-    }
-    CarryFlag carry = 0;
-    DAMOCLES_UNROLL
-    for (std::size_t j = 0; j < 4; ++j) limb_[at + j] = AddCarry(limb_[at + j], low[j], carry);
-    DAMOCLES_UNROLL
-    for (std::size_t k = at + 4; k < 9; ++k) limb_[k] = AddCarry(limb_[k], 0, carry);
-    carry = 0;
-    DAMOCLES_UNROLL
-    for (std::size_t j = 0; j < 4; ++j) {
-      limb_[at + j + 1] = AddCarry(limb_[at + j + 1], high[j], carry);
-    }
-    DAMOCLES_UNROLL
-    for (std::size_t k = at + 5; k < 9; ++k) limb_[k] = AddCarry(limb_[k], 0, carry);
-  }
-
-  std::uint64_t limb_[9] = {};
-};
 
 template <std::size_t kWidth>
 class Permutation {
@@ -167,8 +87,8 @@ class Permutation {
   }
 
   static Fr MixedElement(const State& state, const Columns& columns, std::size_t j) {
-    static_assert(kWidth <= WideSum::kProductsMax);
-    WideSum sum;
+    static_assert(kWidth <= bls12_381::WideSum::kProductsMax);
+    bls12_381::WideSum sum;
     for (std::size_t i = 0; i < kWidth; ++i) sum.Add(state[i], columns[j][i]);
     return sum.Reduced();
   }
@@ -181,7 +101,7 @@ class Permutation {
 
   static void Partial(State& state, const PartialRound& round) {
     state[0] = PowFive(state[0]) + round.constant;
-    WideSum sum;
+    bls12_381::WideSum sum;
     for (std::size_t i = 0; i < kWidth; ++i) sum.Add(state[i], round.w_hat[i]);
     for (std::size_t j = 1; j < kWidth; ++j) state[j] += state[0] * round.v_rest[j - 1];
     state[0] = sum.Reduced();

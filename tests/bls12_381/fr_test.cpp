@@ -8,6 +8,7 @@
 #include "tests/support/status_matchers.h"
 
 #include "damocles/base/hex.h"
+#include "damocles/bls12_381/wide_sum.h"
 
 namespace damocles::bls12_381 {
 namespace {
@@ -56,6 +57,31 @@ TEST(FrTest, BatchInverseLeavesZeros) {
   std::vector<Fr> inverses = values;
   BatchInverse(inverses);
   for (std::size_t i = 0; i < values.size(); ++i) EXPECT_EQ(inverses[i], values[i].Inverse());
+}
+
+// The largest sums: Montgomery forms just below r, as many products as it allows.
+TEST(WideSumTest, LargestSumsAreReducedInFull) {
+  Fr largest{};
+  for (std::size_t i = 0; i < 4; ++i) largest.limb[i] = FrParams::kModulus[i];
+  largest.limb[0] -= 1;
+  SeededRandom random(3);
+  for (int count = 0; count <= WideSum::kProductsMax; ++count) {
+    SCOPED_TRACE(count);
+    WideSum wide;
+    Fr plain = Fr::Zero();
+    WideSum wide_random;
+    Fr plain_random = Fr::Zero();
+    for (int i = 0; i < count; ++i) {
+      wide.Add(largest, largest);
+      plain += largest * largest;
+      const Fr a = RandomFr(random);
+      const Fr b = RandomFr(random);
+      wide_random.Add(a, b);
+      plain_random += a * b;
+    }
+    EXPECT_EQ(wide.Reduced(), plain);
+    EXPECT_EQ(wide_random.Reduced(), plain_random);
+  }
 }
 
 }  // namespace

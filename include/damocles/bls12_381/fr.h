@@ -48,4 +48,8 @@ Fr RandomFr(Random& random);
 // Replaces every element by its inverse, zeros staying zero: three products an element.
 void BatchInverse(std::span<Fr> values);
 
+// a[i] = (a[i] * b[i] - c[i]) * factor; the spans have one length (checked).
+void MultiplySubtractScale(std::span<Fr> a, std::span<const Fr> b, std::span<const Fr> c,
+                           const Fr& factor);
+
 }  // namespace damocles::bls12_381

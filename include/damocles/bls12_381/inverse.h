@@ -10,12 +10,9 @@
 #include <cstdint>
 
 #include "damocles/base/target.h"
+#include "damocles/bls12_381/words.h"
 
-namespace damocles::bls12_381 {
-
-__extension__ typedef unsigned __int128 Uint128;
-
-namespace internal {
+namespace damocles::bls12_381::internal {
 
 // An integer of N words in two's complement, least significant word first.
 template <std::size_t N>
@@ -178,5 +175,4 @@ DAMOCLES_HD constexpr void InvertModulo(std::uint64_t (&value)[kLimbs],
   for (std::size_t i = 0; i < kLimbs; ++i) value[i] = v.word[i];
 }
 
-}  // namespace internal
-}  // namespace damocles::bls12_381
+}  // namespace damocles::bls12_381::internal

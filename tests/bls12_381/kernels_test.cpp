@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// What every form of the kernels must do, for each that this processor can run: the same bits as
+// the plain formulas, on random values and on those at the ends of the ranges.
+
+#include "lib/bls12_381/kernels/kernels.h"
+
+#include <array>
+#include <bit>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/bls12_381/bucket_sums.h"
+
+#include "damocles/base/bytes.h"
+#include "damocles/base/log.h"
+#include "damocles/base/random.h"
+#include "damocles/bls12_381/g1.h"
+#include "damocles/bls12_381/g2.h"
+
+namespace damocles::bls12_381::kernels {
+namespace {
+
+template <typename Params>
+bool IsBelowModulus(const Field<Params>& raw) {
+  for (std::size_t i = Params::kLimbs; i-- > 0;) {
+    if (raw.limb[i] != Params::kModulus[i]) return raw.limb[i] < Params::kModulus[i];
+  }
+  return false;
+}
+
+// Representations as words, not values: what carries and borrows depend on.
+template <typename Params>
+std::vector<Field<Params>> EdgesOf() {
+  using F = Field<Params>;
+  constexpr std::size_t kTop = Params::kLimbs - 1;
+  std::vector<F> edges = {F::Zero(), F::One(), -F::One(), F::FromU64(2), F::FromU64(2).Inverse()};
+  F raw{};
+  raw.limb[0] = 1;
+  edges.push_back(raw);
+  edges.push_back(-raw);  // p - 1
+  for (std::size_t i = 0; i < kTop; ++i) raw.limb[i] = ~std::uint64_t{0};
+  raw.limb[kTop] = Params::kModulus[kTop] - 1;
+  edges.push_back(raw);
+  edges.push_back(-raw);
+  raw = F{};
+  raw.limb[kTop] = Params::kModulus[kTop];
+  edges.push_back(raw);
+  // Single bits, and runs of ones up to them, where limbs of 52 and of 64 bits begin.
+  for (std::size_t at = 0; at < 64 * Params::kLimbs; ++at) {
+    if (at % 52 > 1 && at % 64 > 1) continue;
+    F bit{};
+    F run{};
+    bit.limb[at / 64] = std::uint64_t{1} << (at % 64);
+    for (std::size_t i = 0; i < at; ++i) run.limb[i / 64] |= std::uint64_t{1} << (i % 64);
+    if (IsBelowModulus(bit)) edges.push_back(bit);
+    if (IsBelowModulus(run)) edges.push_back(run);
+  }
+  return edges;
+}
+
+// Edges among random values.
+class Values {
+ public:
+  explicit Values(std::uint64_t seed) : random_(seed) {}
+
+  void Next(Fr& out) { out = Of(kEdgesFr); }
+  void Next(Fp& out) { out = Of(kEdgesFp); }
+  void Next(Fp2& out) {
+    Next(out.c0);
+    Next(out.c1);
+  }
+  std::vector<Fr> Many(std::size_t count) {
+    std::vector<Fr> values(count);
+    for (Fr& value : values) Next(value);
+    return values;
+  }
+
+ private:
+  template <typename Params>
+  Field<Params> Of(const std::vector<Field<Params>>& edges) {
+    std::array<std::uint8_t, Field<Params>::kBytes + 8> bytes;
+    while (true) {
+      random_.Fill(bytes);
+      const std::uint64_t pick = LoadLe64(bytes.data());
+      if (pick % 3 != 0) return edges[pick / 3 % edges.size()];
+      Field<Params> value{};
+      for (std::size_t i = 0; i < Params::kLimbs; ++i) {
+        value.limb[i] = LoadLe64(bytes.data() + 8 + 8 * i);
+      }
+      value.limb[Params::kLimbs - 1] >>= 64 - std::bit_width(Params::kModulus[Params::kLimbs - 1]);
+      if (IsBelowModulus(value)) return value;
+    }
+  }
+
+  const std::vector<Fr> kEdgesFr = EdgesOf<FrParams>();
+  const std::vector<Fp> kEdgesFp = EdgesOf<FpParams>();
+  SeededRandom random_;
+};
+
+class KernelsTest : public ::testing::TestWithParam<const Kernels*> {};
+INSTANTIATE_TEST_SUITE_P(Forms, KernelsTest, ::testing::ValuesIn(Available()),
+                         [](const auto& form) { return std::string(form.param->name); });
+
+// `levels` levels by the definition, on elements `stride` apart.
+void TransformPlainly(Fr* values, std::size_t stride, unsigned levels, std::size_t block,
+                      const std::vector<Fr>& twiddles) {
+  if (levels == 0) return;
+  const std::size_t half = std::size_t{1} << (levels - 1);
+  for (std::size_t i = 0; i < half; ++i) {
+    Fr& low = values[i * stride];
+    Fr& high = values[(i + half) * stride];
+    const Fr product = high * twiddles[block];
+    high = low - product;
+    low += product;
+  }
+  TransformPlainly(values, stride, levels - 1, 2 * block, twiddles);
+  TransformPlainly(values + half * stride, stride, levels - 1, 2 * block + 1, twiddles);
+}
+
+TEST_P(KernelsTest, TransformsColumns) {
+  Values random(1);
+  for (unsigned levels = 1; levels <= kColumnLevelsMax; ++levels) {
+    for (const std::size_t block : {0U, 1U, 3U}) {
+      std::vector<Fr> twiddles = random.Many((block + 1) << levels);
+      twiddles[0] = Fr::One();
+      constexpr std::size_t kStride = kColumns + 5;
+      std::vector<Fr> values = random.Many(kStride << levels);
+      std::vector<Fr> expected = values;
+      for (std::size_t column = 0; column < kColumns; ++column) {
+        TransformPlainly(expected.data() + column, kStride, levels, block, twiddles);
+      }
+      GetParam()->transform_columns(values.data(), kStride, levels, block, twiddles.data());
+      EXPECT_EQ(values, expected) << levels << " levels, block " << block;
+    }
+  }
+}
+
+TEST_P(KernelsTest, TransformsABlock) {
+  Values random(2);
+  for (unsigned levels = 0; levels <= kBlockLevelsMax; ++levels) {
+    for (const std::size_t block : {0U, 1U, 5U}) {
+      std::vector<Fr> twiddles = random.Many((block + 1) << levels);
+      twiddles[0] = Fr::One();
+      std::vector<Fr> values = random.Many((std::size_t{1} << levels) + 1);
+      std::vector<Fr> expected = values;
+      TransformPlainly(expected.data(), 1, levels, block, twiddles);
+      GetParam()->transform_block(values.data(), levels, block, twiddles.data());
+      EXPECT_EQ(values, expected) << levels << " levels, block " << block;
+    }
+  }
+}
+
+constexpr std::size_t kCounts[] = {0, 1, 7, 8, 9, 16, 100, 1003};
+
+TEST_P(KernelsTest, MultipliesByPowers) {
+  Values random(3);
+  for (const std::size_t count : kCounts) {
+    // One element more than there is to do.
+    std::vector<Fr> values = random.Many(count + 1);
+    std::vector<Fr> expected = values;
+    Fr first;
+    Fr ratio;
+    random.Next(first);
+    random.Next(ratio);
+    Fr factor = first;
+    for (std::size_t i = 0; i < count; ++i) {
+      expected[i] *= factor;
+      factor *= ratio;
+    }
+    GetParam()->multiply_by_powers(values.data(), count, PowersOf(first, ratio));
+    EXPECT_EQ(values, expected) << count;
+  }
+}
+
+TEST_P(KernelsTest, MultipliesSubtractsAndScales) {
+  Values random(4);
+  for (const std::size_t count : kCounts) {
+    std::vector<Fr> a = random.Many(count + 1);
+    const std::vector<Fr> b = random.Many(count + 1);
+    const std::vector<Fr> c = random.Many(count + 1);
+    Fr factor;
+    random.Next(factor);
+    std::vector<Fr> expected = a;
+    for (std::size_t i = 0; i < count; ++i) expected[i] = (a[i] * b[i] - c[i]) * factor;
+    GetParam()->multiply_subtract_scale(a.data(), b.data(), c.data(), count, factor);
+    EXPECT_EQ(a, expected) << count;
+  }
+}
+
+// The formulas do not ask whether points are on the curve: any coordinates will do.
+template <typename F>
+void AddsPairs(const Kernels& kernels, std::uint64_t seed) {
+  Values random(seed);
+  for (const std::size_t count : {1U, 7U, 8U, 9U, 64U, 1003U}) {
+    std::vector<Affine<F>> points;
+    std::vector<Affine<F>> expected;
+    std::vector<std::uint32_t> lefts;
+    while (lefts.size() < count) {
+      Affine<F> a;
+      Affine<F> b;
+      random.Next(a.x);
+      random.Next(a.y);
+      random.Next(b.x);
+      random.Next(b.y);
+      if (a.x == b.x) continue;
+      if (lefts.size() % 5 == 0) {  // one that belongs to no pair
+        points.push_back(a);
+        expected.push_back(a);
+      }
+      lefts.push_back(static_cast<std::uint32_t>(points.size()));
+      points.push_back(a);
+      points.push_back(b);
+      const F l = (b.y - a.y) * (b.x - a.x).Inverse();
+      const F x = l * l - a.x - b.x;
+      expected.push_back({x, l * (a.x - x) - a.y});
+      expected.push_back(b);
+    }
+    std::vector<ScratchLine> scratch(kScratchLines<F> * RoundedToLanes(count));
+    kernels.AddPairs(points.data(), lefts, scratch.data());
+    EXPECT_EQ(points, expected) << count;
+  }
+}
+
+TEST_P(KernelsTest, AddsPairsOfG1) {
+  AddsPairs<Fp>(*GetParam(), 5);
+}
+TEST_P(KernelsTest, AddsPairsOfG2) {
+  AddsPairs<Fp2>(*GetParam(), 6);
+}
+
+// Sums by key with everything that may lie under one key: points alone, equal, opposite, infinite.
+template <typename Group>
+void SumsByKey(const Kernels& kernels, const typename Group::AffinePoint& generator) {
+  using Point = typename Group::AffinePoint;
+  SeededRandom random(7);
+  std::vector<Point> some = {generator, -generator, Point::Infinity()};
+  while (some.size() < 12) some.push_back(ToAffine(Mul(generator, RandomFr(random))));
+  constexpr std::size_t kKeys = 300;
+  std::vector<Point> sums(kKeys, Point::Infinity());
+  std::vector<Group> expected(kKeys, Group::Infinity());
+  internal::BucketSums<typename Group::Coordinate> by_key(sums, kernels);
+  for (std::size_t key = 0; key < kKeys; ++key) {
+    std::array<std::uint8_t, 60> picks;
+    random.Fill(picks);
+    for (std::size_t i = 0; i < picks[0] % 40U; ++i) {
+      const Point& point = some[picks[i + 1] % some.size()];
+      by_key.Add(key, point);
+      expected[key] += point;
+    }
+  }
+  by_key.Finish();
+  for (std::size_t key = 0; key < kKeys; ++key) {
+    ASSERT_EQ(sums[key], ToAffine(expected[key])) << key;
+  }
+}
+
+TEST_P(KernelsTest, SumsByKeyInG1) {
+  SumsByKey<G1>(*GetParam(), G1Generator());
+}
+TEST_P(KernelsTest, SumsByKeyInG2) {
+  SumsByKey<G2>(*GetParam(), G2Generator());
+}
+
+TEST(KernelsChoiceTest, PortableIsAlwaysThere) {
+  EXPECT_EQ(Available().front(), &kPortable);
+}
+
+TEST(KernelsChoiceTest, TheFastestUnlessNamed) {
+  Kernels fast = kPortable;
+  fast.name = "fast";
+  const std::array<const Kernels*, 2> forms = {&kPortable, &fast};
+  EXPECT_EQ(&Choose(forms, ""), &fast);
+  EXPECT_EQ(&Choose(forms, "fast"), &fast);
+  EXPECT_EQ(&Choose(forms, "portable"), &kPortable);
+}
+
+TEST(KernelsChoiceTest, WhatIsNotThereIsSaidAndReplaced) {
+  std::string said;
+  SetLogSink([&said](Severity, std::string_view line) { said.append(line); });
+  const std::array<const Kernels*, 1> forms = {&kPortable};
+  EXPECT_EQ(&Choose(forms, "abacus"), &kPortable);
+  SetLogSink({});
+  EXPECT_THAT(said, ::testing::HasSubstr("kernels_not_available DAMOCLES_CPU=abacus "
+                                         "available=portable used=portable"));
+}
+
+}  // namespace
+}  // namespace damocles::bls12_381::kernels
