@@ -143,8 +143,9 @@ absl::StatusOr<int> Init(const InitFlags& flags) {
   }
   config->base_fee = *base_fee;
   const auto traffic = devnet::TrafficByName(flags.traffic);
-  if (!traffic.ok())
+  if (!traffic.ok()) {
     return cli::UsageError("--traffic: " + std::string(traffic.status().message()));
+  }
   config->traffic = *traffic;
   // The blocks of the genesis lie in the past, so that the chain goes on from now.
   const auto past =

@@ -273,7 +273,7 @@ std::string ExpandHome(std::string_view path) {
 }
 
 std::string AbsolutePath(std::string_view path) {
-  const std::string expanded = ExpandHome(path);
+  std::string expanded = ExpandHome(path);
   // Not a folder of that name below the working folder.
   if (BeginsWithHome(expanded)) return expanded;
   std::error_code error;

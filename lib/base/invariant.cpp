@@ -50,18 +50,19 @@ bool IsNew(std::string_view machine, std::string_view subject, std::string_view 
 }  // namespace
 
 void Violations::Add(std::string_view where, const Violations& part) {
-  for (const std::string& rule : part.rules_)
+  for (const std::string& rule : part.rules_) {
     rules_.push_back(absl::StrFormat("%s: %s", where, rule));
+  }
 }
 
 bool CheckInvariants(std::string_view machine, std::string_view subject, const Violations& found,
                      absl::FunctionRef<std::string()> state, IfViolated then) {
-  if (found.empty()) return true;
+  if (found.Empty()) return true;
   InvariantReports& reports = TheReports();
   reports.violations.fetch_add(1, std::memory_order_relaxed);
   const bool end = then == IfViolated::kEndProcess;
   std::vector<std::string> fresh;
-  for (const std::string& rule : found.rules()) {
+  for (const std::string& rule : found.Rules()) {
     if (IsNew(machine, subject, rule)) fresh.push_back(rule);
   }
   if (!fresh.empty() || end) {
@@ -73,7 +74,7 @@ bool CheckInvariants(std::string_view machine, std::string_view subject, const V
     LogError("invariant", "invariant_violated",
              {{"machine", machine},
               {"subject", subject},
-              {"rule", absl::StrJoin(fresh.empty() ? found.rules() : fresh, "; ")},
+              {"rule", absl::StrJoin(fresh.empty() ? found.Rules() : fresh, "; ")},
               {"state", text},
               {"then", end ? "the process ends: going on would lose money"
                            : "going on; please report this line"}});
@@ -81,7 +82,7 @@ bool CheckInvariants(std::string_view machine, std::string_view subject, const V
   if (end || InvariantsAreStrict()) {
     std::fprintf(stderr, "invariant of %s %s violated: %s\nstate: %s\n",
                  std::string(machine).c_str(), std::string(subject).c_str(),
-                 absl::StrJoin(found.rules(), "; ").c_str(), state().c_str());
+                 absl::StrJoin(found.Rules(), "; ").c_str(), state().c_str());
     std::abort();
   }
   return false;

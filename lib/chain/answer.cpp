@@ -19,7 +19,7 @@ namespace {
 // Members by name, blanks between; "a.b" is one of a member.  With a question mark behind it the
 // member may be null.
 template <typename T>
-constexpr std::string_view kNeeded = "";
+constexpr std::string_view kNeeded;
 constexpr std::string_view kMessageMembers =
     "To From Nonce Value GasLimit GasFeeCap GasPremium Method";
 template <>

@@ -149,8 +149,9 @@ RpcError ReadError(std::string_view raw) {
   const auto code = error.find("code");
   if (code != error.end() && code->is_number_integer()) out.code = code->get<std::int64_t>();
   const auto message = error.find("message");
-  if (message != error.end() && message->is_string())
+  if (message != error.end() && message->is_string()) {
     out.message = Shortened(message->get<std::string>());
+  }
   const auto data = error.find("data");
   if (data != error.end()) {
     std::string dumped = data->dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -8,7 +8,7 @@ namespace {
 struct PublishedKey {
   std::string_view table;  // as TableReader::Path
   std::string_view key;
-  std::string_view hint = "";
+  std::string_view hint = {};
 };
 
 // The versions are those whose defaults have the key; it was read longer than that as a rule.

@@ -30,8 +30,9 @@ absl::Status ValidateSpec(const JobSpec& spec) {
   }
   if (!filecoin::IsActorId(spec.miner)) return Broken(spec, "no miner has such a number");
   if (spec.chain_partitions.empty()) return Broken(spec, "no partitions");
-  if (spec.chain_partitions.size() > kChainPartitionsMax)
+  if (spec.chain_partitions.size() > kChainPartitionsMax) {
     return Broken(spec, "too many partitions");
+  }
   if (spec.sectors.empty()) return Broken(spec, "no sectors to prove");
   if (spec.sectors.size() > kSectorsMax) return Broken(spec, "too many sectors");
   if (spec.close <= spec.open) return Broken(spec, "it closes before it opens");

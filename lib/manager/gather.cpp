@@ -227,7 +227,9 @@ async::Task<Facts> Gatherer::Gather() {
   facts.poster = parts_.poster;
   facts.proves_itself = parts_.proves_itself;
   kj::Promise<void> machine = AskMachine(facts).ToPromise().eagerlyEvaluate(nullptr);
-  if (parts_.poster) co_await AskChain(facts);
+  if (parts_.poster) {
+    co_await AskChain(facts);
+  }
   co_await kj::mv(machine);
   // As late as can be: they may have connected meanwhile.
   if (parts_.timer.now() - started_ < KjOf(limits_.workers_after)) {
@@ -424,7 +426,9 @@ async::Task<void> Gatherer::AskMiner(chain::Api& api, const Chain& chain, Checke
     CheckedSender checked;
     checked.facts = std::move(sender);
     AsksAboutSender questions(*this, api, chain, checked);
-    if (checked.facts.role) co_await poster::ReadSender(questions, checked.facts, chain.pool);
+    if (checked.facts.role) {
+      co_await poster::ReadSender(questions, checked.facts, chain.pool);
+    }
     facts.senders.push_back(std::move(checked));
   }
   co_await AskDeadlines(api, chain, facts);

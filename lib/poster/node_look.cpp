@@ -203,7 +203,9 @@ async::Task<Searched> Node::Search(filecoin::Cid cid, OwnCall call, Bytes signed
             co_await Read(&chain::Api::StateMinerInfo, Address::FromId(miner), key);
         MinerAddresses addresses;
         addresses.doubt = info.status();
-        if (info.ok()) addresses = co_await AddressesOf(miner, *info, key);
+        if (info.ok()) {
+          addresses = co_await AddressesOf(miner, *info, key);
+        }
         same = IsOurs(*other, addresses, call);
         if (!same && !addresses.doubt.ok()) {
           out.trouble = Annotate(addresses.doubt, "finding out whose the message is");
@@ -293,7 +295,9 @@ async::Task<absl::Status> Node::LookIntoPool(filecoin::ActorId miner, action::Su
   if (!addresses.doubt.ok() || !out.randomness_trouble.ok()) out.foreign.clear();
   if (out.message == MessageWhereabouts::kPending) {
     out.pending_was_read = true;
-    if (question.cid) out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
+    if (question.cid) {
+      out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
+    }
     co_return absl::OkStatus();
   }
   out.pending_was_read = addresses.doubt.ok();
@@ -353,8 +357,9 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
   if (out.message != MessageWhereabouts::kNotFound && !(waits && question.want_sender)) {
     co_return out;
   }
-  if (question.cid && !waits)
+  if (question.cid && !waits) {
     out.nonce_used = co_await NonceUsed(question.signed_message, head.Key());
+  }
   // Who sends is asked only if anything can be sent now.
   if (!question.want_sender || out.posted.size() == question.partitions.size() ||
       !out.randomness_trouble.ok() || !out.posted_trouble.ok() || !out.pool_trouble.ok()) {

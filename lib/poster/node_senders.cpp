@@ -56,11 +56,13 @@ Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, chain::Mi
                                               std::vector<Address> allowed,
                                               std::vector<filecoin::SignedMessage> pending,
                                               filecoin::TipSet head, absl::Time now) {
-  const TipSetKey key = head.Key();
+  const TipSetKey& key = head.Key();
   std::vector<SenderFacts> facts = SendersOf(info);
   for (const Address& address : allowed) {
     absl::StatusOr<Address> id = address;
-    if (!address.IsId()) id = co_await ReadAside(&chain::Api::StateLookupId, address, key);
+    if (!address.IsId()) {
+      id = co_await ReadAside(&chain::Api::StateLookupId, address, key);
+    }
     NameSender(facts, miner, address, id);
   }
   if (!allowed.empty()) {
@@ -69,7 +71,9 @@ Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, chain::Mi
   AsksAboutSenders questions(*this, key);
   const absl::StatusOr<std::vector<filecoin::SignedMessage>> pool = std::move(pending);
   for (SenderFacts& sender : facts) {
-    if (sender.unusable.empty()) co_await poster::ReadSender(questions, sender, pool);
+    if (sender.unusable.empty()) {
+      co_await poster::ReadSender(questions, sender, pool);
+    }
   }
   SenderChoice choice =
       room_.Choose(facts, head.Blocks().front().parent_base_fee, head.Height(), now);

@@ -457,8 +457,9 @@ class Stepper {
     const std::size_t i = failed.key.message;
     const RecoveryMessage& message = record_.messages[i];
     const MessageTrouble trouble = ClassifySendError(failed.status);
-    if (!message.cid || trouble == MessageTrouble::kNonce || trouble == MessageTrouble::kFee)
+    if (!message.cid || trouble == MessageTrouble::kNonce || trouble == MessageTrouble::kFee) {
       return;
+    }
     if (machine_.repairing[i] != message.from) return;  // of no use to the message
     if (trouble == MessageTrouble::kUnknownFate &&
         FlightOf(failed.key).failures < kPushesUnanswered) {

@@ -58,6 +58,7 @@ async::Task<absl::StatusOr<DeadlineRecord>> RunnerImpl::Judge(filecoin::ActorId 
       co_await WithLimit(parts_.timer, options_.call_timeout,
                          parts_.api.StateMinerPartitions(address, window.index, at.Key())));
   std::vector<BitField> wanted;
+  wanted.reserve(partitions.size());
   for (const chain::Partition& partition : partitions) {
     wanted.push_back(Union(Difference(partition.live_sectors, partition.faulty_sectors),
                            partition.recovering_sectors));

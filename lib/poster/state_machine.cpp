@@ -305,23 +305,23 @@ void Stepper::JudgeAgain(filecoin::ChainEpoch lowest) {
   const bool final = IsFinal(record_.state);
   if (final && record_.batches.empty()) {
     // Which sectors are to be proven is settled by the challenge.
-    if (record_.state == DeadlineState::kMissed || lowest <= Deadline().challenge)
+    if (record_.state == DeadlineState::kMissed || lowest <= Deadline().challenge) {
       StartOver("a reorg: the chain is read again");
+    }
     return;
   }
   bool changed = false;
   for (std::size_t i = 0; i < record_.batches.size(); ++i) {
     PartitionBatch& batch = record_.batches[i];
+    const bool confirmed = batch.state == DeadlineState::kConfirmed;
     if (batch.state == DeadlineState::kMissed) {
       batch.message.cid.reset();
       batch.message.receipt.reset();
       SetState(i, batch.proof.empty() ? DeadlineState::kProving : DeadlineState::kProven);
-    } else if (batch.state != DeadlineState::kConfirmed) {
-      continue;
-    } else if (batch.posted_by_other && lowest <= batch.posted_seen_at) {
+    } else if (confirmed && batch.posted_by_other && lowest <= batch.posted_seen_at) {
       batch.posted_seen_at = now_.epoch;
       SetState(i, DeadlineState::kOnChain);
-    } else if (!batch.posted_by_other && batch.message.receipt &&
+    } else if (confirmed && !batch.posted_by_other && batch.message.receipt &&
                lowest <= batch.message.receipt->height) {
       SetState(i, DeadlineState::kOnChain);
     } else {
@@ -390,8 +390,9 @@ void Stepper::Handle(const event::Failed& failed) {
         state_.replacements_refused.insert(i);
       }
       record_.batches[i].note = text;
-      if (IsOfSender(ClassifySendError(failed.status)))
+      if (IsOfSender(ClassifySendError(failed.status))) {
         CannotRaise(i, failed.key.kind, failed.status);
+      }
       break;
     case ActionKind::kRaise:
     case ActionKind::kUnblock:

@@ -52,6 +52,7 @@ absl::StatusOr<std::vector<SectorVerdict>> CheckNow(const sector::Tracker& track
                                                     absl::Duration budget) {
   if (!options.check_files) return LocateNow(tracker, miner, sectors);
   std::vector<sector::ProvableSector> wanted;
+  wanted.reserve(sectors.size());
   for (const PlannedSector& planned : sectors) {
     wanted.push_back({planned.number, planned.upgraded, planned.comm_r});
   }

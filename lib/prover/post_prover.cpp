@@ -150,8 +150,9 @@ absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
     }
     const auto prove = [&](std::size_t k) {
       const std::size_t i = which[k];
-      if (!stop.stop_requested())
+      if (!stop.stop_requested()) {
         proofs[i] = ProveSector(claim, reading->challenged[i], reading->files[i]);
+      }
     };
     if (parallel > 1) {
       pool.ParallelFor(which.size(), prove);

@@ -143,18 +143,20 @@ async::Task<GuardedStream::Message> GuardedStream::Read() {
   if (got < sizeof(head)) cut();
   // The number of segments less one, then the length of each in words, then nothing up to a word.
   const std::uint32_t more = LoadLe32(head);
-  if (more >= kSegmentsMax)
+  if (more >= kSegmentsMax) {
     Refuse(absl::StrFormat("a message of %d segments, at most %d are taken", more, kSegmentsMax));
+  }
   if (limits_.messages_max != 0 && ++messages_ > limits_.messages_max) {
     Refuse(absl::StrFormat("more than %d messages before the gate was open", limits_.messages_max));
   }
-  std::vector<std::uint8_t> table(4 * ((more + 1) & ~std::uint32_t{1}));
+  std::vector<std::uint8_t> table(std::size_t{4} * ((more + 1) & ~std::uint32_t{1}));
   if (!table.empty()) {
     auto reading_table = ReadFully(table.data(), table.size());
     if (co_await kj::mv(reading_table) < table.size()) cut();
   }
   std::vector<std::uint64_t> lengths{LoadLe32(head + 4)};
-  for (std::uint32_t i = 0; i < more; ++i) lengths.push_back(LoadLe32(table.data() + 4 * i));
+  for (std::uint32_t i = 0; i < more; ++i)
+    lengths.push_back(LoadLe32(table.data() + std::size_t{4} * i));
   std::uint64_t words = 0;
   for (const std::uint64_t length : lengths) words += length;
   if (words > limits_.message_bytes_max / sizeof(capnp::word)) {

@@ -150,6 +150,7 @@ void Tracker::LookElsewhere(filecoin::ActorId miner, filecoin::SectorSize size,
     storage::StoreSight sight;
   };
   std::vector<ProvableSector> wanted;
+  wanted.reserve(lost.size());
   for (const std::size_t i : lost) wanted.push_back(sectors[i]);
   std::vector<const storage::PersistStore*> searched;
   std::vector<std::shared_ptr<Seen>> seen;

@@ -121,7 +121,7 @@ leveldb::Status ProbeRoom(leveldb::Env& env, const std::string& folder) {
     const std::string path = absl::StrCat(folder, "/", name);
     if (name.ends_with(".log") && env.GetFileSize(path, &size).ok()) bytes += size;
   }
-  const leveldb::Status status = TakeRoom(env, ProbeName(folder), bytes);
+  leveldb::Status status = TakeRoom(env, ProbeName(folder), bytes);
   RemoveProbe(env, folder);
   return status;
 }
@@ -135,7 +135,7 @@ leveldb::Status MakeReserve(CarefulEnv& env, const std::string& folder, std::uin
   std::uint64_t size = 0;
   if (env.GetFileSize(name, &size).ok() && size >= bytes) return {};
   if (env.FreeBytesIn(folder) < kRoomForReserve * bytes) return {};
-  const leveldb::Status status = TakeRoom(env, name, bytes);
+  leveldb::Status status = TakeRoom(env, name, bytes);
   if (!status.ok()) (void)RemoveReserve(env, folder);
   return status;
 }

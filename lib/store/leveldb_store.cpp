@@ -224,7 +224,7 @@ class LevelDbStore final : public Store {
     options.filter_policy = filter_.get();
     options.env = &env_;
     leveldb::DB* db = nullptr;
-    const leveldb::Status status = leveldb::DB::Open(options, path_, &db);
+    leveldb::Status status = leveldb::DB::Open(options, path_, &db);
     if (!status.ok()) return status;
     db_.reset(db);
     write_failed_ = false;

@@ -56,12 +56,12 @@ class InvariantTest : public testing::Test {
 TEST_F(InvariantTest, OnlyBrokenRulesAreListed) {
   Violations part;
   part.Require(true, "holds");
-  EXPECT_TRUE(part.empty());
+  EXPECT_TRUE(part.Empty());
   part.Require(false, "does not");
   Violations whole;
   whole.Require(false, "first");
   whole.Add("bulb 2", part);
-  EXPECT_THAT(whole.rules(), ElementsAre("first", "bulb 2: does not"));
+  EXPECT_THAT(whole.Rules(), ElementsAre("first", "bulb 2: does not"));
 }
 
 TEST_F(InvariantTest, NothingIsSaidWhereAllHolds) {

@@ -549,17 +549,17 @@ TEST_F(StateMachineTest, AJobThatNobodyTookFailsAtTheClose) {
 }
 
 TEST_F(StateMachineTest, InvariantsNameWhatIsBroken) {
-  EXPECT_TRUE(InvariantsOf(job_).empty());
+  EXPECT_TRUE(InvariantsOf(job_).Empty());
   Allocate("a", 1);
-  EXPECT_TRUE(InvariantsOf(job_).empty());
+  EXPECT_TRUE(InvariantsOf(job_).Empty());
   JobRecord broken = job_;
   broken.live.clear();
-  EXPECT_EQ(InvariantsOf(broken).rules(),
+  EXPECT_EQ(InvariantsOf(broken).Rules(),
             (std::vector<std::string>{"a job has live attempts if and only if it runs"}));
   Prove("a", 1);
   broken = job_;
   broken.proof.pop_back();
-  EXPECT_EQ(InvariantsOf(broken).rules(),
+  EXPECT_EQ(InvariantsOf(broken).Rules(),
             (std::vector<std::string>{"a proof is as long as its partitions"}));
 }
 

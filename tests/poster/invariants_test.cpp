@@ -25,7 +25,7 @@ TEST(PosterInvariantsTest, HoldInEveryStateOfAQuietLife) {
   for (std::size_t state = 0; state <= 6; ++state) {
     Bench bench;
     bench.Reach(static_cast<DeadlineState>(state));
-    EXPECT_THAT(InvariantsOf(bench.Record()).rules(), IsEmpty()) << state;
+    EXPECT_THAT(InvariantsOf(bench.Record()).Rules(), IsEmpty()) << state;
   }
 }
 
@@ -98,7 +98,7 @@ TEST(PosterInvariantsTest, EveryRuleIsBrokenByWhatItForbids) {
     bench.Reach(c.reached);
     DeadlineRecord record = bench.Record();
     c.spoil(record);
-    EXPECT_THAT(InvariantsOf(record).rules(), Contains(HasSubstr(c.rule))) << c.rule;
+    EXPECT_THAT(InvariantsOf(record).Rules(), Contains(HasSubstr(c.rule))) << c.rule;
   }
 }
 

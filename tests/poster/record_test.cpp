@@ -346,20 +346,20 @@ TEST_F(RecoveryTest, WhatAWorkerMayReadIsDeclared) {
 
 TEST_F(RecoveryTest, InvariantsSayWhatIsBroken) {
   Push();
-  EXPECT_TRUE(recovery::InvariantsOf(machine_).empty());
+  EXPECT_TRUE(recovery::InvariantsOf(machine_).Empty());
   recovery::Machine broken = machine_;
   broken.record.unreadable.push_back({k1, 3, "also in a message"});
-  EXPECT_FALSE(recovery::InvariantsOf(broken).empty());
+  EXPECT_FALSE(recovery::InvariantsOf(broken).Empty());
   broken = machine_;
   broken.record.state = RecoveryState::kDone;
-  EXPECT_EQ(recovery::InvariantsOf(broken).rules().size(), 2u) << "no end, a message open";
+  EXPECT_EQ(recovery::InvariantsOf(broken).Rules().size(), 2u) << "no end, a message open";
   broken = machine_;
   broken.record.messages.clear();
-  EXPECT_FALSE(recovery::InvariantsOf(broken).empty());
+  EXPECT_FALSE(recovery::InvariantsOf(broken).Empty());
   broken = machine_;
   broken.record.messages[0].cid = testing::CidOf(1);
   broken.record.messages[0].attempt = 0;
-  EXPECT_FALSE(recovery::InvariantsOf(broken).empty());
+  EXPECT_FALSE(recovery::InvariantsOf(broken).Empty());
 }
 
 // A message without a trace is made anew in time for the cut-off.

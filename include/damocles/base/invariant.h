@@ -33,8 +33,8 @@ class Violations {
   // Those of a part; `where` stands before each of its rules.
   void Add(std::string_view where, const Violations& part);
 
-  bool empty() const { return rules_.empty(); }
-  const std::vector<std::string>& rules() const { return rules_; }
+  bool Empty() const { return rules_.empty(); }
+  const std::vector<std::string>& Rules() const { return rules_; }
 
  private:
   std::vector<std::string> rules_;
