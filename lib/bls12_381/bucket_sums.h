@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -32,7 +33,8 @@ class BucketSums {
                       const kernels::Kernels& kernels = kernels::Chosen())
       : sums_(sums),
         kernels_(kernels),
-        scratch_(kernels::kScratchLines<F> * kernels::RoundedToLanes(kBatch / 2)) {
+        scratch_(std::make_unique_for_overwrite<kernels::ScratchLine[]>(
+            kernels::kScratchLines<F> * kernels::RoundedToLanes(kBatch / 2))) {
     points_.reserve(kBatch);
     keys_.reserve(kBatch);
     pairs_.reserve(kBatch / 2);
@@ -73,7 +75,7 @@ class BucketSums {
   bool AddNeighbours() {
     FindPairs();
     if (pairs_.empty()) return false;
-    if (!unlike_.empty()) kernels_.AddPairs(points_.data(), unlike_, scratch_.data());
+    if (!unlike_.empty()) kernels_.AddPairs(points_.data(), unlike_, scratch_.get());
     if (!equal_.empty()) DoubleEqual();
     // Close up.
     std::size_t kept = 0;
@@ -137,7 +139,7 @@ class BucketSums {
 
   std::span<Affine<F>> sums_;
   const kernels::Kernels& kernels_;
-  std::vector<kernels::ScratchLine> scratch_;
+  std::unique_ptr<kernels::ScratchLine[]> scratch_;
   std::vector<Affine<F>> points_;
   std::vector<std::uint32_t> keys_;
   // The index of the first point of each pair; of those whose x differ; of those that are equal.

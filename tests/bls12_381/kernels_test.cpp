@@ -3,18 +3,27 @@
 // What every form of the kernels must do, for each that this processor can run: the same bits as
 // the plain formulas, on random values and on those at the ends of the ranges.
 
+#define DAMOCLES_LANES static inline
+
 #include "lib/bls12_381/kernels/kernels.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/bls12_381/bucket_sums.h"
+#include "lib/bls12_381/kernels/lane_additions.h"
+#include "lib/bls12_381/kernels/lane_transform.h"
+#include "lib/bls12_381/kernels/processor.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/base/check.h"
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/bls12_381/g1.h"
@@ -100,8 +109,122 @@ class Values {
   SeededRandom random_;
 };
 
+// A vector of a processor with AVX-512 IFMA in plain C++, so that the arithmetic on lanes is tested
+// on any machine, under sanitizers too.  Stops where a sum would leave its word.
+struct ModelVector {
+  static constexpr std::uint64_t kLow52 = (std::uint64_t{1} << 52) - 1;
+  using Words = std::array<std::uint64_t, kLanes>;
+  using Mask = std::array<bool, kLanes>;
+  Words word;
+
+  template <typename Fn>
+  [[gnu::noinline]] static ModelVector Each(Fn fn) {
+    ModelVector out{};
+    for (std::size_t i = 0; i < kLanes; ++i) out.word[i] = fn(i);
+    return out;
+  }
+
+  static ModelVector Broadcast(std::uint64_t value) {
+    return Each([&](std::size_t) { return value; });
+  }
+  static ModelVector Load(const std::uint64_t* words) {
+    return Each([&](std::size_t i) { return words[i]; });
+  }
+  void Store(std::uint64_t* words) const { std::copy(word.begin(), word.end(), words); }
+
+  friend ModelVector operator+(const ModelVector& a, const ModelVector& b) {
+    return Each([&](std::size_t i) { return a.word[i] + b.word[i]; });
+  }
+  friend ModelVector operator-(const ModelVector& a, const ModelVector& b) {
+    return Each([&](std::size_t i) { return a.word[i] - b.word[i]; });
+  }
+  friend ModelVector operator&(const ModelVector& a, const ModelVector& b) {
+    return Each([&](std::size_t i) { return a.word[i] & b.word[i]; });
+  }
+  friend ModelVector operator|(const ModelVector& a, const ModelVector& b) {
+    return Each([&](std::size_t i) { return a.word[i] | b.word[i]; });
+  }
+  friend ModelVector operator<<(const ModelVector& a, unsigned bits) {
+    return Each([&](std::size_t i) { return a.word[i] << bits; });
+  }
+  friend ModelVector operator>>(const ModelVector& a, unsigned bits) {
+    return Each([&](std::size_t i) { return a.word[i] >> bits; });
+  }
+  ModelVector ShiftedWithSign(unsigned bits) const {
+    return Each([&](std::size_t i) {
+      return static_cast<std::uint64_t>(static_cast<std::int64_t>(word[i]) >> bits);
+    });
+  }
+
+  static ModelVector MulAddLow(const ModelVector& sum, const ModelVector& a, const ModelVector& b) {
+    return Each([&](std::size_t i) { return Sum(sum.word[i], Product(a, b, i) & kLow52); });
+  }
+  static ModelVector MulAddHigh(const ModelVector& sum, const ModelVector& a,
+                                const ModelVector& b) {
+    return Each([&](std::size_t i) { return Sum(sum.word[i], Product(a, b, i) >> 52); });
+  }
+
+  static Mask AtLeast(const ModelVector& a, const ModelVector& b) {
+    Mask mask;
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      mask[i] = static_cast<std::int64_t>(a.word[i]) >= static_cast<std::int64_t>(b.word[i]);
+    }
+    return mask;
+  }
+  static ModelVector SubtractWhere(const Mask& mask, const ModelVector& a, const ModelVector& b) {
+    return Each([&](std::size_t i) { return mask[i] ? a.word[i] - b.word[i] : a.word[i]; });
+  }
+  static ModelVector Select(const Mask& mask, const ModelVector& where,
+                            const ModelVector& elsewhere) {
+    return Each([&](std::size_t i) { return mask[i] ? where.word[i] : elsewhere.word[i]; });
+  }
+
+  static void Transpose(ModelVector (&square)[kLanes]) {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      for (std::size_t j = 0; j < i; ++j) std::swap(square[i].word[j], square[j].word[i]);
+    }
+  }
+  template <std::size_t kCount>
+  static void LoadRows(const std::uint64_t* const (&rows)[kLanes], ModelVector (&words)[kCount]) {
+    for (std::size_t j = 0; j < kCount; ++j) {
+      words[j] = Each([&](std::size_t i) { return rows[i][j]; });
+    }
+  }
+  template <std::size_t kCount>
+  static void StoreRows(const ModelVector (&words)[kCount], std::uint64_t* const (&rows)[kLanes]) {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      for (std::size_t j = 0; j < kCount; ++j) rows[i][j] = words[j].word[i];
+    }
+  }
+
+ private:
+  static Uint128 Product(const ModelVector& a, const ModelVector& b, std::size_t i) {
+    return Uint128{a.word[i] & kLow52} * (b.word[i] & kLow52);
+  }
+  static std::uint64_t Sum(std::uint64_t sum, Uint128 term) {
+    DAMOCLES_CHECK(sum + term <= ~std::uint64_t{0});
+    return sum + static_cast<std::uint64_t>(term);
+  }
+};
+
+constexpr Kernels kModel = {
+    .name = "model",
+    .transform_columns = LaneTransform<ModelVector>::TransformColumns,
+    .transform_block = LaneTransform<ModelVector>::TransformBlock,
+    .multiply_by_powers = LaneTransform<ModelVector>::MultiplyByPowers,
+    .multiply_subtract_scale = LaneTransform<ModelVector>::MultiplySubtractScaleAll,
+    .add_pairs_g1 = LaneAdditions<ModelVector, Fp>::AddPairs,
+    .add_pairs_g2 = LaneAdditions<ModelVector, Fp2>::AddPairs,
+};
+
+std::vector<const Kernels*> Forms() {
+  std::vector<const Kernels*> forms(Available().begin(), Available().end());
+  forms.push_back(&kModel);
+  return forms;
+}
+
 class KernelsTest : public ::testing::TestWithParam<const Kernels*> {};
-INSTANTIATE_TEST_SUITE_P(Forms, KernelsTest, ::testing::ValuesIn(Available()),
+INSTANTIATE_TEST_SUITE_P(Forms, KernelsTest, ::testing::ValuesIn(Forms()),
                          [](const auto& form) { return std::string(form.param->name); });
 
 // `levels` levels by the definition, on elements `stride` apart.
@@ -285,6 +408,35 @@ TEST(KernelsChoiceTest, WhatIsNotThereIsSaidAndReplaced) {
   SetLogSink({});
   EXPECT_THAT(said, ::testing::HasSubstr("kernels_not_available DAMOCLES_CPU=abacus "
                                          "available=portable used=portable"));
+}
+
+// tests/bls12_381/CMakeLists.txt runs this with each name.
+TEST(KernelsChoiceTest, TheEnvironmentIsObeyed) {
+  const char* const named = std::getenv("DAMOCLES_CPU");  // NOLINT(concurrency-mt-unsafe)
+  EXPECT_EQ(&Chosen(), &Choose(Available(), named == nullptr ? "" : named));
+  if (named != nullptr) {
+    EXPECT_EQ(Chosen().name, named);
+  }
+}
+
+TEST(ProcessorTest, IfmaNeedsEveryPartOfItAndAnOperatingSystemThatSavesTheRegisters) {
+  // Of a processor that has it.
+  constexpr ProcessorWords kAll = {.leaf1_ecx = 0xfffa3203, .leaf7_ebx = 0xf1bf27eb, .xcr0 = 0xe7};
+  EXPECT_TRUE(HasIfma(kAll));
+  EXPECT_FALSE(HasIfma({}));
+  for (const unsigned bit : {16U, 17U, 21U, 31U}) {
+    ProcessorWords words = kAll;
+    words.leaf7_ebx &= ~(1U << bit);
+    EXPECT_FALSE(HasIfma(words)) << bit;
+  }
+  for (const unsigned bit : {1U, 2U, 5U, 6U, 7U}) {
+    ProcessorWords words = kAll;
+    words.xcr0 &= ~(1U << bit);
+    EXPECT_FALSE(HasIfma(words)) << bit;
+  }
+  ProcessorWords words = kAll;
+  words.leaf1_ecx &= ~(1U << 27);
+  EXPECT_FALSE(HasIfma(words));
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include <array>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "lib/bls12_381/kernels/kernels.h"
+#include "lib/bls12_381/kernels/processor.h"
 
 #include "damocles/base/log.h"
 
@@ -19,8 +20,14 @@ Powers PowersOf(const Fr& first, const Fr& ratio) {
 }
 
 std::span<const Kernels* const> Available() {
-  static constexpr std::array<const Kernels*, 1> kAvailable = {&kPortable};
-  return kAvailable;
+  static const std::vector<const Kernels*> available = [] {
+    std::vector<const Kernels*> forms = {&kPortable};
+#if defined(__x86_64__)
+    if (HasIfma(ThisProcessor())) forms.push_back(&kIfma);
+#endif
+    return forms;
+  }();
+  return available;
 }
 
 const Kernels& Choose(std::span<const Kernels* const> available, std::string_view name) {

@@ -87,6 +87,7 @@ struct Kernels {
 // ---- the forms
 
 extern const Kernels kPortable;
+extern const Kernels kIfma;  // AVX-512 IFMA, eight elements at once; on x86-64 only
 
 // Those that this processor can run, the fastest last.
 std::span<const Kernels* const> Available();
