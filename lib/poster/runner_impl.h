@@ -32,6 +32,12 @@ inline constexpr absl::Duration kCheckGrace = absl::Seconds(30);
 std::string Describe(const RecordKey& key);
 void WriteLog(const RecordKey& key, std::uint64_t deadline, const action::LogLine& line);
 
+// Records that the store does not take.
+struct Unwritten {
+  absl::Time told = absl::InfinitePast();
+  std::uint64_t refused = 0;
+};
+
 class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
  public:
   RunnerImpl(RunnerParts parts, RunnerOptions options, std::vector<MinerPolicy> miners);
@@ -131,10 +137,6 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   std::map<RecordKey, RecoveryEntry> recoveries_;
   std::set<RecordKey> ended_;  // in this life; also what the store cannot be asked about
   std::set<filecoin::ActorId> judging_;
-  struct Unwritten {
-    absl::Time told = absl::InfinitePast();
-    std::uint64_t refused = 0;
-  };
   std::optional<Unwritten> unwritten_;  // since a write was refused, until one is taken
   absl::Duration epoch_duration_;
   std::optional<filecoin::TipSet> head_;
