@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+
 #include "damocles/manager/home.h"
 
 namespace damocles::manager {

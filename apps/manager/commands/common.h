@@ -14,10 +14,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "apps/common/cli.h"
-#include "damocles/manager/home.h"
 
 #include "damocles/async/task.h"
 #include "damocles/chain/api.h"
+#include "damocles/manager/home.h"
 #include "damocles/rpc/client.h"
 
 namespace damocles::manager {
