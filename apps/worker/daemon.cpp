@@ -26,7 +26,6 @@
 
 #include "damocles/async/offload.h"
 #include "damocles/base/file.h"
-#include "damocles/base/hex.h"
 #include "damocles/base/limits.h"
 #include "damocles/base/log.h"
 #include "damocles/base/patience.h"
@@ -133,9 +132,7 @@ worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config) {
   // worker could begin it.
   capabilities.slots = 1;
   capabilities.software = std::string(kSoftware);
-  std::uint8_t instance[8];
-  SystemRandom().Fill(instance);
-  capabilities.instance = ToHex(instance);
+  capabilities.instance = SystemRandom().Hex(8);
   return capabilities;
 }
 

@@ -7,6 +7,7 @@
 
 #include "damocles/base/bytes.h"
 #include "damocles/base/check.h"
+#include "damocles/base/hex.h"
 
 namespace damocles {
 namespace {
@@ -32,6 +33,12 @@ std::uint64_t Random::NextU64() {
   std::uint8_t bytes[8];
   Fill(bytes);
   return LoadLe64(bytes);
+}
+
+std::string Random::Hex(std::size_t bytes) {
+  Bytes random(bytes);
+  Fill(random);
+  return ToHex(random);
 }
 
 std::uint64_t Random::Below(std::uint64_t bound) {

@@ -12,7 +12,6 @@
 
 #include "damocles/base/endpoint.h"
 #include "damocles/base/file.h"
-#include "damocles/base/hex.h"
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
@@ -31,9 +30,7 @@ absl::Status MakeTokens(const Home& home) {
   for (const std::string_view role : {"admin", "worker"}) {
     const std::string file = home.TokenFile(role);
     if (PathExists(file)) continue;
-    std::uint8_t secret[32];
-    SystemRandom().Fill(secret);
-    DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(file, ToHex(secret) + "\n", 0600));
+    DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(file, SystemRandom().Hex(32) + "\n", 0600));
   }
   return absl::OkStatus();
 }

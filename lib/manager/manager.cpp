@@ -21,7 +21,6 @@
 #include "damocles/async/failure.h"
 #include "damocles/async/offload.h"
 #include "damocles/base/clock.h"
-#include "damocles/base/hex.h"
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
@@ -100,12 +99,6 @@ std::vector<std::set<std::string>> StoresOfWorkers(const worker::Hub& hub) {
     stores.emplace_back(info.capabilities.stores.begin(), info.capabilities.stores.end());
   }
   return stores;
-}
-
-std::string RandomName() {
-  std::uint8_t bytes[8];
-  SystemRandom().Fill(bytes);
-  return ToHex(bytes);
 }
 
 // What is on disk.
@@ -276,7 +269,7 @@ void ManagerImpl::BuildLocalWorker() {
   worker::AgentOptions agent;
   agent.capabilities.name = "local";
   agent.capabilities.software = options_.software;
-  agent.capabilities.instance = RandomName();
+  agent.capabilities.instance = SystemRandom().Hex(8);
   agent.capabilities.stores = disk_.stores.Names();
   for (const storage::PersistStore& store : disk_.stores.Stores()) {
     agent.stores[store.name] = store.path;

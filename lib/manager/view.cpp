@@ -26,8 +26,9 @@ json List(const std::vector<T>& items, F item_json) {
 }
 
 json TimeJson(absl::Time time) {
-  if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return nullptr;
-  return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
+  const std::string text = UtcTime(time);
+  if (text.empty()) return nullptr;
+  return text;
 }
 
 json PartitionsJson(const std::vector<filecoin::ChainPartition>& partitions) {
@@ -72,8 +73,6 @@ json WorkerJson(const worker::Hub::WorkerInfo& info) {
   for (const auto& [type, digest] : info.capabilities.verifying_keys) {
     types.push_back(filecoin::ToNumber(type));
   }
-  json running = json::array();
-  for (const auto& attempt : info.running) running.push_back(attempt.job.ToString());
   json ahead;
   if (info.clock_ahead) ahead = absl::ToDoubleSeconds(*info.clock_ahead);
   return {{"name", info.capabilities.name},
@@ -92,7 +91,7 @@ json WorkerJson(const worker::Hub::WorkerInfo& info) {
           {"stores", info.capabilities.stores},
           {"software", info.capabilities.software},
           {"clock_ahead_seconds", ahead},
-          {"running", running}};
+          {"running", RunningIds(info)}};
 }
 
 json PlaceJson(const std::optional<rpc::SectorPlace>& place) {
@@ -111,6 +110,18 @@ json BatchJson(const rpc::BatchSummary& batch) {
 }
 
 }  // namespace
+
+std::string UtcTime(absl::Time time) {
+  if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return "";
+  return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
+}
+
+std::vector<std::string> RunningIds(const worker::Hub::WorkerInfo& info) {
+  std::vector<std::string> ids;
+  ids.reserve(info.running.size());
+  for (const auto& attempt : info.running) ids.push_back(attempt.job.ToString());
+  return ids;
+}
 
 std::string StateText(const rpc::JobInfo& job) {
   std::string text(job::StateName(job.state));

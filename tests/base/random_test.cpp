@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/base/hex.h"
 
 namespace damocles {
 namespace {
@@ -76,6 +77,14 @@ TEST(RandomTest, BelowDrawsAgainWhereResiduesWouldBeUneven) {
   ScriptedRandom half({kHalf + 1, kMax, kHalf});
   EXPECT_EQ(half.Below(kHalf + 1), kHalf);
   EXPECT_EQ(half.Used(), 3U);
+}
+
+TEST(RandomTest, HexIsTheBytesAsDigits) {
+  std::uint8_t bytes[5];
+  SeededRandom(7).Fill(bytes);
+  SeededRandom again(7);
+  EXPECT_EQ(again.Hex(5), ToHex(bytes));
+  EXPECT_EQ(again.Hex(0), "");
 }
 
 TEST(RandomTest, SystemDoesNotRepeat) {

@@ -184,11 +184,6 @@ std::string FormatElapsed(absl::Duration duration) {
   return seconds == absl::ZeroDuration() ? "0s" : absl::FormatDuration(seconds);
 }
 
-nlohmann::json JsonTime(absl::Time time) {
-  if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return nullptr;
-  return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
-}
-
 absl::StatusOr<std::uint64_t> ParseMiner(const std::string& text) {
   if (text.empty()) return cli::UsageError("no miner is given: write --miner f01000");
   std::string_view digits = text;

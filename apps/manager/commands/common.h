@@ -48,8 +48,6 @@ void PrintTable(std::vector<std::vector<std::string>> rows);
 std::string LocalTime(absl::Time time);
 // Whole seconds, "1h2m3s".
 std::string FormatElapsed(absl::Duration duration);
-// RFC 3339 in UTC, or null.
-nlohmann::json JsonTime(absl::Time time);
 
 // "f01000", "t01000" or "1000".
 absl::StatusOr<std::uint64_t> ParseMiner(const std::string& text);

@@ -13,7 +13,6 @@
 #include "apps/manager/commands/common.h"
 
 #include "damocles/base/file.h"
-#include "damocles/base/hex.h"
 #include "damocles/base/random.h"
 #include "damocles/base/status.h"
 #include "damocles/base/text.h"
@@ -128,10 +127,7 @@ absl::StatusOr<int> MarkStore(const MarkFlags& flags) {
     return cli::UsageError(
         absl::StrFormat("%s has no name that a store could have: give one with --name", folder));
   }
-  std::uint8_t random[16];
-  SystemRandom().Fill(random);
-  const std::string id = ToHex(random);
-  const std::string content = storage::EncodeSectorStoreJson(store, id);
+  const std::string content = storage::EncodeSectorStoreJson(store, SystemRandom().Hex(16));
   DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(file, content));
   if (flags.json) {
     cli::PrintJson({{"file", file}, {"store", nlohmann::json::parse(content)}});

@@ -16,12 +16,6 @@
 namespace damocles::manager {
 namespace {
 
-std::vector<std::string> RunningIds(const worker::Hub::WorkerInfo& info) {
-  std::vector<std::string> ids;
-  for (const auto& attempt : info.running) ids.push_back(attempt.job.ToString());
-  return ids;
-}
-
 // How far it is ahead of the manager's.
 std::string ClockOf(const worker::Hub::WorkerInfo& info) {
   if (!info.clock_ahead) return "-";

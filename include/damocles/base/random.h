@@ -2,8 +2,10 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace damocles {
 
@@ -18,6 +20,8 @@ class Random {
   std::uint64_t NextU64();
   // Uniform in [0, bound); bound > 0.
   std::uint64_t Below(std::uint64_t bound);
+  // So many random bytes, written as hexadecimal digits: for names and tokens.
+  std::string Hex(std::size_t bytes);
 };
 
 // The operating system's generator: fit for secrets and for blinding.

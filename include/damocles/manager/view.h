@@ -26,6 +26,10 @@ std::string AttachJson(const rpc::AttachSummary& summary);
 std::string DeadlinesJson(const std::vector<rpc::DeadlineSummary>& records);
 std::string CheckJson(const rpc::CheckReport& report);
 
+// RFC 3339 in UTC; empty for a time that has not come.
+std::string UtcTime(absl::Time time);
+// The jobs of its attempts.
+std::vector<std::string> RunningIds(const worker::Hub::WorkerInfo& info);
 // "Succeed", "Faults(3)".
 std::string StateText(const rpc::JobInfo& job);
 // Whether a finding of it costs a window.
