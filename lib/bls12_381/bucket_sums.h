@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "lib/bls12_381/batch_inverse.h"
 #include "lib/bls12_381/kernels/kernels.h"
 
 #include "damocles/base/check.h"
@@ -120,18 +121,13 @@ class BucketSums {
   // points_[left] doubled for all of equal_: by the tangent, 3 x^2 / 2 y.  Rare unless somebody
   // gives one point many times.
   void DoubleEqual() {
-    std::vector<F> before(equal_.size());  // the product of the denominators before this one
-    F product = F::One();
+    std::vector<F> inverses(equal_.size());
+    for (std::size_t i = 0; i < equal_.size(); ++i) inverses[i] = points_[equal_[i]].y.Double();
+    InvertAll<F>(inverses);
     for (std::size_t i = 0; i < equal_.size(); ++i) {
-      before[i] = product;
-      product *= points_[equal_[i]].y.Double();
-    }
-    F inverse = product.Inverse();  // of the denominators up to the one at hand
-    for (std::size_t i = equal_.size(); i-- > 0;) {
       Affine<F>& a = points_[equal_[i]];
       const F xx = a.x.Square();
-      const F l = (xx.Double() + xx) * (inverse * before[i]);
-      inverse *= a.y.Double();
+      const F l = (xx.Double() + xx) * inverses[i];
       const F x = l.Square() - a.x.Double();
       a = {x, l * (a.x - x) - a.y};
     }

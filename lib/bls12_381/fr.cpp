@@ -2,9 +2,8 @@
 
 #include "damocles/bls12_381/fr.h"
 
-#include <vector>
-
 #include "absl/strings/str_format.h"
+#include "lib/bls12_381/batch_inverse.h"
 #include "lib/bls12_381/kernels/kernels.h"
 
 #include "damocles/base/check.h"
@@ -45,21 +44,7 @@ Fr RandomFr(Random& random) {
 }
 
 void BatchInverse(std::span<Fr> values) {
-  // before[i] = product of the non-zero values[0, i).
-  std::vector<Fr> before(values.size());
-  Fr product = Fr::One();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    before[i] = product;
-    if (!values[i].IsZero()) product *= values[i];
-  }
-  // Invariant: inverse = 1 / product of the non-zero values[0, i).
-  Fr inverse = product.Inverse();
-  for (std::size_t i = values.size(); i-- > 0;) {
-    if (values[i].IsZero()) continue;
-    const Fr value = values[i];
-    values[i] = inverse * before[i];
-    inverse *= value;
-  }
+  internal::InvertAll(values);
 }
 
 void MultiplySubtractScale(std::span<Fr> a, std::span<const Fr> b, std::span<const Fr> c,

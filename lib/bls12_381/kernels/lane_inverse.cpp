@@ -2,32 +2,15 @@
 
 #include "lib/bls12_381/kernels/lane_inverse.h"
 
+#include "lib/bls12_381/batch_inverse.h"
+
 namespace damocles::bls12_381::kernels {
-namespace {
-
-template <typename F>
-void InvertLanesOf(F (&products)[kLanes]) {
-  F before[kLanes];
-  F product = F::One();
-  for (std::size_t i = 0; i < kLanes; ++i) {
-    before[i] = product;
-    product *= products[i];
-  }
-  F inverse = product.Inverse();
-  for (std::size_t i = kLanes; i-- > 0;) {
-    const F value = products[i];
-    products[i] = inverse * before[i];
-    inverse *= value;
-  }
-}
-
-}  // namespace
 
 void InvertLanes(Fp (&products)[kLanes]) {
-  InvertLanesOf(products);
+  internal::InvertAll<Fp>(products);
 }
 void InvertLanes(Fp2 (&products)[kLanes]) {
-  InvertLanesOf(products);
+  internal::InvertAll<Fp2>(products);
 }
 
 }  // namespace damocles::bls12_381::kernels
