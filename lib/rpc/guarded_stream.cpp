@@ -155,8 +155,7 @@ async::Task<GuardedStream::Message> GuardedStream::Read() {
     if (co_await kj::mv(reading_table) < table.size()) cut();
   }
   std::vector<std::uint64_t> lengths{LoadLe32(head + 4)};
-  for (std::uint32_t i = 0; i < more; ++i)
-    lengths.push_back(LoadLe32(table.data() + std::size_t{4} * i));
+  for (std::size_t i = 0; i < more; ++i) lengths.push_back(LoadLe32(table.data() + 4 * i));
   std::uint64_t words = 0;
   for (const std::uint64_t length : lengths) words += length;
   if (words > limits_.message_bytes_max / sizeof(capnp::word)) {
