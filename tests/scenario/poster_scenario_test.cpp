@@ -4,7 +4,6 @@
 // partition missed, none posted twice, no message that fails, no readable sector skipped, every
 // record of the manager confirmed.
 
-#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -14,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/scenario/world.h"
+#include "tests/support/log_lines.h"
 
 #include "damocles/base/log.h"
 #include "damocles/filecoin/miner_params.h"
@@ -282,13 +282,7 @@ TEST_F(PosterScenarioTest, DiskFullAtEveryWriteThenManagerKilled) {
 }
 
 TEST_F(PosterScenarioTest, DiskThatStaysFullIsSaidOnceInAWhile) {
-  std::vector<std::string> log;
-  SetLogSink([&](Severity, std::string_view line) { log.emplace_back(line); });
-  const auto said = [&](std::string_view event) {
-    return std::count_if(log.begin(), log.end(), [&](const std::string& line) {
-      return line.find(event) != std::string::npos;
-    });
-  };
+  testing_support::LogLines log;
   World world(SmallOptions(), prover_);
   std::uint64_t refused = 0;
   bool full = true;
@@ -300,12 +294,13 @@ TEST_F(PosterScenarioTest, DiskThatStaysFullIsSaidOnceInAWhile) {
   world.RunTo(kSmallEnd);
   const absl::Duration lasted = kSmallEnd.Value() * absl::Seconds(30);
   EXPECT_GT(refused, 30u);
-  EXPECT_GE(said("record_not_written"), 1);
-  EXPECT_LE(said("record_not_written"), 1 + lasted / absl::Minutes(10));
-  EXPECT_EQ(said("records_written_again"), 0);
+  EXPECT_GE(log.Count("record_not_written"), 1u);
+  EXPECT_LE(log.Count("record_not_written"),
+            1u + static_cast<std::size_t>(lasted / absl::Minutes(10)));
+  EXPECT_EQ(log.Count("records_written_again"), 0u);
   full = false;
   world.RunTo(kSmallEnd + filecoin::EpochDelta(3));
-  EXPECT_EQ(said("records_written_again"), 1);
+  EXPECT_EQ(log.Count("records_written_again"), 1u);
   EXPECT_THAT(world.Problems(kSmallFirst), IsEmpty());
 }
 

@@ -70,17 +70,7 @@ class SenderScenarioTest : public ::testing::Test {
     const auto signature = world.chain().WalletSign(message.from, SigningBytes(message));
     return {std::move(message), *signature};
   }
-  // Partitions that were to be posted and were not.
-  static int Missed(World& world) {
-    int missed = 0;
-    for (const devnet::DeadlineOutcome& outcome : world.chain().DeadlineOutcomes()) {
-      if (outcome.miner != 1000 || outcome.epoch < kFirst) continue;
-      for (const devnet::PartitionEnd& partition : outcome.end.partitions) {
-        missed += partition.must_be_posted && !partition.posted ? 1 : 0;
-      }
-    }
-    return missed;
-  }
+  static int Missed(World& world) { return world.Missed(1000, kFirst); }
   static void ExpectConfirmed(World& world) {
     for (const poster::DeadlineRecord& record : world.Records()) {
       if (record.miner != 1000 || record.deadline.open < kFirst) continue;

@@ -98,6 +98,8 @@ class World {
   // The same with a question for each skipped sector.
   using MaySkip = std::function<bool(filecoin::SectorNumber, const devnet::ExecutedPost&)>;
   std::string Problems(filecoin::ChainEpoch from, const MaySkip& may_skip) const;
+  // Partitions of deadlines that ended at `from` or later which were to be posted and were not.
+  int Missed(filecoin::ActorId miner, filecoin::ChainEpoch from) const;
   // Whether a message that failed had to be sent all the same; none: none had.
   std::function<bool(const devnet::ExecutedPost&)> may_fail;
   std::vector<poster::DeadlineRecord> Records() const;

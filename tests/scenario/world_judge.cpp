@@ -17,6 +17,17 @@ namespace damocles::scenario {
 using filecoin::ChainEpoch;
 using filecoin::EpochDelta;
 
+int World::Missed(filecoin::ActorId miner, ChainEpoch from) const {
+  int missed = 0;
+  for (const devnet::DeadlineOutcome& outcome : chain_->DeadlineOutcomes()) {
+    if (outcome.miner != miner || outcome.epoch < from) continue;
+    for (const devnet::PartitionEnd& partition : outcome.end.partitions) {
+      missed += partition.must_be_posted && !partition.posted ? 1 : 0;
+    }
+  }
+  return missed;
+}
+
 std::string World::Problems(ChainEpoch from,
                             const std::set<filecoin::SectorNumber>& may_be_skipped) const {
   return Problems(from, [&](filecoin::SectorNumber sector, const devnet::ExecutedPost&) {

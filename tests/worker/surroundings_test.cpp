@@ -2,18 +2,16 @@
 
 #include "damocles/worker/surroundings.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/log_lines.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/file.h"
-#include "damocles/base/log.h"
 
 namespace damocles::worker {
 namespace {
@@ -24,23 +22,13 @@ using testing_support::TempDir;
 
 class SurroundingsTest : public ::testing::Test {
  protected:
-  SurroundingsTest() {
-    SetLogSink([this](Severity, std::string_view line) { log_.emplace_back(line); });
-  }
-  ~SurroundingsTest() override { SetLogSink({}); }
-
-  std::int64_t Said(const std::string& text) const {
-    return std::count_if(log_.begin(), log_.end(), [&](const std::string& line) {
-      return line.find(text) != std::string::npos;
-    });
-  }
   void AddSector(const std::string& store) {
     ASSERT_OK(MakeFolders(dir_ / store + "/sealed"));
     ASSERT_OK(WriteFileAtomically(dir_ / store + "/sealed/s-t01000-1", "x"));
   }
 
   TempDir dir_;
-  std::vector<std::string> log_;
+  testing_support::LogLines log_;
 };
 
 TEST_F(SurroundingsTest, AStoreThatShowsNothingIsSaidOnceAndOfferedAsSoonAsItDoes) {
@@ -56,13 +44,13 @@ TEST_F(SurroundingsTest, AStoreThatShowsNothingIsSaidOnceAndOfferedAsSoonAsItDoe
     EXPECT_THAT(now.stores, ElementsAre("a"));
     EXPECT_THAT(now.verifying_keys, IsEmpty());
   }
-  EXPECT_EQ(Said("worker store_empty store=b"), 1);
+  EXPECT_EQ(log_.Count("worker store_empty store=b"), 1u);
   AddSector("b");
   EXPECT_THAT(surroundings.Look().stores, ElementsAre("a", "b"));
-  EXPECT_EQ(Said("worker store_is_back store=b"), 1);
+  EXPECT_EQ(log_.Count("worker store_is_back store=b"), 1u);
   std::filesystem::remove_all(dir_ / "a");
   EXPECT_THAT(surroundings.Look().stores, ElementsAre("b"));
-  EXPECT_EQ(Said("store=a"), 1) << "that it is gone";
+  EXPECT_EQ(log_.Count("store=a"), 1u) << "that it is gone";
   EXPECT_FALSE(surroundings.Hangs());
 }
 
