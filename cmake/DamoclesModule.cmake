@@ -7,7 +7,7 @@ endif()
 
 # Several sources in one compilation: half the time of a build from nothing, but a change in one
 # file compiles its neighbours too, names in their anonymous namespaces must differ, and a missing
-# include goes unseen (tests/run.sh --full sees it, in preset fuzz).
+# include goes unseen.  For builds from nothing (presets ci, release, asan, tsan), not for work.
 option(DAMOCLES_UNITY_BUILD "Compile the sources of a module together" OFF)
 function(damocles_join target)
   set_target_properties(${target} PROPERTIES
