@@ -2,12 +2,13 @@
 
 #include "damocles/sector/tracker.h"
 
-#include <map>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "lib/sector/check.h"
 #include "lib/sector/files.h"
+#include "lib/sector/search.h"
 
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
@@ -18,13 +19,6 @@ namespace {
 
 using storage::Variant;
 
-// A file system that lives shows whether a few files are there in milliseconds.
-constexpr absl::Duration kSearchPatience = absl::Seconds(10);
-
-Variant VariantOf(bool upgraded) {
-  return upgraded ? Variant::kUpgraded : Variant::kSealed;
-}
-
 std::string Name(filecoin::SectorId sector) {
   return absl::StrFormat("sector f0%d/%d", sector.miner, sector.number);
 }
@@ -33,6 +27,22 @@ absl::Status NotIndexed(filecoin::SectorId sector, bool upgraded) {
   return absl::NotFoundError(absl::StrFormat(
       "%s is not in the index%s: attach the store that holds it (util storage attach)",
       Name(sector), upgraded ? " of upgraded sectors" : ""));
+}
+
+// A file that is missing says something of its sector only where its store shows others; what is
+// not seen because its whole store is not says so, with the remedy.
+void BlameStores(const std::vector<std::shared_ptr<const StoreView>>& views, SectorHealth& health) {
+  if (!health.missing || !health.location) return;
+  for (const std::string& name : {health.location->sealed_store, health.location->cache_store}) {
+    const auto view = std::find_if(views.begin(), views.end(),
+                                   [&](const auto& v) { return v->store.name == name; });
+    if (view != views.end()) {
+      const std::string why = storage::DescribeSight((*view)->sight, (*view)->store.path);
+      if (why.empty()) continue;
+      if (health.missing) health.reason = absl::StrFormat("store \"%s\": %s", name, why);
+    }
+    health.missing = false;
+  }
 }
 
 }  // namespace
@@ -137,89 +147,28 @@ void Tracker::LookElsewhere(filecoin::ActorId miner, filecoin::SectorSize size,
                             const std::vector<ProvableSector>& sectors, const CheckLimits& limits,
                             const StrictCheck& strict, std::vector<SectorHealth>& health) const {
   std::vector<std::size_t> lost;
+  std::vector<ProvableSector> wanted;
   for (std::size_t i = 0; i < health.size(); ++i) {
-    if (health[i].health == Health::kWrong || health[i].health == Health::kUnreadable) {
-      lost.push_back(i);
-    }
+    if (health[i].health != Health::kWrong && health[i].health != Health::kUnreadable) continue;
+    lost.push_back(i);
+    wanted.push_back(sectors[i]);
   }
   if (lost.empty()) return;
-  // By store, written by its read: which of `lost` have their replica there, and their cache.
-  struct Seen {
-    std::vector<bool> replica;
-    std::vector<bool> cache;
-    storage::StoreSight sight;
-  };
-  std::vector<ProvableSector> wanted;
-  wanted.reserve(lost.size());
-  for (const std::size_t i : lost) wanted.push_back(sectors[i]);
-  std::vector<const storage::PersistStore*> searched;
-  std::vector<std::shared_ptr<Seen>> seen;
-  std::vector<storage::Read> reads;
-  for (const storage::PersistStore& store : stores_.Stores()) {
-    // One that owes answers gives none to this question either.
-    if (readers_->Owed(PlaceOf({store.name, store.name})) > 0) continue;
-    searched.push_back(&store);
-    seen.push_back(std::make_shared<Seen>());
-    reads.push_back(
-        {absl::StrFormat("the folders of store \"%s\"", store.name),
-         [found = seen.back(), store, wanted, miner, size] {
-           found->sight = storage::LookAtStore(store.path);
-           for (const ProvableSector& sector : wanted) {
-             const filecoin::SectorId id{.miner = miner, .number = sector.number};
-             const Variant variant = VariantOf(sector.upgraded);
-             found->replica.push_back(
-                 CheckReplica(storage::ReplicaPath(store.path, id, variant), size, store.strict)
-                     .ok());
-             found->cache.push_back(
-                 CheckCache(storage::CachePath(store.path, id, variant), size, store.strict).ok());
-           }
-           return absl::OkStatus();
-         }});
-  }
-  storage::ReadLimits patience{.parallel = 0, .single = kSearchPatience, .total = {}};
-  if (limits.total > absl::ZeroDuration()) patience.total = limits.total / 2;
-  const auto ends = storage::ReadMany(readers_, std::move(reads), patience);
-  // What is not seen because its whole store is not says so, with the remedy.
-  std::map<std::string, std::string> unseen_stores;  // why
-  for (std::size_t s = 0; s < seen.size(); ++s) {
-    if (ends[s].end != storage::ReadEnd::kReturned) continue;
-    const storage::PersistStore& store = *searched[s];
-    unseen_stores[store.name] = storage::DescribeSight(seen[s]->sight, store.path);
-  }
-  for (const std::size_t i : lost) {
-    if (!health[i].missing || !health[i].location) continue;
-    for (const std::string& name :
-         {health[i].location->sealed_store, health[i].location->cache_store}) {
-      const auto why = unseen_stores.find(name);
-      if (why != unseen_stores.end() && why->second.empty()) continue;  // it shows others
-      if (health[i].missing && why != unseen_stores.end()) {
-        health[i].reason = absl::StrFormat("store \"%s\": %s", name, why->second);
-      }
-      health[i].missing = false;
-    }
-  }
+  const auto views = SearchStores(readers_, stores_, miner, size, wanted, limits);
+  for (const std::size_t i : lost) BlameStores(views, health[i]);
   std::vector<SectorRead> found;
   std::vector<std::size_t> health_of;  // of each found one
   for (std::size_t k = 0; k < lost.size(); ++k) {
-    const storage::PersistStore* replica = nullptr;
-    const storage::PersistStore* cache = nullptr;
-    for (std::size_t s = 0; s < seen.size(); ++s) {
-      if (ends[s].end != storage::ReadEnd::kReturned) continue;
-      const storage::PersistStore* store = searched[s];
-      const bool both = seen[s]->replica[k] && seen[s]->cache[k];
-      if (seen[s]->replica[k] && (replica == nullptr || both)) replica = store;
-      if (seen[s]->cache[k] && (cache == nullptr || both)) cache = store;
-      if (both) break;
-    }
-    if (replica == nullptr || cache == nullptr) continue;
+    const std::optional<Place> place = PlaceOfSector(views, k);
+    if (!place) continue;
     const filecoin::SectorId id{.miner = miner, .number = wanted[k].number};
-    auto files = FilesOf(id, {replica->name, cache->name}, wanted[k].upgraded);
+    auto files = FilesOf(id, {place->replica->name, place->cache->name}, wanted[k].upgraded);
     if (!files.ok() || files->location == health[lost[k]].location) continue;
     found.push_back({.id = id,
                      .sector = wanted[k],
                      .files = *std::move(files),
-                     .strict_sealed = replica->strict,
-                     .strict_cache = cache->strict});
+                     .strict_sealed = place->replica->strict,
+                     .strict_cache = place->cache->strict});
     health_of.push_back(lost[k]);
   }
   CheckLimits rest = limits;
@@ -228,18 +177,22 @@ void Tracker::LookElsewhere(filecoin::ActorId miner, filecoin::SectorSize size,
   for (std::size_t i = 0; i < checked.size(); ++i) {
     if (checked[i].health != Health::kGood) continue;  // what the index says stands
     const std::size_t at = health_of[i];
-    LogInfo("sector", "found_elsewhere",
-            {{"sector", Name({.miner = miner, .number = sectors[at].number})},
-             {"in", PlaceOf(*checked[i].location)},
-             {"instead_of", health[at].location ? PlaceOf(*health[at].location) : "nowhere"}});
-    if (learn_) {
-      const absl::Status learnt = learn_({.sector = {.miner = miner, .number = sectors[at].number},
-                                          .variant = VariantOf(sectors[at].upgraded),
-                                          .location = *checked[i].location});
-      if (!learnt.ok()) LogWarning("sector", "not_learnt", {{"error", learnt}});
-    }
+    Learnt({.miner = miner, .number = sectors[at].number}, sectors[at].upgraded,
+           health[at].location, *checked[i].location);
     health[at] = std::move(checked[i]);
   }
+}
+
+void Tracker::Learnt(filecoin::SectorId sector, bool upgraded,
+                     const std::optional<Location>& instead_of, const Location& place) const {
+  LogInfo("sector", "found_elsewhere",
+          {{"sector", Name(sector)},
+           {"in", PlaceOf(place)},
+           {"instead_of", instead_of ? PlaceOf(*instead_of) : "nowhere"}});
+  if (!learn_) return;
+  const absl::Status learnt =
+      learn_({.sector = sector, .variant = VariantOf(upgraded), .location = place});
+  if (!learnt.ok()) LogWarning("sector", "not_learnt", {{"error", learnt}});
 }
 
 }  // namespace damocles::sector

@@ -105,6 +105,9 @@ class Tracker {
   void LookElsewhere(filecoin::ActorId miner, filecoin::SectorSize size,
                      const std::vector<ProvableSector>& sectors, const CheckLimits& limits,
                      const StrictCheck& strict, std::vector<SectorHealth>& health) const;
+  // A sector of which the index said something else is in `place`.
+  void Learnt(filecoin::SectorId sector, bool upgraded, const std::optional<Location>& instead_of,
+              const Location& place) const;
   bool IsStrict(std::string_view store_name) const;
 
   const Locator& locator_;
