@@ -15,6 +15,8 @@
 #include "damocles/base/json_depth.h"
 #include "damocles/base/status.h"
 #include "damocles/base/text.h"
+#include "damocles/filecoin/proof_type.h"
+#include "damocles/filecoin/sector.h"
 
 namespace damocles::child {
 namespace {
