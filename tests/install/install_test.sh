@@ -18,6 +18,23 @@ while read -r link; do
   [[ -e $work/prefix/share/doc/damocles/$link ]] || { echo "README.md leads to $link, which is not installed"; exit 1; }
 done < <(grep -oE '\]\([^):#]+' "$source/README.md" | cut -c3-)
 
+# What is installed stands by itself: each header includes installed ones and none of a library that
+# is an inner matter, and all together they compile; what no program needs is not there.
+headers=$(cd "$work/prefix/include" && find damocles -name '*.h' | sort)
+for header in $headers; do
+  while read -r included; do
+    [[ -e $work/prefix/include/$included ]] || { echo "$header includes $included, which is not installed" >&2; exit 1; }
+  done < <(grep -oE '^#include "damocles/[^"]+' "$work/prefix/include/$header" | cut -d'"' -f2)
+  echo "#include \"$header\""
+done >"$work/all.cpp"
+[[ $headers == *damocles/poster/runner.h* ]] || { echo "public headers are missing"; exit 1; }
+for header in chain/lotus_json.h config/ext_prover.h poster/message_errors.h prover/case.h; do
+  [[ ! -e $work/prefix/include/damocles/$header ]] || { echo "$header is installed: it is private"; exit 1; }
+done
+# Words on purpose.
+# shellcheck disable=SC2086
+"$compiler" -std=c++20 $flags -fsyntax-only -I "$work/prefix/include" "$work/all.cpp"
+
 # Sector 1 with a randomness of zeros: the leaves in a proof of the network.
 zeros=$(printf '0%.0s' {1..64})
 want="707914199 439148358 967788220 548708700 1061661429 6202012 1055504637 389535735 1000069704 600088878"

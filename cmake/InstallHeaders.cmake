@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Run at the installation, so that it sees the headers as they are: installs HEADERS, paths below
+# FROM/damocles, and whatever of damocles they include, under TO/damocles.
+cmake_policy(VERSION 3.25)
+set(known ${HEADERS})
+set(open ${HEADERS})
+while(open)
+  list(POP_FRONT open header)
+  file(STRINGS ${FROM}/damocles/${header} lines REGEX "^#include \"damocles/")
+  foreach(line IN LISTS lines)
+    string(REGEX REPLACE "^#include \"damocles/([^\"]+)\".*" "\\1" included "${line}")
+    if(NOT included IN_LIST known)
+      list(APPEND known ${included})
+      list(APPEND open ${included})
+    endif()
+  endforeach()
+endwhile()
+list(SORT known)
+foreach(header IN LISTS known)
+  get_filename_component(folder ${header} DIRECTORY)
+  file(INSTALL DESTINATION ${TO}/damocles/${folder} TYPE FILE FILES ${FROM}/damocles/${header})
+endforeach()
