@@ -2,9 +2,6 @@
 
 #include "damocles/post/circuit.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/check.h"
@@ -12,19 +9,6 @@
 
 namespace damocles::post {
 namespace {
-
-circuit::ChallengePath PathOf(const merkle::InclusionProof& proof) {
-  circuit::ChallengePath path;
-  path.leaf = proof.leaf;
-  path.levels.reserve(proof.path.size());
-  for (const merkle::PathElement& element : proof.path) {
-    circuit::PathLevel level;
-    level.index = static_cast<std::uint32_t>(element.index);
-    std::ranges::copy(element.siblings, level.siblings.begin());
-    path.levels.push_back(level);
-  }
-  return path;
-}
 
 absl::Status CheckMatches(const CircuitShape& circuit, const ChallengedSector& sector,
                           const FallbackSectorProof& proof) {
@@ -68,16 +52,13 @@ absl::StatusOr<std::vector<circuit::SectorPaths>> SectorPathsOf(
       return Annotate(status, absl::StrFormat("sector %d", real[i].sector));
     }
     const SectorProof& proof = proofs[i].proof;
-    circuit::SectorPaths paths{.comm_r_last = proof.comm_r_last,
-                               .comm_c = proof.comm_c,
-                               .comm_r = real[i].comm_r,
-                               .challenges = {}};
-    for (const merkle::InclusionProof& inclusion : proof.inclusion_proofs) {
-      paths.challenges.push_back(PathOf(inclusion));
-      if (paths.challenges.size() < circuit.challenges) continue;
-      // A window sector is full after all its proofs, a winning "sector" after each.
-      all.push_back(paths);
-      paths.challenges.clear();
+    // A window sector has all its proofs, a winning "sector" one of them.
+    for (std::size_t at = 0; at < proof.inclusion_proofs.size(); at += circuit.challenges) {
+      all.push_back(
+          {.comm_r_last = proof.comm_r_last,
+           .comm_c = proof.comm_c,
+           .comm_r = real[i].comm_r,
+           .challenges = std::span(proof.inclusion_proofs).subspan(at, circuit.challenges)});
     }
   }
   return all;

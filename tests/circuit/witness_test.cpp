@@ -4,38 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/circuit/made_up_sector.h"
 #include "tests/circuit/shapes.h"
-
-#include "damocles/circuit/gadgets.h"
-#include "damocles/poseidon/poseidon.h"
 
 namespace damocles::circuit {
 namespace {
-
-// A sector whose challenges all answer one made-up path.
-SectorPaths MadeUpSector(const PostShape& shape, Random& random) {
-  ChallengePath path;
-  path.leaf = bls12_381::RandomFr(random);
-  Fr node = path.leaf;
-  for (const unsigned arity : shape.level_arities) {
-    PathLevel level;
-    level.index = static_cast<std::uint32_t>(random.Below(arity));
-    std::vector<Fr> children;
-    for (unsigned i = 0; i + 1 < arity; ++i) {
-      level.siblings[i] = bls12_381::RandomFr(random);
-      children.push_back(level.siblings[i]);
-    }
-    children.insert(children.begin() + level.index, node);
-    node = poseidon::Hash(children);
-    path.levels.push_back(level);
-  }
-  SectorPaths sector;
-  sector.comm_r_last = node;
-  sector.comm_c = bls12_381::RandomFr(random);
-  sector.comm_r = poseidon::Hash2(sector.comm_c, sector.comm_r_last);
-  sector.challenges.assign(shape.challenges, path);
-  return sector;
-}
 
 struct Witness {
   std::vector<Fr> inputs, aux, a, b, c;
@@ -103,7 +76,7 @@ TEST(WitnessTest, GeneratorAgreesWithTheConstraintsForEveryShape) {
     EXPECT_EQ(WrongRows(shape, witness), 0u);
     EXPECT_EQ(witness.inputs[0], Fr::One());
     EXPECT_EQ(witness.inputs[1], sectors[0].comm_r);
-    EXPECT_EQ(witness.inputs[2], Fr::FromU64(PackedIndex(shape, sectors[0].challenges[0])));
+    EXPECT_EQ(witness.inputs[2], Fr::FromU64(ComputedLeafIndex(sectors[0].challenges[0])));
   }
 }
 
@@ -137,7 +110,9 @@ TEST(WitnessTest, WrongPathsBreakConstraints) {
   SeededRandom random(4);
   const PostShape shape{Levels("2KiB"), 1, 1};
   SectorPaths sector = MadeUpSector(shape, random);
-  sector.challenges[0].levels[1].siblings[3] += Fr::One();
+  merkle::InclusionProof wrong = sector.challenges[0];
+  wrong.path[1].siblings[3] += Fr::One();
+  sector.challenges = {&wrong, 1};
   EXPECT_EQ(WrongRows(shape, Generate(shape, std::span(&sector, 1))), 1u);  // the root
   sector = MadeUpSector(shape, random);
   sector.comm_c += Fr::One();

@@ -6,12 +6,13 @@
 
 #include <vector>
 
+#include "tests/circuit/made_up_sector.h"
+
 #include "damocles/base/bytes.h"
 #include "damocles/base/check.h"
 #include "damocles/base/random.h"
 #include "damocles/circuit/witness.h"
 #include "damocles/groth16/setup.h"
-#include "damocles/poseidon/poseidon.h"
 
 namespace damocles::groth16 {
 
@@ -20,19 +21,7 @@ inline circuit::PostShape TinyShape() {
 }
 
 inline circuit::SectorPaths TinySector(Random& random) {
-  circuit::ChallengePath path;
-  path.leaf = bls12_381::RandomFr(random);
-  circuit::PathLevel level;
-  level.index = static_cast<std::uint32_t>(random.Below(2));
-  level.siblings[0] = bls12_381::RandomFr(random);
-  path.levels.push_back(level);
-  circuit::SectorPaths sector;
-  sector.comm_r_last = level.index == 0 ? poseidon::Hash2(path.leaf, level.siblings[0])
-                                        : poseidon::Hash2(level.siblings[0], path.leaf);
-  sector.comm_c = bls12_381::RandomFr(random);
-  sector.comm_r = poseidon::Hash2(sector.comm_c, sector.comm_r_last);
-  sector.challenges.push_back(path);
-  return sector;
+  return circuit::MadeUpSector(TinyShape(), random);
 }
 
 // The public inputs of these sectors, the last repeated.
@@ -42,7 +31,7 @@ inline std::vector<bls12_381::Fr> TinyInputs(const std::vector<circuit::SectorPa
   for (std::size_t i = 0; i < shape.sectors; ++i) {
     const circuit::SectorPaths& sector = sectors[std::min(i, sectors.size() - 1)];
     inputs.push_back(sector.comm_r);
-    inputs.push_back(bls12_381::Fr::FromU64(circuit::PackedIndex(shape, sector.challenges[0])));
+    inputs.push_back(bls12_381::Fr::FromU64(ComputedLeafIndex(sector.challenges[0])));
   }
   return inputs;
 }

@@ -40,7 +40,7 @@ struct Counts {
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 
-// By closed form, without building anything (docs/post.md 5).
+// Without recording a constraint (docs/post.md 5).
 Counts SectorCounts(const PostShape& shape);
 Counts CircuitCounts(const PostShape& shape);
 

@@ -23,7 +23,8 @@ circuit::PostShape PostShapeOf(const CircuitShape& circuit);
 // The paths of one partition for circuit::GenerateWitness: window, one a real sector (the
 // generator repeats the last); winning, the one sector's inclusion proofs unrolled into 66
 // (docs/post.md 4). `proofs` stand in the order of `real` and have passed VerifySectorProof;
-// INVALID_ARGUMENT names a sector whose proof has another form.
+// INVALID_ARGUMENT names a sector whose proof has another form.  What is returned looks into
+// `proofs`.
 absl::StatusOr<std::vector<circuit::SectorPaths>> SectorPathsOf(
     const CircuitShape& circuit, std::span<const ChallengedSector> real,
     std::span<const FallbackSectorProof> proofs);
