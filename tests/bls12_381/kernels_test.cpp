@@ -207,6 +207,159 @@ struct ModelVector {
   }
 };
 
+// A value in words: it may have some bits more than an element of the field.
+template <std::size_t kWords>
+using Wide = std::array<std::uint64_t, kWords + 1>;
+
+// times * p + rest
+template <typename Params>
+Wide<Params::kLimbs> Value(std::uint64_t times, const Field<Params>& rest) {
+  Wide<Params::kLimbs> value{};
+  Uint128 carry = 0;
+  for (std::size_t i = 0; i < Params::kLimbs; ++i) {
+    carry += Uint128{Params::kModulus[i]} * times + rest.limb[i];
+    value[i] = static_cast<std::uint64_t>(carry);
+    carry >>= 64;
+  }
+  value[Params::kLimbs] = static_cast<std::uint64_t>(carry);
+  return value;
+}
+
+// In all lanes: 2^shift * value, cut into limbs, of which the last takes what is left.
+template <typename Params>
+Lanes<ModelVector, Params> CutAll(const Wide<Params::kLimbs>& value, unsigned shift) {
+  using L = Lanes<ModelVector, Params>;
+  std::array<std::uint64_t, 2 * Params::kLimbs> words{};
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    words[i] |= value[i] << shift;
+    if (shift != 0) words[i + 1] |= value[i] >> (64 - shift);
+  }
+  L out;
+  for (std::size_t j = 0; j < L::kLimbs; ++j) {
+    const auto offset = static_cast<unsigned>(52 * j % 64);
+    std::uint64_t bits = words[52 * j / 64] >> offset;
+    if (offset != 0) bits |= words[52 * j / 64 + 1] << (64 - offset);
+    if (j + 1 < L::kLimbs) bits &= ModelVector::kLow52;
+    out.limb[j] = ModelVector::Broadcast(bits);
+  }
+  return out;
+}
+
+template <typename Params>
+Field<Params> FirstLane(const Lanes<ModelVector, Params>& canonical) {
+  ModelVector words[Params::kLimbs];
+  Lanes<ModelVector, Params>::ToWords(canonical, words);
+  Field<Params> value{};
+  for (std::size_t i = 0; i < Params::kLimbs; ++i) value.limb[i] = words[i].word[0];
+  return value;
+}
+
+// Of carried limbs, in units of p.
+template <typename Params>
+double SizeOf(const Lanes<ModelVector, Params>& value) {
+  constexpr auto kModulus = LaneField<Params>::Multiple(1, 0);
+  double size = 0;
+  double modulus = 0;
+  for (std::size_t j = LaneField<Params>::kLimbs; j-- > 0;) {
+    size = size * 4503599627370496.0 + static_cast<double>(value.limb[j].word[0]);
+    modulus = modulus * 4503599627370496.0 + static_cast<double>(kModulus.limb[j]);
+  }
+  return size / modulus;
+}
+
+// Whatever is in the range, and however much of it is still to be carried.
+template <typename Params>
+void CanonicalUpToItsEnd() {
+  using L = Lanes<ModelVector, Params>;
+  using F = Field<Params>;
+  F nearly_all{};  // 0.984 p or a little less
+  F modulus{};
+  std::copy_n(Params::kModulus, Params::kLimbs, modulus.limb);
+  for (std::size_t i = 0; i < Params::kLimbs; ++i) nearly_all.limb[i] = ~std::uint64_t{0};
+  nearly_all.limb[Params::kLimbs - 1] = modulus.limb[Params::kLimbs - 1] / 64 * 63;
+  std::vector<F> rests = EdgesOf<Params>();
+  rests.push_back(nearly_all);
+  for (const unsigned most : {1U, 2U, 4U, 8U}) {
+    for (std::uint64_t times = 0; times <= most; ++times) {
+      for (const F& rest : rests) {
+        if (times == most &&
+            !(rest.limb[Params::kLimbs - 1] <= nearly_all.limb[Params::kLimbs - 1])) {
+          continue;  // beyond the range
+        }
+        for (const int carry : {0, 63, -63}) {
+          L value = CutAll<Params>(Value<Params>(times, rest), 0);
+          const auto carries = static_cast<std::uint64_t>(carry);
+          for (std::size_t j = 0; j + 1 < L::kLimbs; ++j) {
+            value.limb[j] = value.limb[j] + ModelVector::Broadcast(carries << 52);
+            value.limb[j + 1] = value.limb[j + 1] - ModelVector::Broadcast(carries);
+          }
+          ASSERT_EQ(FirstLane<Params>(L::Canonical(value.limb, most)), rest)
+              << times << " of " << most << ", carry " << carry;
+        }
+      }
+    }
+  }
+}
+TEST(LanesTest, CanonicalUpToTheEndOfItsRangeInFr) {
+  CanonicalUpToItsEnd<FrParams>();
+}
+TEST(LanesTest, CanonicalUpToTheEndOfItsRangeInFp) {
+  CanonicalUpToItsEnd<FpParams>();
+}
+
+// Products of values at the ends of ranges are right, end where RangesOf says, and come close to
+// it: whatever counts on a smaller end is wrong for some of them.
+template <typename Params>
+void ProductsReachTheirEnd() {
+  using L = Lanes<ModelVector, Params>;
+  using F = Field<Params>;
+  using Ranges = RangesOf<Params>;
+  // No factor raised; p * p; p * p + p * p; 4 p * 2 p.
+  constexpr std::array<double, 4> kEnds = {Ranges::PlainProduct(1), Ranges::Product(1),
+                                           Ranges::Product(2), Ranges::Product(8)};
+  std::array<double, kEnds.size()> largest{};
+  SeededRandom random(8);
+  const auto near_p = [&random] {  // p less up to 2^-24 of it
+    F value{};
+    std::array<std::uint8_t, F::kBytes> bytes;
+    random.Fill(bytes);
+    for (std::size_t i = 0; i < F::kLimbs; ++i) value.limb[i] = LoadLe64(bytes.data() + 8 * i);
+    value.limb[F::kLimbs - 1] >>= 28;
+    return -value;
+  };
+  for (int i = 0; i < 3000; ++i) {
+    const F a = near_p();
+    const F b = near_p();
+    const F c = near_p();
+    const F d = near_p();
+    const auto cut = [](std::uint64_t times, const F& rest, unsigned shift) {
+      return CutAll<Params>(Value<Params>(times, rest), shift);
+    };
+    const std::array<L, kEnds.size()> products = {
+        L::Product(cut(0, a, 0), cut(0, b, 0)), L::Product(cut(0, a, 0), cut(0, b, L::kShift)),
+        L::SumOfTwoProducts(cut(0, a, 0), cut(0, b, L::kShift), cut(0, c, 0), cut(0, d, L::kShift)),
+        L::Product(cut(3, a, 0), cut(1, b, L::kShift))};
+    const F raised = F::FromU64(std::uint64_t{1} << L::kShift);
+    const std::array<F, kEnds.size()> expected = {a * b * raised.Inverse(), a * b, a * b + c * d,
+                                                  a * b};
+    for (std::size_t k = 0; k < kEnds.size(); ++k) {
+      largest[k] = std::max(largest[k], SizeOf<Params>(products[k]));
+      L columns = products[k];
+      ASSERT_EQ(FirstLane<Params>(L::Canonical(columns.limb, 8)), expected[k]) << k;
+    }
+  }
+  for (std::size_t k = 0; k < kEnds.size(); ++k) {
+    EXPECT_LT(largest[k], kEnds[k]) << k;
+    EXPECT_GT(largest[k], kEnds[k] * 0.96) << k;
+  }
+}
+TEST(LanesTest, ProductsReachTheEndOfTheirRangeInFr) {
+  ProductsReachTheirEnd<FrParams>();
+}
+TEST(LanesTest, ProductsReachTheEndOfTheirRangeInFp) {
+  ProductsReachTheirEnd<FpParams>();
+}
+
 constexpr Kernels kModel = {
     .name = "model",
     .transform_columns = LaneTransform<ModelVector>::TransformColumns,

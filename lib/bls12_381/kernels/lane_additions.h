@@ -4,17 +4,49 @@
 
 #pragma once
 
+#include <algorithm>
+
 #include "lib/bls12_381/kernels/kernels.h"
 #include "lib/bls12_381/kernels/lane_inverse.h"
 #include "lib/bls12_381/kernels/lanes.h"
 
 namespace damocles::bls12_381::kernels {
 
+// Where ranges end (RangesOf), for coordinates in Fp (1) or Fp2 (2).
+template <std::size_t kDegree>
+struct CoordinateRanges : RangesOf<FpParams> {
+  // Of Product(a, b, below), where one is raised in size.
+  static consteval double Products(double a, double b, unsigned below) {
+    return Product(kDegree == 1 ? a * b : std::max(a * b + below * b, 2 * a * b));
+  }
+};
+template <std::size_t kDegree>
+struct AdditionRanges : CoordinateRanges<kDegree> {
+  using Of = CoordinateRanges<kDegree>;
+  // Differences of canonical values, and p.
+  static constexpr double kDifference = 2;
+  // Products of denominators, and their inverses: they stand for 2^kShift times what they are, but
+  // have the size of p.
+  static constexpr double kChain = kDegree == 1 ? 1.58 : 2.6;
+  static constexpr unsigned kBelowChain = 4;
+  static_assert(Of::Products(kChain, kDifference, kBelowChain) <= kChain && kChain <= kBelowChain);
+  static_assert(Of::Product(1) <= kChain);  // where the chain begins anew
+  // Plain products of these: of so much nothing is left.
+  static constexpr double kSlope = Of::PlainProduct(1000);
+  static constexpr unsigned kBelowSlope = 2;
+  static_assert(2 * kChain * (kChain + kBelowChain) <= 1000 && kSlope <= kBelowSlope);
+  static constexpr double kSquare =
+      Of::Product(kDegree == 1 ? kSlope * kSlope : 2 * kSlope * (kSlope + kBelowSlope));
+  static constexpr double kX3 = kSquare + 2;
+  static constexpr double kY3 = Of::Products(kDifference, kSlope, 2) + 1;
+};
+
 // `F` is Fp or Fp2.
 template <typename Vec, typename F>
 struct LaneAdditions {
   using L = Lanes<Vec, FpParams>;
   static constexpr std::size_t kDegree = sizeof(F) / sizeof(Fp);
+  using Ranges = AdditionRanges<kDegree>;
   static constexpr std::size_t kWords = kDegree * L::kWords;  // of a coordinate
 
   struct Element {
@@ -22,7 +54,7 @@ struct LaneAdditions {
   };
   struct Waiting {
     Element prefix;       // raised: the product of the denominators before this one
-    Element denominator;  // raised, below 2 p
+    Element denominator;  // raised
   };
   static_assert(sizeof(Waiting) == kScratchLines<F> * sizeof(ScratchLine) * kLanes);
 
@@ -86,11 +118,11 @@ struct LaneAdditions {
     }
   }
 
-  // The inverses of the lanes, raised, of a raised value below 4 p.  In words, a raised value x is
-  // the Montgomery form of 2^kShift x: its inverse wants 2^(2 kShift).
+  // The inverses of the lanes, raised, of a raised value in Ranges::kChain.  In words, a raised
+  // value x is the Montgomery form of 2^kShift x: its inverse wants 2^(2 kShift).
   static Element Inverse(const Element& product) {
     Vec words[kWords];
-    ToWords(Canonical(product, 4), words);
+    ToWords(Canonical(product, Ranges::MostFor(Ranges::kChain)), words);
     alignas(64) std::uint64_t planes[kWords][kLanes];
     for (std::size_t i = 0; i < kWords; ++i) words[i].Store(planes[i]);
     F lanes[kLanes];
@@ -122,14 +154,13 @@ struct LaneAdditions {
     }
   }
 
-  // The ranges in brackets are for kDegree 1 and 2, in units of p.
   static void AddPairs(Affine<F>* points, std::span<const std::uint32_t> lefts_given,
                        ScratchLine* scratch) {
     const std::uint32_t* const lefts = lefts_given.data();
     const std::size_t count = lefts_given.size();
     auto* const waiting = reinterpret_cast<Waiting*>(scratch);
     constexpr auto kOneRaised = Fp::FromU64(std::uint64_t{1} << L::kShift);
-    Element product;  // raised [2.52, 3.54]
+    Element product;  // raised, Ranges::kChain
     product.c[0] = L::Broadcast(kOneRaised.limb, 0);
     if constexpr (kDegree == 2) product.c[1] = L::Broadcast(Fp::Zero().limb, 0);
     for (std::size_t i = 0; i < count; i += kLanes) {
@@ -145,7 +176,7 @@ struct LaneAdditions {
       entry.prefix = product;
       entry.denominator =
           Difference(FromWords(x2, L::kShift), FromWords(x1, L::kShift), 1, L::kShift);
-      product = Product(product, entry.denominator, 4);
+      product = Product(product, entry.denominator, Ranges::kBelowChain);
     }
     Element inverse = Inverse(product);  // raised: of the denominators up to the ones at hand
     for (std::size_t i = (count - 1) / kLanes * kLanes;; i -= kLanes) {
@@ -164,36 +195,36 @@ struct LaneAdditions {
     const Element y1 = FromWords(words + kWords, 0);
     const Element x2 = FromWords(words + 2 * kWords, 0);
     const Element y2 = FromWords(words + 3 * kWords, 0);
-    const Element reciprocal = Product(inverse, entry.prefix, 4);            // raised [2.01, 2.01]
-    inverse = Product(inverse, entry.denominator, 4);                        // raised [2.52, 3.54]
-    const Element slope = Product(Difference(y2, y1, 1, 0), reciprocal, 2);  // [2.01, 2.01]
+    const Element reciprocal = Product(inverse, entry.prefix, Ranges::kBelowChain);  // as the slope
+    inverse = Product(inverse, entry.denominator, Ranges::kBelowChain);
+    const Element slope = Product(Difference(y2, y1, 1, 0), reciprocal, 2);
     Element raised;
     for (std::size_t i = 0; i < kDegree; ++i) raised.c[i] = L::Raised(slope.c[i]);
-    Element x3 = Square(slope, raised);  // [2.41, 4.05]
+    Element x3 = Square(slope, raised);
     for (std::size_t i = 0; i < kDegree; ++i) {
       Vec t[L::kLimbs];
       for (std::size_t j = 0; j < L::kLimbs; ++j) {
         t[j] = x3.c[i].limb[j] - x1.c[i].limb[j] - x2.c[i].limb[j];
       }
-      L::AddMultiple(t, 2, 0);  // [4.41, 6.05]
-      x3.c[i] = L::Canonical(t, 8);
+      L::AddMultiple(t, 2, 0);
+      x3.c[i] = L::Canonical(t, Ranges::MostFor(Ranges::kX3));
     }
     const Element y3 = Canonical(Difference(Product(Difference(x1, x3, 1, 0), raised, 2), y1, 1, 0),
-                                 4);  // [3.41, 3.82]
+                                 Ranges::MostFor(Ranges::kY3));
     Vec sum[2 * kWords];
     ToWords(x3, sum);
     ToWords(y3, sum + kWords);
     Vec::StoreRows(sum, rows);
   }
 
-  // Of a value below 2.01 p, which is given raised too.
+  // Of a value in Ranges::kSlope, which is given raised too.
   DAMOCLES_LANES Element Square(const Element& a, const Element& raised) {
     Element out;
     if constexpr (kDegree == 1) {
       out.c[0] = L::Product(a.c[0], raised.c[0]);
     } else {
-      out.c[0] =
-          L::Product(L::Sum(a.c[0], a.c[1]), L::Difference(raised.c[0], raised.c[1], 3, L::kShift));
+      out.c[0] = L::Product(L::Sum(a.c[0], a.c[1]), L::Difference(raised.c[0], raised.c[1],
+                                                                  Ranges::kBelowSlope, L::kShift));
       out.c[1] = L::Product(L::Sum(a.c[0], a.c[0]), raised.c[1]);
     }
     return out;

@@ -12,6 +12,7 @@ namespace damocles::bls12_381::kernels {
 template <typename Vec>
 struct LaneTransform {
   using L = Lanes<Vec, FrParams>;
+  using Ranges = typename L::Ranges;
 
   // Elements kLanes of which are `stride` apart.
   DAMOCLES_LANES void LoadWords(const Fr* first, std::size_t stride, Vec (&words)[4]) {
@@ -33,15 +34,20 @@ struct LaneTransform {
     for (std::size_t i = 0; i < kLanes; ++i) rows[i] = first[i * stride].limb;
     Vec::StoreRows(words, rows);
   }
-  DAMOCLES_LANES L CanonicalBelow4(const L& value) {
+  DAMOCLES_LANES L CanonicalOfLevels(const L& value) {
     Vec columns[L::kLimbs];
     DAMOCLES_UNROLL
     for (std::size_t j = 0; j < L::kLimbs; ++j) columns[j] = value.limb[j];
-    return L::Canonical(columns, 8);
+    return L::Canonical(columns, Ranges::MostFor(kBetweenLevels));
   }
 
-  // (low, high) = (low + high, low - high), of `high` as columns below 3.82 r that are still to be
-  // carried.  `low` is below (4 + 2^-8) r before, and both are after.
+  // Values between levels are below this times r: what is subtracted, below 4 r, leaves nothing
+  // negative when 4 r are added, and sum and difference are brought back by taking 4 r off.
+  static constexpr double kBetweenLevels = Ranges::LeftOf(4);
+  static_assert(Ranges::Product(kBetweenLevels) <= 4);
+
+  // (low, high) = (low + high, low - high), of `high` as columns that are still to be carried, a
+  // product of what is between levels.
   DAMOCLES_LANES void AddAndSubtract(L& low, L& high, const Vec (&product)[L::kLimbs]) {
     Vec sum[L::kLimbs];
     Vec difference[L::kLimbs];
@@ -86,7 +92,7 @@ struct LaneTransform {
     }
     Levels(copy, levels, levels, kVectors, block, twiddles);
     for (std::size_t i = 0; i < count; ++i) {
-      Store(CanonicalBelow4(copy[i]), rows + i / kVectors * stride + i % kVectors * kLanes, 1);
+      Store(CanonicalOfLevels(copy[i]), rows + i / kVectors * stride + i % kVectors * kLanes, 1);
     }
   }
 
@@ -124,20 +130,22 @@ struct LaneTransform {
       for (std::size_t j = 0; j < kLanes; ++j) tile[j] = copy[i + j];
       LastThree(tile, (block << (levels - kLast)) + i, twiddles);
       for (std::size_t j = 0; j < kLanes; ++j) {
-        Store(CanonicalBelow4(tile[j]), values + i * kLanes + j, kLanes);
+        Store(CanonicalOfLevels(tile[j]), values + i * kLanes + j, kLanes);
       }
     }
   }
 
   static void MultiplyByPowers(Fr* values, std::size_t count, const Powers& powers) {
     // Raised and not reduced: below 2^kShift r first, below 10 r after a product.
+    static_assert(Ranges::PlainProduct(1 << L::kShift << L::kShift) <= 10 && 10 <= 1 << L::kShift);
+    constexpr unsigned kMost = Ranges::MostFor(Ranges::Product(1));
     L factor = Load(powers.first, 1, L::kShift);
     const L step = L::Broadcast(powers.step.limb, L::kShift);
     for (std::size_t i = 0; i + kLanes <= count; i += kLanes) {
       Vec t[L::kLimbs];
       const L value = Load(values + i, 1, 0);
       L::template SumOfProducts<1>({&value}, {&factor}, t);
-      Store(L::Canonical(t, 4), values + i, 1);
+      Store(L::Canonical(t, kMost), values + i, 1);
       factor = L::Product(factor, step);
     }
     const std::size_t rest = count % kLanes;
@@ -147,17 +155,18 @@ struct LaneTransform {
     Vec t[L::kLimbs];
     const L value = Load(tail, 1, 0);
     L::template SumOfProducts<1>({&value}, {&factor}, t);
-    Store(L::Canonical(t, 4), tail, 1);
+    Store(L::Canonical(t, kMost), tail, 1);
     for (std::size_t i = 0; i < rest; ++i) values[count - rest + i] = tail[i];
   }
 
-  // (a b - c) factor, each 2.46, 3.46 and 3.57 r at most; `factor` is raised.
+  // (a b - c) factor; `factor` is raised.
   DAMOCLES_LANES void MultiplySubtractScale(Fr* a, const Fr* b, const Fr* c, const L& factor) {
     const L product = L::Product(Load(a, 1, 0), Load(b, 1, L::kShift));
     const L difference = L::Difference(product, Load(c, 1, 0), 1, 0);
     Vec t[L::kLimbs];
     L::template SumOfProducts<1>({&difference}, {&factor}, t);
-    Store(L::Canonical(t, 4), a, 1);
+    constexpr double kDifference = Ranges::Product(1) + 1;
+    Store(L::Canonical(t, Ranges::MostFor(Ranges::Product(kDifference))), a, 1);
   }
   static void MultiplySubtractScaleAll(Fr* a, const Fr* b, const Fr* c, std::size_t count,
                                        const Fr& factor) {

@@ -11,9 +11,8 @@
 // a b / 2^(52 N); the library's Montgomery product is a b / 2^(64 W).  So one factor of a product
 // is taken times 2^kShift, kShift = 52 N - 64 W, which costs nothing when words are cut into limbs:
 // such a value is called raised.  Values are integers below a small multiple of p (raised: of
-// 2^kShift p), limbs of what is multiplied are in [0, 2^52).  A product of a < A p and b < B p
-// raised is below (A B p / 2^(64 W) + 2) p (1 + 2^-40): p / 2^(64 W) is 0.4525 for Fr and 0.1016
-// for Fp.  Not raised, the first term vanishes.
+// 2^kShift p), limbs of what is multiplied are in [0, 2^52).  The ends of these ranges are computed
+// while this is compiled (RangesOf), so that no reduction is narrower than what comes to it.
 
 #pragma once
 
@@ -96,8 +95,43 @@ struct LaneField {
   }
 };
 
+// Where ranges end, in units of p (raised: of 2^kShift p).
+template <typename Params>
+struct RangesOf {
+  using Field = LaneField<Params>;
+  static constexpr double kTwoTo64 = 18446744073709551616.0;
+
+  // Of a sum of products of a < A p and b < B p raised, given the sum of all A B.  Two of the terms
+  // that divide the limbs away are of its size: the last but one adds up to c = 2^-52 mod p, the
+  // last one up to p.
+  static consteval double Product(double products) {
+    constexpr auto kModulus = Field::Multiple(1, 0);
+    constexpr auto kRadixInverse = Field::InverseOfRadix();
+    constexpr std::size_t kTop = Field::kLimbs - 1;
+    constexpr double kInverse = static_cast<double>(kRadixInverse.limb[kTop] + 1) /
+                                static_cast<double>(kModulus.limb[kTop]);
+    constexpr double kDensity = static_cast<double>(Params::kModulus[Field::kWords - 1]) / kTwoTo64;
+    constexpr double kRounded = 1 + 1.0 / 65536;  // of the two above, too
+    return (products * kDensity + 1 + kInverse) * kRounded;
+  }
+  // The same where no factor is raised.
+  static consteval double PlainProduct(double products) {
+    return Product(products / static_cast<double>(std::uint64_t{1} << Field::kShift));
+  }
+  // Of what is left where `times` p have been taken off (TakeOffMost).
+  static consteval double LeftOf(double times) { return times + 1.0 / 256; }
+  // The smallest power of two that Canonical may be given for values below this.
+  static consteval unsigned MostFor(double below) {
+    unsigned most = 1;
+    while (most + kBeyondMost < below) most *= 2;
+    return most;
+  }
+  static constexpr double kBeyondMost = 0.99;
+};
+
 template <typename Vec, typename Params>
 struct Lanes {
+  using Ranges = RangesOf<Params>;
   using Field = LaneField<Params>;
   static constexpr std::size_t kWords = Field::kWords;
   static constexpr std::size_t kLimbs = Field::kLimbs;
@@ -260,9 +294,9 @@ struct Lanes {
     return out;
   }
 
-  // times p taken off where the value is that much and a little more: below 2 times p before, it is
-  // below (times + 2^-8) p then.  Carries that are still to be made change the last limb by less
-  // than 2^7, and p has 17 bits or more there.
+  // times p taken off where the value is that much and a little more: of what was below
+  // (2 times + e) p, less than (times + max(e, 2^-8)) p is left.  Carries that are still to be made
+  // change the last limb by less than 2^7, and p has 17 bits or more there.
   DAMOCLES_LANES void TakeOffMost(Vec (&columns)[kLimbs], unsigned times) {
     const auto multiple = Field::Multiple(times, 0);
     const auto mask =
@@ -272,7 +306,8 @@ struct Lanes {
       columns[j] = Vec::SubtractWhere(mask, columns[j], Vec::Broadcast(multiple.limb[j]));
     }
   }
-  // The value modulo p, of columns that are below most * p, a power of two, and not negative.
+  // The value modulo p, of columns that are below (most + kBeyondMost) p and not negative; `most`
+  // is a power of two: see MostFor.
   DAMOCLES_LANES Lanes Canonical(Vec (&columns)[kLimbs], unsigned most) {
     DAMOCLES_UNROLL
     for (unsigned times = most / 2; times > 0; times /= 2) TakeOffMost(columns, times);
