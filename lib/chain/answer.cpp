@@ -2,7 +2,7 @@
 
 #include "damocles/chain/answer.h"
 
-#include <cmath>
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -37,8 +37,6 @@ constexpr std::string_view kNeeded<filecoin::TipSet> = "Cids Blocks Height";
 template <>
 constexpr std::string_view kNeeded<HeadChange> = "Type Val";
 template <>
-constexpr std::string_view kNeeded<NetworkParams> = "NetworkName BlockDelaySecs";
-template <>
 constexpr std::string_view kNeeded<NodeVersion> = "Version BlockDelay";
 template <>
 constexpr std::string_view kNeeded<Actor> = "Code Nonce Balance";
@@ -55,22 +53,14 @@ template <>
 constexpr std::string_view kNeeded<SectorOnChainInfo> =
     "SectorNumber SealProof SealedCID Activation Expiration SectorKeyCID?";
 template <>
-constexpr std::string_view kNeeded<SectorLocation> = "Deadline Partition";
-template <>
 constexpr std::string_view kNeeded<MinerInfo> =
     "Owner Worker ControlAddresses? WindowPoStProofType SectorSize WindowPoStPartitionSectors";
-template <>
-constexpr std::string_view kNeeded<MinerPower> = "MinerPower TotalPower HasMinPower";
-template <>
-constexpr std::string_view kNeeded<MinerSectorCounts> = "Live Active Faulty";
 template <>
 constexpr std::string_view kNeeded<MsgLookup> = "Message Receipt.ExitCode TipSet Height";
 template <>
 constexpr std::string_view kNeeded<InvocResult> = "MsgRct.ExitCode";
 template <>
 constexpr std::string_view kNeeded<MiningBaseInfo> = "MinerPower NetworkPower WorkerKey SectorSize";
-template <>
-constexpr std::string_view kNeeded<MpoolConfig> = "ReplaceByFeeRatio";
 // Of each block of a tipset.
 constexpr std::string_view kBlockMembers =
     "Miner Parents? ParentWeight Height ParentStateRoot ParentMessageReceipts Messages Timestamp "
@@ -155,7 +145,6 @@ constexpr std::uint64_t kTimestampMax = std::uint64_t{1} << 40;  // Unix seconds
 // 256 bits: more than there is, and products with prices fit into a message.
 constexpr std::size_t kAmountBytesMax = 32;
 constexpr std::size_t kPartitionsMax = 10'000;  // of a deadline; the network allows 3,000
-constexpr std::uint64_t kEpochSecondsMax = 86'400;
 
 absl::Status Bad(std::string_view what, std::string_view why) {
   return absl::InvalidArgumentError(absl::StrFormat("%s: %s", what, why));
@@ -200,20 +189,11 @@ absl::Status Judge(const std::string&) {
 absl::Status Judge(const Bytes32&) {
   return absl::OkStatus();
 }
-absl::Status Judge(const filecoin::BitField&) {
-  return absl::OkStatus();
-}
 absl::Status Judge(const filecoin::BeaconEntry&) {
   return absl::OkStatus();
 }
 absl::Status Judge(const NodeVersion&) {
   return absl::OkStatus();  // of which only the length of an epoch counts, and it is clamped
-}
-absl::Status Judge(const MinerSectorCounts&) {
-  return absl::OkStatus();
-}
-absl::Status Judge(const SectorLocation&) {
-  return absl::OkStatus();
 }
 
 absl::Status Judge(const filecoin::BigInt& amount) {
@@ -271,11 +251,6 @@ absl::Status JudgeAll(const auto& values) {
   }
   return absl::OkStatus();
 }
-absl::Status Judge(const BlockMessages& messages) {
-  DAMOCLES_RETURN_IF_ERROR(Annotate(JudgeAll(messages.bls_messages), "BlsMessages"));
-  DAMOCLES_RETURN_IF_ERROR(Annotate(JudgeAll(messages.secpk_messages), "SecpkMessages"));
-  return Annotate(JudgeAll(messages.cids), "Cids");
-}
 absl::Status Judge(const MsgLookup& lookup) {
   DAMOCLES_RETURN_IF_ERROR(CheckDefined(lookup.message, "Message"));
   if (lookup.tip_set.Cids().empty()) return Bad("TipSet", "is empty");
@@ -284,17 +259,7 @@ absl::Status Judge(const MsgLookup& lookup) {
 absl::Status Judge(const InvocResult&) {
   return absl::OkStatus();  // only exit code, gas and texts are looked at
 }
-absl::Status Judge(const MpoolConfig& config) {
-  const bool fits = std::isfinite(config.replace_by_fee_ratio) && config.replace_by_fee_ratio >= 0;
-  return fits ? absl::OkStatus() : Bad("ReplaceByFeeRatio", "is no ratio");
-}
 
-absl::Status Judge(const NetworkParams& params) {
-  const bool fits = params.block_delay_secs >= 1 && params.block_delay_secs <= kEpochSecondsMax;
-  return fits ? absl::OkStatus()
-              : Bad("BlockDelaySecs", absl::StrFormat("%d seconds are no length of an epoch",
-                                                      params.block_delay_secs));
-}
 absl::Status Judge(const SyncStatus& status) {
   for (const ActiveSync& sync : status.active_syncs) {
     for (const auto* tip_set : {&sync.base, &sync.target}) {
@@ -373,10 +338,6 @@ absl::Status Judge(const MinerInfo& info) {
   if (info.window_post_partition_sectors == 0) return Bad("WindowPoStPartitionSectors", "is 0");
   return absl::OkStatus();
 }
-absl::Status Judge(const MinerPower& power) {
-  DAMOCLES_RETURN_IF_ERROR(CheckPrice(power.miner_power.quality_adj_power, "MinerPower"));
-  return CheckPrice(power.total_power.quality_adj_power, "TotalPower");
-}
 absl::Status Judge(const MiningBaseInfo& info) {
   DAMOCLES_RETURN_IF_ERROR(CheckPrice(info.miner_power, "MinerPower"));
   DAMOCLES_RETURN_IF_ERROR(CheckPrice(info.network_power, "NetworkPower"));
@@ -449,10 +410,8 @@ DAMOCLES_ANSWER(std::uint32_t)
 DAMOCLES_ANSWER(std::string)
 DAMOCLES_ANSWER(Bytes32)
 DAMOCLES_ANSWER(filecoin::Address)
-DAMOCLES_ANSWER(std::vector<filecoin::Address>)
 DAMOCLES_ANSWER(filecoin::Cid)
 DAMOCLES_ANSWER(filecoin::BigInt)
-DAMOCLES_ANSWER(filecoin::BitField)
 DAMOCLES_ANSWER(filecoin::BeaconEntry)
 DAMOCLES_ANSWER(filecoin::TipSet)
 DAMOCLES_ANSWER(std::vector<HeadChange>)
@@ -460,24 +419,16 @@ DAMOCLES_ANSWER(filecoin::Message)
 DAMOCLES_ANSWER(filecoin::Signature)
 DAMOCLES_ANSWER(filecoin::SignedMessage)
 DAMOCLES_ANSWER(std::vector<filecoin::SignedMessage>)
-DAMOCLES_ANSWER(BlockMessages)
-DAMOCLES_ANSWER(MsgLookup)
 DAMOCLES_ANSWER(std::optional<MsgLookup>)
 DAMOCLES_ANSWER(InvocResult)
-DAMOCLES_ANSWER(MpoolConfig)
 DAMOCLES_ANSWER(NodeVersion)
-DAMOCLES_ANSWER(NetworkParams)
 DAMOCLES_ANSWER(SyncStatus)
 DAMOCLES_ANSWER(Actor)
 DAMOCLES_ANSWER(filecoin::DeadlineInfo)
 DAMOCLES_ANSWER(std::vector<DeadlineState>)
 DAMOCLES_ANSWER(std::vector<Partition>)
 DAMOCLES_ANSWER(std::vector<SectorOnChainInfo>)
-DAMOCLES_ANSWER(std::optional<SectorOnChainInfo>)
-DAMOCLES_ANSWER(SectorLocation)
 DAMOCLES_ANSWER(MinerInfo)
-DAMOCLES_ANSWER(MinerPower)
-DAMOCLES_ANSWER(MinerSectorCounts)
 DAMOCLES_ANSWER(std::optional<MiningBaseInfo>)
 
 }  // namespace damocles::chain

@@ -17,21 +17,14 @@ struct Larger {
 constexpr Larger kLarger[] = {
     // 25,000 sectors, the most of a message, take about 16 MiB.
     {"StateMinerSectors", 64 * kMiB},
-    {"StateMinerActiveSectors", 64 * kMiB},
     {"MpoolPending", 64 * kMiB},
     // Up to 3,000 sets of five sets of sectors.
     {"StateMinerPartitions", 16 * kMiB},
-    {"StateMinerFaults", 16 * kMiB},
-    {"StateMinerRecoveries", 16 * kMiB},
     {"StateMinerDeadlines", 4 * kMiB},
     // Up to 900 tipsets, after a long reorganisation.
-    {"ChainGetPath", 16 * kMiB},
     {"ChainNotify", 16 * kMiB},
-    {"ChainGetBlockMessages", 32 * kMiB},
-    {"StateListMiners", 32 * kMiB},
     {"SyncState", 4 * kMiB},
     // With all calls inside.
-    {"StateCall", 32 * kMiB},
     {"StateReplay", 32 * kMiB},
 };
 

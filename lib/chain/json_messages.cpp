@@ -76,6 +76,5 @@ DAMOCLES_JSON_TYPE(MessageSendSpec)
 DAMOCLES_JSON_TYPE(std::optional<MessageSendSpec>)
 DAMOCLES_JSON_TYPE(InvocResult)
 DAMOCLES_JSON_TYPE(MpoolConfig)
-DAMOCLES_JSON_TYPE(MpoolUpdate)
 
 }  // namespace damocles::chain

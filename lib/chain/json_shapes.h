@@ -102,7 +102,6 @@ DAMOCLES_SHAPE(MpoolConfig, v("PriorityAddrs", s.priority_addrs);
                v("SizeLimitHigh", s.size_limit_high); v("SizeLimitLow", s.size_limit_low);
                v("ReplaceByFeeRatio", s.replace_by_fee_ratio); v("PruneCooldown", s.prune_cooldown);
                v("GasLimitOverestimation", s.gas_limit_overestimation););
-DAMOCLES_SHAPE(MpoolUpdate, v("Type", s.type); v("Message", s.message););
 
 // ---------------------------------------------------------------- node and network
 
@@ -167,13 +166,6 @@ DAMOCLES_SHAPE(SectorOnChainInfo, v("SectorNumber", s.sector_number); v("SealPro
                v("PowerBaseEpoch", s.power_base_epoch);
                v("ReplacedDayReward", s.replaced_day_reward); v("SectorKeyCID", s.sector_key_cid);
                v("Flags", s.flags); v("DailyFee", s.daily_fee););
-DAMOCLES_SHAPE(SectorPreCommitInfo, v("SealProof", s.seal_proof);
-               v("SectorNumber", s.sector_number); v("SealedCID", s.sealed_cid);
-               v("SealRandEpoch", s.seal_rand_epoch); v("DealIDs", s.deal_ids);
-               v("Expiration", s.expiration); v("UnsealedCid", s.unsealed_cid););
-DAMOCLES_SHAPE(SectorPreCommitOnChainInfo, v("Info", s.info);
-               v("PreCommitDeposit", s.pre_commit_deposit);
-               v("PreCommitEpoch", s.pre_commit_epoch););
 DAMOCLES_SHAPE(SectorLocation, v("Deadline", s.deadline); v("Partition", s.partition););
 DAMOCLES_SHAPE(PowerClaim, v("RawBytePower", s.raw_byte_power);
                v("QualityAdjPower", s.quality_adj_power););

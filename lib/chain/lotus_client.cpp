@@ -52,17 +52,11 @@ class LotusClient final : public Api {
   Result<std::uint32_t> StateNetworkVersion(filecoin::TipSetKey key) override {
     return Invoke<std::uint32_t>("StateNetworkVersion", CallKind::kRead, key);
   }
-  Result<NetworkParams> StateGetNetworkParams() override {
-    return Invoke<NetworkParams>("StateGetNetworkParams", CallKind::kRead);
-  }
   Result<SyncStatus> SyncState() override {
     return Invoke<SyncStatus>("SyncState", CallKind::kRead);
   }
   Result<filecoin::TipSet> ChainHead() override {
     return Invoke<filecoin::TipSet>("ChainHead", CallKind::kRead);
-  }
-  Result<filecoin::TipSet> ChainGetTipSet(filecoin::TipSetKey key) override {
-    return Invoke<filecoin::TipSet>("ChainGetTipSet", CallKind::kRead, key);
   }
   Result<filecoin::TipSet> ChainGetTipSetByHeight(filecoin::ChainEpoch epoch,
                                                   filecoin::TipSetKey key) override {
@@ -72,18 +66,8 @@ class LotusClient final : public Api {
                                                      filecoin::TipSetKey key) override {
     return Invoke<filecoin::TipSet>("ChainGetTipSetAfterHeight", CallKind::kRead, epoch, key);
   }
-  Result<std::vector<HeadChange>> ChainGetPath(filecoin::TipSetKey from,
-                                               filecoin::TipSetKey to) override {
-    return Invoke<std::vector<HeadChange>>("ChainGetPath", CallKind::kRead, from, to);
-  }
-  Result<filecoin::TokenAmount> ChainTipSetWeight(filecoin::TipSetKey key) override {
-    return Invoke<filecoin::TokenAmount>("ChainTipSetWeight", CallKind::kRead, key);
-  }
   Result<filecoin::Message> ChainGetMessage(filecoin::Cid message) override {
     return Invoke<filecoin::Message>("ChainGetMessage", CallKind::kRead, message);
-  }
-  Result<BlockMessages> ChainGetBlockMessages(filecoin::Cid block) override {
-    return Invoke<BlockMessages>("ChainGetBlockMessages", CallKind::kRead, block);
   }
   Result<filecoin::DeadlineInfo> StateMinerProvingDeadline(filecoin::Address miner,
                                                            filecoin::TipSetKey key) override {
@@ -105,46 +89,8 @@ class LotusClient final : public Api {
     return Invoke<std::vector<SectorOnChainInfo>>("StateMinerSectors", CallKind::kRead, miner,
                                                   sectors, key);
   }
-  Result<std::vector<SectorOnChainInfo>> StateMinerActiveSectors(filecoin::Address miner,
-                                                                 filecoin::TipSetKey key) override {
-    return Invoke<std::vector<SectorOnChainInfo>>("StateMinerActiveSectors", CallKind::kRead, miner,
-                                                  key);
-  }
-  Result<std::optional<SectorOnChainInfo>> StateSectorGetInfo(filecoin::Address miner,
-                                                              filecoin::SectorNumber sector,
-                                                              filecoin::TipSetKey key) override {
-    return Invoke<std::optional<SectorOnChainInfo>>("StateSectorGetInfo", CallKind::kRead, miner,
-                                                    sector, key);
-  }
-  Result<SectorLocation> StateSectorPartition(filecoin::Address miner,
-                                              filecoin::SectorNumber sector,
-                                              filecoin::TipSetKey key) override {
-    return Invoke<SectorLocation>("StateSectorPartition", CallKind::kRead, miner, sector, key);
-  }
-  Result<filecoin::BitField> StateMinerFaults(filecoin::Address miner,
-                                              filecoin::TipSetKey key) override {
-    return Invoke<filecoin::BitField>("StateMinerFaults", CallKind::kRead, miner, key);
-  }
-  Result<filecoin::BitField> StateMinerRecoveries(filecoin::Address miner,
-                                                  filecoin::TipSetKey key) override {
-    return Invoke<filecoin::BitField>("StateMinerRecoveries", CallKind::kRead, miner, key);
-  }
   Result<MinerInfo> StateMinerInfo(filecoin::Address miner, filecoin::TipSetKey key) override {
     return Invoke<MinerInfo>("StateMinerInfo", CallKind::kRead, miner, key);
-  }
-  Result<MinerPower> StateMinerPower(filecoin::Address miner, filecoin::TipSetKey key) override {
-    return Invoke<MinerPower>("StateMinerPower", CallKind::kRead, miner, key);
-  }
-  Result<filecoin::TokenAmount> StateMinerAvailableBalance(filecoin::Address miner,
-                                                           filecoin::TipSetKey key) override {
-    return Invoke<filecoin::TokenAmount>("StateMinerAvailableBalance", CallKind::kRead, miner, key);
-  }
-  Result<MinerSectorCounts> StateMinerSectorCount(filecoin::Address miner,
-                                                  filecoin::TipSetKey key) override {
-    return Invoke<MinerSectorCounts>("StateMinerSectorCount", CallKind::kRead, miner, key);
-  }
-  Result<std::vector<filecoin::Address>> StateListMiners(filecoin::TipSetKey key) override {
-    return Invoke<std::vector<filecoin::Address>>("StateListMiners", CallKind::kRead, key);
   }
   Result<Bytes32> StateGetRandomnessFromBeacon(std::int64_t tag, filecoin::ChainEpoch epoch,
                                                Bytes entropy, filecoin::TipSetKey key) override {
@@ -155,14 +101,6 @@ class LotusClient final : public Api {
                                                 Bytes entropy, filecoin::TipSetKey key) override {
     return Invoke<Bytes32>("StateGetRandomnessFromTickets", CallKind::kRead, tag, epoch, entropy,
                            key);
-  }
-  Result<Bytes32> StateGetRandomnessDigestFromBeacon(filecoin::ChainEpoch epoch,
-                                                     filecoin::TipSetKey key) override {
-    return Invoke<Bytes32>("StateGetRandomnessDigestFromBeacon", CallKind::kRead, epoch, key);
-  }
-  Result<Bytes32> StateGetRandomnessDigestFromTickets(filecoin::ChainEpoch epoch,
-                                                      filecoin::TipSetKey key) override {
-    return Invoke<Bytes32>("StateGetRandomnessDigestFromTickets", CallKind::kRead, epoch, key);
   }
   Result<filecoin::BeaconEntry> StateGetBeaconEntry(filecoin::ChainEpoch epoch) override {
     return Invoke<filecoin::BeaconEntry>("StateGetBeaconEntry", CallKind::kWait, epoch);
@@ -184,22 +122,8 @@ class LotusClient final : public Api {
   Result<bool> WalletHas(filecoin::Address address) override {
     return Invoke<bool>("WalletHas", CallKind::kRead, address);
   }
-  Result<std::vector<filecoin::Address>> WalletList() override {
-    return Invoke<std::vector<filecoin::Address>>("WalletList", CallKind::kRead);
-  }
   Result<filecoin::Signature> WalletSign(filecoin::Address address, Bytes data) override {
     return Invoke<filecoin::Signature>("WalletSign", CallKind::kRead, address, data);
-  }
-  Result<filecoin::Message> GasEstimateMessageGas(filecoin::Message message,
-                                                  std::optional<MessageSendSpec> spec,
-                                                  filecoin::TipSetKey key) override {
-    return Invoke<filecoin::Message>("GasEstimateMessageGas", CallKind::kRead, message, spec, key);
-  }
-  Result<filecoin::TokenAmount> GasEstimateFeeCap(filecoin::Message message,
-                                                  std::int64_t max_blocks,
-                                                  filecoin::TipSetKey key) override {
-    return Invoke<filecoin::TokenAmount>("GasEstimateFeeCap", CallKind::kRead, message, max_blocks,
-                                         key);
   }
   Result<filecoin::TokenAmount> GasEstimateGasPremium(std::uint64_t blocks,
                                                       filecoin::Address sender,
@@ -225,22 +149,11 @@ class LotusClient final : public Api {
   Result<std::vector<filecoin::SignedMessage>> MpoolPending(filecoin::TipSetKey key) override {
     return Invoke<std::vector<filecoin::SignedMessage>>("MpoolPending", CallKind::kRead, key);
   }
-  Result<MpoolConfig> MpoolGetConfig() override {
-    return Invoke<MpoolConfig>("MpoolGetConfig", CallKind::kRead);
-  }
   Result<std::optional<MsgLookup>> StateSearchMsg(filecoin::TipSetKey from, filecoin::Cid message,
                                                   std::int64_t limit,
                                                   bool allow_replaced) override {
     return Invoke<std::optional<MsgLookup>>("StateSearchMsg", CallKind::kRead, from, message, limit,
                                             allow_replaced);
-  }
-  Result<MsgLookup> StateWaitMsg(filecoin::Cid message, std::uint64_t confidence,
-                                 std::int64_t limit, bool allow_replaced) override {
-    return Invoke<MsgLookup>("StateWaitMsg", CallKind::kWait, message, confidence, limit,
-                             allow_replaced);
-  }
-  Result<InvocResult> StateCall(filecoin::Message message, filecoin::TipSetKey key) override {
-    return Invoke<InvocResult>("StateCall", CallKind::kRead, message, key);
   }
   Result<InvocResult> StateReplay(filecoin::TipSetKey key, filecoin::Cid message) override {
     return Invoke<InvocResult>("StateReplay", CallKind::kRead, key, message);

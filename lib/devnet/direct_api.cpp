@@ -193,26 +193,6 @@ Result<std::unique_ptr<chain::HeadSubscription>> DirectApi::ChainNotify() {
       });
 }
 
-Result<chain::MsgLookup> DirectApi::StateWaitMsg(Cid message, std::uint64_t confidence,
-                                                 std::int64_t limit, bool allow_replaced) {
-  const Failure failure = NextFailure("StateWaitMsg");
-  if (failure.kind == FailureKind::kHang) {
-    co_await Hang();
-  } else if (!failure.status.ok()) {
-    co_return failure.status;
-  }
-  while (true) {
-    absl::StatusOr<std::optional<chain::MsgLookup>> found =
-        chain_.StateSearchMsg({}, message, limit, allow_replaced);
-    if (!found.ok()) co_return found.status();
-    const auto enough = filecoin::EpochDelta(static_cast<std::int64_t>(confidence));
-    if (found->has_value() && chain_.ChainHead().Height() >= (**found).height + enough) {
-      co_return **found;
-    }
-    co_await NextHead();
-  }
-}
-
 Result<chain::NodeVersion> DirectApi::Version() {
   return Answer<chain::NodeVersion>("Version", [this] { return chain_.Version(); });
 }
@@ -227,11 +207,6 @@ Result<std::uint32_t> DirectApi::StateNetworkVersion(TipSetKey key) {
                                  DAMOCLES_RETURN_IF_ERROR(chain_.ChainGetTipSet(key).status());
                                  return chain_.Config().network_version;
                                });
-}
-
-Result<chain::NetworkParams> DirectApi::StateGetNetworkParams() {
-  return Answer<chain::NetworkParams>("StateGetNetworkParams",
-                                      [this] { return chain_.StateGetNetworkParams(); });
 }
 
 Result<chain::SyncStatus> DirectApi::SyncState() {
@@ -259,16 +234,6 @@ Result<bool> DirectApi::WalletHas(Address address) {
   return Answer<bool>("WalletHas", [this, address] { return chain_.WalletHas(address); });
 }
 
-Result<std::vector<Address>> DirectApi::WalletList() {
-  return Answer<std::vector<Address>>("WalletList", [this] { return chain_.WalletList(); });
-}
-
-Result<TokenAmount> DirectApi::GasEstimateFeeCap(filecoin::Message message, std::int64_t,
-                                                 TipSetKey) {
-  return Answer<TokenAmount>("GasEstimateFeeCap",
-                             [this, message] { return chain_.GasEstimateFeeCap(message); });
-}
-
 Result<TokenAmount> DirectApi::GasEstimateGasPremium(std::uint64_t, Address, std::int64_t,
                                                      TipSetKey) {
   return Answer<TokenAmount>("GasEstimateGasPremium",
@@ -280,16 +245,7 @@ Result<std::vector<filecoin::SignedMessage>> DirectApi::MpoolPending(TipSetKey) 
                                                       [this] { return chain_.MpoolPending(); });
 }
 
-Result<chain::MpoolConfig> DirectApi::MpoolGetConfig() {
-  return Answer<chain::MpoolConfig>("MpoolGetConfig", [this] { return chain_.MpoolGetConfig(); });
-}
-
 // The rest hands its parameters on as they are.
-
-Result<filecoin::TipSet> DirectApi::ChainGetTipSet(TipSetKey key) {
-  return Answer<filecoin::TipSet>("ChainGetTipSet",
-                                  [=, this] { return chain_.ChainGetTipSet(key); });
-}
 
 Result<filecoin::TipSet> DirectApi::ChainGetTipSetByHeight(ChainEpoch epoch, TipSetKey key) {
   return Answer<filecoin::TipSet>("ChainGetTipSetByHeight",
@@ -302,24 +258,9 @@ Result<filecoin::TipSet> DirectApi::ChainGetTipSetAfterHeight(ChainEpoch epoch, 
   });
 }
 
-Result<std::vector<HeadChange>> DirectApi::ChainGetPath(TipSetKey from, TipSetKey to) {
-  return Answer<std::vector<HeadChange>>("ChainGetPath",
-                                         [=, this] { return chain_.ChainGetPath(from, to); });
-}
-
-Result<TokenAmount> DirectApi::ChainTipSetWeight(TipSetKey key) {
-  return Answer<TokenAmount>("ChainTipSetWeight",
-                             [=, this] { return chain_.ChainTipSetWeight(key); });
-}
-
 Result<filecoin::Message> DirectApi::ChainGetMessage(Cid message) {
   return Answer<filecoin::Message>("ChainGetMessage",
                                    [=, this] { return chain_.ChainGetMessage(message); });
-}
-
-Result<chain::BlockMessages> DirectApi::ChainGetBlockMessages(Cid block) {
-  return Answer<chain::BlockMessages>("ChainGetBlockMessages",
-                                      [=, this] { return chain_.ChainGetBlockMessages(block); });
 }
 
 Result<filecoin::DeadlineInfo> DirectApi::StateMinerProvingDeadline(Address miner, TipSetKey key) {
@@ -348,59 +289,9 @@ Result<std::vector<chain::SectorOnChainInfo>> DirectApi::StateMinerSectors(
       "StateMinerSectors", [=, this] { return chain_.StateMinerSectors(miner, sectors, key); });
 }
 
-Result<std::vector<chain::SectorOnChainInfo>> DirectApi::StateMinerActiveSectors(Address miner,
-                                                                                 TipSetKey key) {
-  return Answer<std::vector<chain::SectorOnChainInfo>>(
-      "StateMinerActiveSectors", [=, this] { return chain_.StateMinerActiveSectors(miner, key); });
-}
-
-Result<std::optional<chain::SectorOnChainInfo>> DirectApi::StateSectorGetInfo(
-    Address miner, filecoin::SectorNumber sector, TipSetKey key) {
-  return Answer<std::optional<chain::SectorOnChainInfo>>(
-      "StateSectorGetInfo", [=, this] { return chain_.StateSectorGetInfo(miner, sector, key); });
-}
-
-Result<chain::SectorLocation> DirectApi::StateSectorPartition(Address miner,
-                                                              filecoin::SectorNumber sector,
-                                                              TipSetKey key) {
-  return Answer<chain::SectorLocation>("StateSectorPartition", [=, this] {
-    return chain_.StateSectorPartition(miner, sector, key);
-  });
-}
-
-Result<filecoin::BitField> DirectApi::StateMinerFaults(Address miner, TipSetKey key) {
-  return Answer<filecoin::BitField>("StateMinerFaults",
-                                    [=, this] { return chain_.StateMinerFaults(miner, key); });
-}
-
-Result<filecoin::BitField> DirectApi::StateMinerRecoveries(Address miner, TipSetKey key) {
-  return Answer<filecoin::BitField>("StateMinerRecoveries",
-                                    [=, this] { return chain_.StateMinerRecoveries(miner, key); });
-}
-
 Result<chain::MinerInfo> DirectApi::StateMinerInfo(Address miner, TipSetKey key) {
   return Answer<chain::MinerInfo>("StateMinerInfo",
                                   [=, this] { return chain_.StateMinerInfo(miner, key); });
-}
-
-Result<chain::MinerPower> DirectApi::StateMinerPower(Address miner, TipSetKey key) {
-  return Answer<chain::MinerPower>("StateMinerPower",
-                                   [=, this] { return chain_.StateMinerPower(miner, key); });
-}
-
-Result<TokenAmount> DirectApi::StateMinerAvailableBalance(Address miner, TipSetKey key) {
-  return Answer<TokenAmount>("StateMinerAvailableBalance",
-                             [=, this] { return chain_.StateMinerAvailableBalance(miner, key); });
-}
-
-Result<chain::MinerSectorCounts> DirectApi::StateMinerSectorCount(Address miner, TipSetKey key) {
-  return Answer<chain::MinerSectorCounts>(
-      "StateMinerSectorCount", [=, this] { return chain_.StateMinerSectorCount(miner, key); });
-}
-
-Result<std::vector<Address>> DirectApi::StateListMiners(TipSetKey key) {
-  return Answer<std::vector<Address>>("StateListMiners",
-                                      [=, this] { return chain_.StateListMiners(key); });
 }
 
 Result<Bytes32> DirectApi::StateGetRandomnessFromBeacon(std::int64_t tag, ChainEpoch epoch,
@@ -414,18 +305,6 @@ Result<Bytes32> DirectApi::StateGetRandomnessFromTickets(std::int64_t tag, Chain
                                                          Bytes entropy, TipSetKey key) {
   return Answer<Bytes32>("StateGetRandomnessFromTickets", [=, this] {
     return chain_.StateGetRandomnessFromTickets(tag, epoch, entropy, key);
-  });
-}
-
-Result<Bytes32> DirectApi::StateGetRandomnessDigestFromBeacon(ChainEpoch epoch, TipSetKey key) {
-  return Answer<Bytes32>("StateGetRandomnessDigestFromBeacon", [=, this] {
-    return chain_.StateGetRandomnessDigestFromBeacon(epoch, key);
-  });
-}
-
-Result<Bytes32> DirectApi::StateGetRandomnessDigestFromTickets(ChainEpoch epoch, TipSetKey key) {
-  return Answer<Bytes32>("StateGetRandomnessDigestFromTickets", [=, this] {
-    return chain_.StateGetRandomnessDigestFromTickets(epoch, key);
   });
 }
 
@@ -457,13 +336,6 @@ Result<filecoin::Signature> DirectApi::WalletSign(Address address, Bytes data) {
                                      [=, this] { return chain_.WalletSign(address, data); });
 }
 
-Result<filecoin::Message> DirectApi::GasEstimateMessageGas(
-    filecoin::Message message, std::optional<chain::MessageSendSpec> spec, TipSetKey key) {
-  return Answer<filecoin::Message>("GasEstimateMessageGas", [=, this] {
-    return chain_.GasEstimateMessageGas(message, spec, key);
-  });
-}
-
 Result<std::int64_t> DirectApi::GasEstimateGasLimit(filecoin::Message message, TipSetKey key) {
   return Answer<std::int64_t>("GasEstimateGasLimit",
                               [=, this] { return chain_.GasEstimateGasLimit(message, key); });
@@ -490,11 +362,6 @@ Result<std::optional<chain::MsgLookup>> DirectApi::StateSearchMsg(TipSetKey from
   return Answer<std::optional<chain::MsgLookup>>("StateSearchMsg", [=, this] {
     return chain_.StateSearchMsg(from, message, limit, allow_replaced);
   });
-}
-
-Result<chain::InvocResult> DirectApi::StateCall(filecoin::Message message, TipSetKey key) {
-  return Answer<chain::InvocResult>("StateCall",
-                                    [=, this] { return chain_.StateCall(message, key); });
 }
 
 Result<chain::InvocResult> DirectApi::StateReplay(TipSetKey key, Cid message) {

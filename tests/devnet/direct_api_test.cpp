@@ -108,18 +108,15 @@ TEST_F(DirectApiTest, SlowReaderIsDropped) {
   EXPECT_THAT(last, StatusIs(absl::StatusCode::kUnavailable, "too slow"));
 }
 
-TEST_F(DirectApiTest, WaitsForConfidence) {
-  AdvanceTo(*chain_, FirstOpen(*chain_) - EpochDelta(1));
-  ASSERT_OK_AND_ASSIGN(const auto pushed,
-                       Wait(api_->MpoolPushMessage(PostMessage(*chain_, 0, {{0, {}}}), {})));
-  auto found = api_->StateWaitMsg(CidOf(pushed), 2, -1, true).ToPromise();
+TEST_F(DirectApiTest, WaitsForTheBeaconOfAnEpoch) {
+  const filecoin::ChainEpoch epoch = chain_->ChainHead().Height() + EpochDelta(3);
+  auto asking = api_->StateGetBeaconEntry(epoch).ToPromise();
   for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(asking.poll(loop_.Scope())) << i;
     ASSERT_OK(chain_->Advance());
-    EXPECT_FALSE(found.poll(loop_.Scope())) << i;
   }
-  ASSERT_OK(chain_->Advance());
-  ASSERT_OK_AND_ASSIGN(const auto lookup, loop_.Wait(kj::mv(found)));
-  EXPECT_EQ(lookup.receipt.exit_code, 0);
+  ASSERT_OK_AND_ASSIGN(const auto entry, loop_.Wait(kj::mv(asking)));
+  EXPECT_EQ(entry, *chain_->StateGetBeaconEntry(epoch));
 }
 
 }  // namespace

@@ -266,11 +266,10 @@ TEST_F(TwoNodesTest, WhatOneOfAnotherNetworkSaysWhenItIsLeftIsOfNoUse) {
   port_ = b_.port;
   const auto [status, answer] =
       Http(R"({"id":1,"method":"Damocles.DevnetInject",)"
-           R"("params":[{"method":"StateMinerAvailableBalance","n":1,"delay_ms":1500}]})");
+           R"("params":[{"method":"StateMinerDeadlines","n":1,"delay_ms":1500}]})");
   ASSERT_NE(answer.find("result"), std::string::npos) << status << answer;
   // A tipset that only the right one knows.
-  auto asking =
-      client_->StateMinerAvailableBalance(kMinerAddress, chain_->ChainHead().Key()).ToPromise();
+  auto asking = client_->StateMinerDeadlines(kMinerAddress, chain_->ChainHead().Key()).ToPromise();
   EXPECT_FALSE(asking.poll(io_.waitScope));
   Serve({}, port);
   ASSERT_TRUE(Until([&] { return Said("node_left", "another network") > 0; }));
@@ -286,11 +285,10 @@ TEST_F(TwoNodesTest, WhatOneOfAnotherNetworkSaysWhenItIsLeftIsOfNoUse) {
 TEST_F(TwoNodesTest, ALookThatGetsNoAnswerLeavesWhatIsUnderWayAlone) {
   options_.connect_timeout = absl::Seconds(1);  // of the handshake too, on a busy machine
   Start();
-  ASSERT_OK_AND_ASSIGN(const auto info, Wait(client_->StateMinerInfo(kMinerAddress, {})));
-  filecoin::Message message;
-  message.to = message.from = info.worker;
-  ASSERT_OK_AND_ASSIGN(const auto pushed, Wait(client_->MpoolPushMessage(message, WithUuid(4))));
-  auto waiting = client_->StateWaitMsg(CidOf(pushed), 1, -1, true).ToPromise();
+  ASSERT_OK(Wait(client_->ChainHead()));
+  auto waiting =
+      client_->StateGetBeaconEntry(chain_->ChainHead().Height() + filecoin::EpochDelta(3))
+          .ToPromise();
   EXPECT_FALSE(waiting.poll(io_.waitScope));
   const auto [status, answer] = Http(R"({"id":1,"method":"Damocles.DevnetInject",)"
                                      R"("params":[{"method":"ChainHead","n":1000,"hang":true}]})");

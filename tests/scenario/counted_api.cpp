@@ -51,47 +51,22 @@ class CountedApi::Counter final : public chain::Api {
   Result<std::string> StateNetworkName() override {
     return inner_.StateNetworkName();
   }
-  Result<chain::NetworkParams> StateGetNetworkParams() override {
-    return inner_.StateGetNetworkParams();
-  }
   Result<chain::SyncStatus> SyncState() override {
     return inner_.SyncState();
   }
-  Result<std::vector<Address>> WalletList() override {
-    return inner_.WalletList();
-  }
-  Result<chain::MpoolConfig> MpoolGetConfig() override {
-    return inner_.MpoolGetConfig();
-  }
   DAMOCLES_FORWARD1(std::uint32_t, StateNetworkVersion, Key)
-  DAMOCLES_FORWARD1(filecoin::TipSet, ChainGetTipSet, Key)
   DAMOCLES_FORWARD2(filecoin::TipSet, ChainGetTipSetByHeight, Epoch, Key)
   DAMOCLES_FORWARD2(filecoin::TipSet, ChainGetTipSetAfterHeight, Epoch, Key)
-  DAMOCLES_FORWARD2(std::vector<chain::HeadChange>, ChainGetPath, Key, Key)
-  DAMOCLES_FORWARD1(Amount, ChainTipSetWeight, Key)
   DAMOCLES_FORWARD1(Message, ChainGetMessage, filecoin::Cid)
-  DAMOCLES_FORWARD1(chain::BlockMessages, ChainGetBlockMessages, filecoin::Cid)
   DAMOCLES_FORWARD2(filecoin::DeadlineInfo, StateMinerProvingDeadline, Address, Key)
   DAMOCLES_FORWARD2(std::vector<chain::DeadlineState>, StateMinerDeadlines, Address, Key)
   DAMOCLES_FORWARD3(std::vector<chain::Partition>, StateMinerPartitions, Address, std::uint64_t,
                     Key)
   DAMOCLES_FORWARD3(std::vector<chain::SectorOnChainInfo>, StateMinerSectors, Address, MaybeBits,
                     Key)
-  DAMOCLES_FORWARD2(std::vector<chain::SectorOnChainInfo>, StateMinerActiveSectors, Address, Key)
-  DAMOCLES_FORWARD3(std::optional<chain::SectorOnChainInfo>, StateSectorGetInfo, Address, Number,
-                    Key)
-  DAMOCLES_FORWARD3(chain::SectorLocation, StateSectorPartition, Address, Number, Key)
-  DAMOCLES_FORWARD2(filecoin::BitField, StateMinerFaults, Address, Key)
-  DAMOCLES_FORWARD2(filecoin::BitField, StateMinerRecoveries, Address, Key)
   DAMOCLES_FORWARD2(chain::MinerInfo, StateMinerInfo, Address, Key)
-  DAMOCLES_FORWARD2(chain::MinerPower, StateMinerPower, Address, Key)
-  DAMOCLES_FORWARD2(Amount, StateMinerAvailableBalance, Address, Key)
-  DAMOCLES_FORWARD2(chain::MinerSectorCounts, StateMinerSectorCount, Address, Key)
-  DAMOCLES_FORWARD1(std::vector<Address>, StateListMiners, Key)
   DAMOCLES_FORWARD4(Bytes32, StateGetRandomnessFromBeacon, std::int64_t, Epoch, Bytes, Key)
   DAMOCLES_FORWARD4(Bytes32, StateGetRandomnessFromTickets, std::int64_t, Epoch, Bytes, Key)
-  DAMOCLES_FORWARD2(Bytes32, StateGetRandomnessDigestFromBeacon, Epoch, Key)
-  DAMOCLES_FORWARD2(Bytes32, StateGetRandomnessDigestFromTickets, Epoch, Key)
   DAMOCLES_FORWARD1(filecoin::BeaconEntry, StateGetBeaconEntry, Epoch)
   Result<chain::Actor> StateGetActor(Address a, Key b) override {
     return Go<chain::Actor>(
@@ -117,8 +92,6 @@ class CountedApi::Counter final : public chain::Api {
     return Go<filecoin::Signature>(
         "WalletSign", [this, a, b] { return inner_.WalletSign(a, b); }, a);
   }
-  DAMOCLES_FORWARD3(Message, GasEstimateMessageGas, Message, MaybeSpec, Key)
-  DAMOCLES_FORWARD3(Amount, GasEstimateFeeCap, Message, std::int64_t, Key)
   DAMOCLES_FORWARD4(Amount, GasEstimateGasPremium, std::uint64_t, Address, std::int64_t, Key)
   DAMOCLES_FORWARD2(std::int64_t, GasEstimateGasLimit, Message, Key)
   Result<filecoin::SignedMessage> MpoolPushMessage(Message message, MaybeSpec spec) override {
@@ -155,9 +128,6 @@ class CountedApi::Counter final : public chain::Api {
         "StateSearchMsg", [this, a, b, c, d] { return inner_.StateSearchMsg(a, b, c, d); },
         std::nullopt, plan_.alter_search);
   }
-  DAMOCLES_FORWARD4(chain::MsgLookup, StateWaitMsg, filecoin::Cid, std::uint64_t, std::int64_t,
-                    bool)
-  DAMOCLES_FORWARD2(chain::InvocResult, StateCall, Message, Key)
   DAMOCLES_FORWARD2(chain::InvocResult, StateReplay, Key, filecoin::Cid)
   DAMOCLES_FORWARD3(std::optional<chain::MiningBaseInfo>, MinerGetBaseInfo, Address, Epoch, Key)
 
@@ -216,10 +186,11 @@ class CountedApi::Counter final : public chain::Api {
   // As Lotus may: the uuid and the dry run are looked at, then it takes long to sign
   // and push.
   Result<filecoin::SignedMessage> PushLate(Message message, MaybeSpec spec) {
-    absl::StatusOr<Message> filled = co_await inner_.GasEstimateMessageGas(message, spec, Key());
-    if (!filled.ok()) co_return filled.status();
+    const absl::StatusOr<std::int64_t> limit = co_await inner_.GasEstimateGasLimit(message, Key());
+    if (!limit.ok()) co_return limit.status();
+    message.gas_limit = *limit * 5 / 4;  // with the margin of a node
     if (spec) spec->msg_uuid = {};
-    pushes_.push_back(FinishLate(*std::move(filled), std::move(spec))
+    pushes_.push_back(FinishLate(std::move(message), std::move(spec))
                           .ToPromise()
                           .eagerlyEvaluate([](kj::Exception&&) {}));
     co_return absl::DeadlineExceededError("planned: late");

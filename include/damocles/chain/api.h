@@ -59,25 +59,18 @@ class Api {
   virtual Result<NodeVersion> Version() = 0;
   virtual Result<std::string> StateNetworkName() = 0;
   virtual Result<std::uint32_t> StateNetworkVersion(filecoin::TipSetKey key) = 0;
-  virtual Result<NetworkParams> StateGetNetworkParams() = 0;
   virtual Result<SyncStatus> SyncState() = 0;
 
   // ------------------------------------------------------------ chain
   virtual Result<filecoin::TipSet> ChainHead() = 0;
   virtual Result<std::unique_ptr<HeadSubscription>> ChainNotify() = 0;
-  virtual Result<filecoin::TipSet> ChainGetTipSet(filecoin::TipSetKey key) = 0;
   // For a null round: the tipset before it.
   virtual Result<filecoin::TipSet> ChainGetTipSetByHeight(filecoin::ChainEpoch epoch,
                                                           filecoin::TipSetKey key) = 0;
   // For a null round: the tipset after it.
   virtual Result<filecoin::TipSet> ChainGetTipSetAfterHeight(filecoin::ChainEpoch epoch,
                                                              filecoin::TipSetKey key) = 0;
-  // Reverts, then applies, that lead from one tipset to another.
-  virtual Result<std::vector<HeadChange>> ChainGetPath(filecoin::TipSetKey from,
-                                                       filecoin::TipSetKey to) = 0;
-  virtual Result<filecoin::TokenAmount> ChainTipSetWeight(filecoin::TipSetKey key) = 0;
   virtual Result<filecoin::Message> ChainGetMessage(filecoin::Cid message) = 0;
-  virtual Result<BlockMessages> ChainGetBlockMessages(filecoin::Cid block) = 0;
 
   // ------------------------------------------------------------ miners
   // The deadline recorded in the state; may be stale right after null rounds.
@@ -93,25 +86,7 @@ class Api {
   virtual Result<std::vector<SectorOnChainInfo>> StateMinerSectors(
       filecoin::Address miner, std::optional<filecoin::BitField> sectors,
       filecoin::TipSetKey key) = 0;
-  virtual Result<std::vector<SectorOnChainInfo>> StateMinerActiveSectors(
-      filecoin::Address miner, filecoin::TipSetKey key) = 0;
-  virtual Result<std::optional<SectorOnChainInfo>> StateSectorGetInfo(filecoin::Address miner,
-                                                                      filecoin::SectorNumber sector,
-                                                                      filecoin::TipSetKey key) = 0;
-  virtual Result<SectorLocation> StateSectorPartition(filecoin::Address miner,
-                                                      filecoin::SectorNumber sector,
-                                                      filecoin::TipSetKey key) = 0;
-  virtual Result<filecoin::BitField> StateMinerFaults(filecoin::Address miner,
-                                                      filecoin::TipSetKey key) = 0;
-  virtual Result<filecoin::BitField> StateMinerRecoveries(filecoin::Address miner,
-                                                          filecoin::TipSetKey key) = 0;
   virtual Result<MinerInfo> StateMinerInfo(filecoin::Address miner, filecoin::TipSetKey key) = 0;
-  virtual Result<MinerPower> StateMinerPower(filecoin::Address miner, filecoin::TipSetKey key) = 0;
-  virtual Result<filecoin::TokenAmount> StateMinerAvailableBalance(filecoin::Address miner,
-                                                                   filecoin::TipSetKey key) = 0;
-  virtual Result<MinerSectorCounts> StateMinerSectorCount(filecoin::Address miner,
-                                                          filecoin::TipSetKey key) = 0;
-  virtual Result<std::vector<filecoin::Address>> StateListMiners(filecoin::TipSetKey key) = 0;
 
   // ------------------------------------------------------------ randomness
   // Fails for an epoch above the head ("cannot draw randomness from the future").
@@ -120,11 +95,7 @@ class Api {
   virtual Result<Bytes32> StateGetRandomnessFromTickets(std::int64_t tag,
                                                         filecoin::ChainEpoch epoch, Bytes entropy,
                                                         filecoin::TipSetKey key) = 0;
-  // BLAKE2b-256 of the base alone, to draw from locally.
-  virtual Result<Bytes32> StateGetRandomnessDigestFromBeacon(filecoin::ChainEpoch epoch,
-                                                             filecoin::TipSetKey key) = 0;
-  virtual Result<Bytes32> StateGetRandomnessDigestFromTickets(filecoin::ChainEpoch epoch,
-                                                              filecoin::TipSetKey key) = 0;
+  // Waits for the head to come to `epoch`: drop the task to stop waiting.
   virtual Result<filecoin::BeaconEntry> StateGetBeaconEntry(filecoin::ChainEpoch epoch) = 0;
 
   // ------------------------------------------------------------ accounts and wallet
@@ -135,22 +106,14 @@ class Api {
                                                     filecoin::TipSetKey key) = 0;
   virtual Result<filecoin::TokenAmount> WalletBalance(filecoin::Address address) = 0;
   virtual Result<bool> WalletHas(filecoin::Address address) = 0;
-  virtual Result<std::vector<filecoin::Address>> WalletList() = 0;
   virtual Result<filecoin::Signature> WalletSign(filecoin::Address address, Bytes data) = 0;
 
   // ------------------------------------------------------------ gas
-  // `message` with gas limit, fee cap and premium filled where they are zero.  A zero gas limit
-  // makes the node execute the message: kFailedPrecondition when that fails.
-  virtual Result<filecoin::Message> GasEstimateMessageGas(filecoin::Message message,
-                                                          std::optional<MessageSendSpec> spec,
-                                                          filecoin::TipSetKey key) = 0;
-  virtual Result<filecoin::TokenAmount> GasEstimateFeeCap(filecoin::Message message,
-                                                          std::int64_t max_blocks,
-                                                          filecoin::TipSetKey key) = 0;
   virtual Result<filecoin::TokenAmount> GasEstimateGasPremium(std::uint64_t blocks,
                                                               filecoin::Address sender,
                                                               std::int64_t gas_limit,
                                                               filecoin::TipSetKey key) = 0;
+  // Executes the message: kFailedPrecondition when that fails.
   virtual Result<std::int64_t> GasEstimateGasLimit(filecoin::Message message,
                                                    filecoin::TipSetKey key) = 0;
 
@@ -162,16 +125,10 @@ class Api {
   virtual Result<filecoin::Cid> MpoolPush(filecoin::SignedMessage message) = 0;
   virtual Result<std::uint64_t> MpoolGetNonce(filecoin::Address address) = 0;
   virtual Result<std::vector<filecoin::SignedMessage>> MpoolPending(filecoin::TipSetKey key) = 0;
-  virtual Result<MpoolConfig> MpoolGetConfig() = 0;
   // Looks back at most `limit` epochs from `from` (-1: no limit); empty when it is not there.
   virtual Result<std::optional<MsgLookup>> StateSearchMsg(filecoin::TipSetKey from,
                                                           filecoin::Cid message, std::int64_t limit,
                                                           bool allow_replaced) = 0;
-  // Waits until the message is on chain with `confidence` epochs on top.  Has no deadline of its
-  // own: drop the task to stop waiting.
-  virtual Result<MsgLookup> StateWaitMsg(filecoin::Cid message, std::uint64_t confidence,
-                                         std::int64_t limit, bool allow_replaced) = 0;
-  virtual Result<InvocResult> StateCall(filecoin::Message message, filecoin::TipSetKey key) = 0;
   virtual Result<InvocResult> StateReplay(filecoin::TipSetKey key, filecoin::Cid message) = 0;
 
   // ------------------------------------------------------------ block production

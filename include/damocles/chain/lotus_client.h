@@ -25,9 +25,9 @@ struct LotusOptions {
   // Off: HTTP only; the head is then polled.
   bool use_websocket = true;
   absl::Duration connect_timeout = absl::Seconds(10);
-  // Of every call but StateWaitMsg, over all nodes that are tried for it.
+  // Of every call but those below, over all nodes that are tried for it.
   absl::Duration call_timeout = absl::Seconds(30);
-  // StateWaitMsg and other calls that wait by their nature.
+  // Calls that wait by their nature: StateGetBeaconEntry.
   absl::Duration wait_timeout = absl::Hours(2);
   // Pause before a connection is tried again: grows by half from the least to the greatest.
   absl::Duration reconnect_min = absl::Milliseconds(100);

@@ -161,22 +161,6 @@ struct SectorOnChainInfo {
   filecoin::TokenAmount daily_fee;
 };
 
-struct SectorPreCommitInfo {
-  filecoin::SealProofType seal_proof{};
-  filecoin::SectorNumber sector_number{};
-  filecoin::Cid sealed_cid;
-  filecoin::ChainEpoch seal_rand_epoch{};
-  std::vector<std::uint64_t> deal_ids;
-  filecoin::ChainEpoch expiration{};
-  std::optional<filecoin::Cid> unsealed_cid;
-};
-
-struct SectorPreCommitOnChainInfo {
-  SectorPreCommitInfo info;
-  filecoin::TokenAmount pre_commit_deposit;
-  filecoin::ChainEpoch pre_commit_epoch{};
-};
-
 struct SectorLocation {
   std::uint64_t deadline = 0;
   std::uint64_t partition = 0;
@@ -276,11 +260,6 @@ struct MpoolConfig {
   double replace_by_fee_ratio = 0;
   absl::Duration prune_cooldown;
   double gas_limit_overestimation = 0;
-};
-
-struct MpoolUpdate {
-  std::int64_t type = 0;  // 0 added, 1 removed
-  filecoin::SignedMessage message;
 };
 
 // ---------------------------------------------------------------- block production

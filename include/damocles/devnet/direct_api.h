@@ -53,20 +53,14 @@ class DirectApi final : public chain::Api {
   Result<chain::NodeVersion> Version() override;
   Result<std::string> StateNetworkName() override;
   Result<std::uint32_t> StateNetworkVersion(filecoin::TipSetKey key) override;
-  Result<chain::NetworkParams> StateGetNetworkParams() override;
   Result<chain::SyncStatus> SyncState() override;
   Result<filecoin::TipSet> ChainHead() override;
   Result<std::unique_ptr<chain::HeadSubscription>> ChainNotify() override;
-  Result<filecoin::TipSet> ChainGetTipSet(filecoin::TipSetKey key) override;
   Result<filecoin::TipSet> ChainGetTipSetByHeight(filecoin::ChainEpoch epoch,
                                                   filecoin::TipSetKey key) override;
   Result<filecoin::TipSet> ChainGetTipSetAfterHeight(filecoin::ChainEpoch epoch,
                                                      filecoin::TipSetKey key) override;
-  Result<std::vector<chain::HeadChange>> ChainGetPath(filecoin::TipSetKey from,
-                                                      filecoin::TipSetKey to) override;
-  Result<filecoin::TokenAmount> ChainTipSetWeight(filecoin::TipSetKey key) override;
   Result<filecoin::Message> ChainGetMessage(filecoin::Cid message) override;
-  Result<chain::BlockMessages> ChainGetBlockMessages(filecoin::Cid block) override;
   Result<filecoin::DeadlineInfo> StateMinerProvingDeadline(filecoin::Address miner,
                                                            filecoin::TipSetKey key) override;
   Result<std::vector<chain::DeadlineState>> StateMinerDeadlines(filecoin::Address miner,
@@ -77,34 +71,12 @@ class DirectApi final : public chain::Api {
   Result<std::vector<chain::SectorOnChainInfo>> StateMinerSectors(
       filecoin::Address miner, std::optional<filecoin::BitField> sectors,
       filecoin::TipSetKey key) override;
-  Result<std::vector<chain::SectorOnChainInfo>> StateMinerActiveSectors(
-      filecoin::Address miner, filecoin::TipSetKey key) override;
-  Result<std::optional<chain::SectorOnChainInfo>> StateSectorGetInfo(
-      filecoin::Address miner, filecoin::SectorNumber sector, filecoin::TipSetKey key) override;
-  Result<chain::SectorLocation> StateSectorPartition(filecoin::Address miner,
-                                                     filecoin::SectorNumber sector,
-                                                     filecoin::TipSetKey key) override;
-  Result<filecoin::BitField> StateMinerFaults(filecoin::Address miner,
-                                              filecoin::TipSetKey key) override;
-  Result<filecoin::BitField> StateMinerRecoveries(filecoin::Address miner,
-                                                  filecoin::TipSetKey key) override;
   Result<chain::MinerInfo> StateMinerInfo(filecoin::Address miner,
                                           filecoin::TipSetKey key) override;
-  Result<chain::MinerPower> StateMinerPower(filecoin::Address miner,
-                                            filecoin::TipSetKey key) override;
-  Result<filecoin::TokenAmount> StateMinerAvailableBalance(filecoin::Address miner,
-                                                           filecoin::TipSetKey key) override;
-  Result<chain::MinerSectorCounts> StateMinerSectorCount(filecoin::Address miner,
-                                                         filecoin::TipSetKey key) override;
-  Result<std::vector<filecoin::Address>> StateListMiners(filecoin::TipSetKey key) override;
   Result<Bytes32> StateGetRandomnessFromBeacon(std::int64_t tag, filecoin::ChainEpoch epoch,
                                                Bytes entropy, filecoin::TipSetKey key) override;
   Result<Bytes32> StateGetRandomnessFromTickets(std::int64_t tag, filecoin::ChainEpoch epoch,
                                                 Bytes entropy, filecoin::TipSetKey key) override;
-  Result<Bytes32> StateGetRandomnessDigestFromBeacon(filecoin::ChainEpoch epoch,
-                                                     filecoin::TipSetKey key) override;
-  Result<Bytes32> StateGetRandomnessDigestFromTickets(filecoin::ChainEpoch epoch,
-                                                      filecoin::TipSetKey key) override;
   Result<filecoin::BeaconEntry> StateGetBeaconEntry(filecoin::ChainEpoch epoch) override;
   Result<chain::Actor> StateGetActor(filecoin::Address address, filecoin::TipSetKey key) override;
   Result<filecoin::Address> StateLookupId(filecoin::Address address,
@@ -113,14 +85,7 @@ class DirectApi final : public chain::Api {
                                             filecoin::TipSetKey key) override;
   Result<filecoin::TokenAmount> WalletBalance(filecoin::Address address) override;
   Result<bool> WalletHas(filecoin::Address address) override;
-  Result<std::vector<filecoin::Address>> WalletList() override;
   Result<filecoin::Signature> WalletSign(filecoin::Address address, Bytes data) override;
-  Result<filecoin::Message> GasEstimateMessageGas(filecoin::Message message,
-                                                  std::optional<chain::MessageSendSpec> spec,
-                                                  filecoin::TipSetKey key) override;
-  Result<filecoin::TokenAmount> GasEstimateFeeCap(filecoin::Message message,
-                                                  std::int64_t max_blocks,
-                                                  filecoin::TipSetKey key) override;
   Result<filecoin::TokenAmount> GasEstimateGasPremium(std::uint64_t blocks,
                                                       filecoin::Address sender,
                                                       std::int64_t gas_limit,
@@ -132,13 +97,9 @@ class DirectApi final : public chain::Api {
   Result<filecoin::Cid> MpoolPush(filecoin::SignedMessage message) override;
   Result<std::uint64_t> MpoolGetNonce(filecoin::Address address) override;
   Result<std::vector<filecoin::SignedMessage>> MpoolPending(filecoin::TipSetKey key) override;
-  Result<chain::MpoolConfig> MpoolGetConfig() override;
   Result<std::optional<chain::MsgLookup>> StateSearchMsg(filecoin::TipSetKey from,
                                                          filecoin::Cid message, std::int64_t limit,
                                                          bool allow_replaced) override;
-  Result<chain::MsgLookup> StateWaitMsg(filecoin::Cid message, std::uint64_t confidence,
-                                        std::int64_t limit, bool allow_replaced) override;
-  Result<chain::InvocResult> StateCall(filecoin::Message message, filecoin::TipSetKey key) override;
   Result<chain::InvocResult> StateReplay(filecoin::TipSetKey key, filecoin::Cid message) override;
   Result<std::optional<chain::MiningBaseInfo>> MinerGetBaseInfo(filecoin::Address miner,
                                                                 filecoin::ChainEpoch round,
