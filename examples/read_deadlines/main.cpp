@@ -27,16 +27,17 @@ namespace filecoin = damocles::filecoin;
 
 namespace {
 
-damocles::async::Task<absl::StatusOr<int>> Print(chain::Api& api, filecoin::Address miner) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::TipSet head, co_await api.ChainHead());
+damocles::async::Task<absl::StatusOr<int>> Print(chain::ChainReader& reader,
+                                                 filecoin::Address miner) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::TipSet head, co_await reader.ChainHead());
   DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::DeadlineInfo recorded,
-                               co_await api.StateMinerProvingDeadline(miner, head.Key()));
+                               co_await reader.StateMinerProvingDeadline(miner, head.Key()));
   // What is recorded may be old right after empty epochs.
   const filecoin::DeadlineInfo now =
       filecoin::DeadlineAt(recorded.shape, recorded.period_start, recorded.current_epoch);
   for (std::uint64_t index = 0; index < now.shape.deadlines; ++index) {
     DAMOCLES_CO_ASSIGN_OR_RETURN(const auto partitions,
-                                 co_await api.StateMinerPartitions(miner, index, head.Key()));
+                                 co_await reader.StateMinerPartitions(miner, index, head.Key()));
     std::uint64_t live = 0;
     std::uint64_t faulty = 0;
     for (const chain::Partition& partition : partitions) {

@@ -4,39 +4,16 @@
 
 #include <utility>
 
+#include "damocles/chain/methods.h"
+
 namespace damocles::chain::internal {
-namespace {
-
-constexpr std::size_t kMiB = std::size_t{1} << 20;
-
-constexpr std::size_t kUsual = 1 * kMiB;
-struct Larger {
-  std::string_view method;
-  std::size_t bytes_max;
-};
-constexpr Larger kLarger[] = {
-    // 25,000 sectors, the most of a message, take about 16 MiB.
-    {"StateMinerSectors", 64 * kMiB},
-    {"MpoolPending", 64 * kMiB},
-    // Up to 3,000 sets of five sets of sectors.
-    {"StateMinerPartitions", 16 * kMiB},
-    {"StateMinerDeadlines", 4 * kMiB},
-    // Up to 900 tipsets, after a long reorganisation.
-    {"ChainNotify", 16 * kMiB},
-    {"SyncState", 4 * kMiB},
-    // With all calls inside.
-    {"StateReplay", 32 * kMiB},
-};
-
-}  // namespace
 
 std::size_t AnswerBytesMax(std::string_view method) {
-  constexpr std::string_view kPrefix = "Filecoin.";
-  if (method.starts_with(kPrefix)) method.remove_prefix(kPrefix.size());
-  for (const Larger& larger : kLarger) {
-    if (larger.method == method) return larger.bytes_max;
+  method = MethodInfo{.name = method}.ShortName();
+  for (const MethodInfo& known : AllMethods()) {
+    if (known.ShortName() == method) return known.answer_bytes_max;
   }
-  return kUsual;
+  return kUsualAnswerBytesMax;
 }
 
 struct AnswerRoom::State {

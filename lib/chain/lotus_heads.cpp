@@ -15,7 +15,7 @@
 #include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
-#include "damocles/chain/answer.h"
+#include "damocles/chain/methods.h"
 
 namespace damocles::chain::internal {
 namespace {
@@ -180,7 +180,7 @@ async::Task<void> LotusHeads::Poll() {
       DAMOCLES_ASSIGN_OR_RETURN(*head, ReadAnswer<filecoin::TipSet>(raw));
       return absl::OkStatus();
     };
-    auto asking = nodes_.Call("Filecoin.ChainHead", "[]", CallKind::kRead, std::move(read));
+    auto asking = nodes_.Call(kMethod<&ChainReader::ChainHead>, "[]", std::move(read));
     const absl::Status answered = co_await kj::mv(asking);
     if (!answered.ok()) continue;  // Follow says what is wrong
     if (head->Key() == last_key_) continue;

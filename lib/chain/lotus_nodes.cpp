@@ -44,13 +44,6 @@ HeadSight SightIn(const filecoin::TipSet& head) {
   return {.epoch = head.Height(), .weight = head.ParentWeight()};
 }
 
-// What a node can only do with a key in its wallet or with more than the right to read: a gateway
-// in front does not speak for the node behind it.
-bool NeedsKey(std::string_view method) {
-  return method == "Filecoin.WalletHas" || method == "Filecoin.WalletSign" ||
-         method == "Filecoin.MpoolPushMessage" || method == "Filecoin.MpoolPush";
-}
-
 // It has done nothing.
 bool LacksKey(const absl::StatusOr<std::string>& answer) {
   if (answer.ok()) return *answer == "false";
@@ -87,12 +80,16 @@ LotusNodes::LotusNodes(std::vector<Endpoint> endpoints, LotusIo io, const LotusO
   }
 }
 
-async::Task<absl::Status> LotusNodes::Call(std::string method, std::string params, CallKind kind,
+async::Task<absl::Status> LotusNodes::Call(MethodInfo method, std::string params,
                                            AnswerReader read) {
+  const CallKind kind = method.kind;
+  const std::string name(method.name);
   const kj::TimePoint until =
       timer_.now() +
       async::ToKj(kind == CallKind::kWait ? options_.wait_timeout : options_.call_timeout);
-  const bool by_key = NeedsKey(method);
+  // What a node can only do with a key in its wallet or with more than the right to read: a gateway
+  // in front does not speak for the node behind it.
+  const bool by_key = method.permission != Permission::kRead;
   const std::vector<std::size_t> order = Order(by_key);
   absl::Status last = absl::UnavailableError("no node was asked");
   std::optional<absl::Status> incapable;  // what the first said that cannot do it itself
@@ -105,7 +102,7 @@ async::Task<absl::Status> LotusNodes::Call(std::string method, std::string param
         kind == CallKind::kRead ? left / static_cast<std::int64_t>(order.size() - tried) : left;
     // What is known already does not wait for one that is perhaps gone.
     if (incapable && kind == CallKind::kRead) share = std::min(share, kOthersKeys);
-    LinkAnswer answer = co_await links_[index]->Call(method, params, share);
+    LinkAnswer answer = co_await links_[index]->Call(name, params, share);
     if (foreign_.contains(index)) {  // found while it was asked: what it says is of no use here
       last = absl::UnavailableError(
           absl::StrFormat("node %s is of another network", links_[index]->Where().Name()));
@@ -120,7 +117,7 @@ async::Task<absl::Status> LotusNodes::Call(std::string method, std::string param
         if (!status.ok()) {
           status = absl::DataLossError(
               absl::StrFormat("%s: the answer of node %s is unreadable: %s",
-                              absl::StripPrefix(method, "Filecoin."), links_[index]->Where().Name(),
+                              absl::StripPrefix(name, "Filecoin."), links_[index]->Where().Name(),
                               Printable(std::string(status.message()), kReasonBytesMax)));
         }
       }
@@ -129,7 +126,7 @@ async::Task<absl::Status> LotusNodes::Call(std::string method, std::string param
       if (absl::IsDataLoss(status) || absl::IsResourceExhausted(status)) {
         last = WithoutTokens(std::move(status));
         // With one node the caller hears of it.
-        if (links_.size() > 1) TellUnreadable(index, method, last);
+        if (links_.size() > 1) TellUnreadable(index, name, last);
         if (kind == CallKind::kPush) co_return last;
         continue;
       }

@@ -22,14 +22,9 @@
 
 #include "damocles/async/task.h"
 #include "damocles/chain/lotus_client.h"
+#include "damocles/chain/method.h"
 
 namespace damocles::chain::internal {
-
-enum class CallKind {
-  kRead,  // may be repeated at another node
-  kPush,  // must not be carried out twice
-  kWait,  // a read that takes as long as it takes
-};
 
 // Takes an answer apart; an error: it is none.  May run on another thread, once for each node that
 // is asked, one after the other.
@@ -58,9 +53,9 @@ class LotusNodes {
   LotusNodes& operator=(const LotusNodes&) = delete;
   ~LotusNodes() noexcept {}  // NOLINT(modernize-use-equals-default): KJ's destructors may throw
 
-  // OK once `read` has taken an answer; `params` is a raw JSON array.
-  async::Task<absl::Status> Call(std::string method, std::string params, CallKind kind,
-                                 AnswerReader read);
+  // OK once `read` has taken an answer; `params` is a raw JSON array.  The name of the method
+  // outlives the call.
+  async::Task<absl::Status> Call(MethodInfo method, std::string params, AnswerReader read);
 
   std::size_t Count() const { return links_.size(); }
   std::size_t Current() const { return current_; }

@@ -28,15 +28,15 @@ RpcAnswer FromStatus(const absl::Status& status) {
   return {"", chain::RpcErrorFromStatus(status)};
 }
 
-const char* NameOf(Permission permission) {
+const char* NameOf(chain::Permission permission) {
   switch (permission) {
-    case Permission::kRead:
+    case chain::Permission::kRead:
       return "read";
-    case Permission::kWrite:
+    case chain::Permission::kWrite:
       return "write";
-    case Permission::kSign:
+    case chain::Permission::kSign:
       return "sign";
-    case Permission::kAdmin:
+    case chain::Permission::kAdmin:
       return "admin";
   }
   return "";
@@ -45,14 +45,7 @@ const char* NameOf(Permission permission) {
 }  // namespace
 
 LotusMethods::LotusMethods(Chain& chain, kj::Timer& timer, Connections& connections)
-    : chain_(chain), timer_(timer), connections_(connections) {
-  AddChain();
-  AddMiners();
-  AddRandomness();
-  AddWallet();
-  AddMessages();
-  AddV0();
-  AddWaiting();
+    : chain_(chain), timer_(timer), connections_(connections), table_(chain) {
   observer_ = chain_.AddHeadObserver([this](const std::vector<chain::HeadChange>& /*changes*/) {
     for (auto& waiting : waiting_for_head_) waiting->fulfill();
     waiting_for_head_.clear();
@@ -61,16 +54,6 @@ LotusMethods::LotusMethods(Chain& chain, kj::Timer& timer, Connections& connecti
 
 LotusMethods::~LotusMethods() noexcept {
   chain_.RemoveHeadObserver(observer_);
-}
-
-void LotusMethods::AddWaiting() {
-  methods_["StateWaitMsg"] = {Permission::kRead, 4, nullptr};
-  v0_["StateWaitMsg"] = {Permission::kRead, 2, nullptr};
-  methods_["StateGetBeaconEntry"] = {Permission::kRead, 1, nullptr};
-  methods_["DevnetAdvance"] = {Permission::kAdmin, 1, nullptr};
-  methods_["DevnetInject"] = {Permission::kAdmin, 1, nullptr};
-  methods_["DevnetReport"] = {Permission::kRead, 0, nullptr};
-  methods_["DevnetParameters"] = {Permission::kRead, 0, nullptr};
 }
 
 async::Task<RpcAnswer> LotusMethods::Call(chain::RpcRequest request, Caller caller) {
@@ -85,13 +68,8 @@ async::Task<RpcAnswer> LotusMethods::Call(chain::RpcRequest request, Caller call
                                       "support)",
                                       full));
   }
-  const Method* method = nullptr;
-  if (space == (own ? "Damocles" : "Filecoin")) {
-    if (const auto found = methods_.find(name); found != methods_.end()) method = &found->second;
-    if (const auto found = v0_.find(name); caller.v0 && found != v0_.end()) {
-      method = &found->second;
-    }
-  }
+  const MethodTable::Method* method = nullptr;
+  if (space == (own ? "Damocles" : "Filecoin")) method = table_.Find(name, caller.v0);
   if (method == nullptr) {
     co_return Refused(chain::kRpcMethodNotFound, absl::StrFormat("method '%s' not found", full));
   }
@@ -209,7 +187,7 @@ absl::Status LotusMethods::Tick(std::optional<std::uint64_t> timestamp) {
 absl::Status LotusMethods::CheckFault(const FaultOrder& order) const {
   if (order.call) {
     const std::string& name = order.call->method;
-    const bool known = methods_.contains(name) || v0_.contains(name) || name == "ChainNotify";
+    const bool known = table_.Find(name, true) != nullptr || name == "ChainNotify";
     if (name != "*" && (!known || name.starts_with("Devnet"))) {
       return absl::InvalidArgumentError(
           absl::StrFormat("fault: there is no method \"%s\" to fail", name));

@@ -5,14 +5,13 @@
 #include <kj/async.h>
 #include <kj/timer.h>
 
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lib/devnet/lotus_faults.h"
+#include "lib/devnet/method_table.h"
 
 #include "damocles/async/task.h"
 #include "damocles/chain/json_rpc.h"
@@ -21,23 +20,12 @@
 
 namespace damocles::devnet::internal {
 
-enum class Permission : unsigned {
-  kRead = kReadPermission,
-  kWrite = kWritePermission,
-  kSign = kSignPermission,
-  kAdmin = kAdminPermission
-};
 inline constexpr unsigned kAllPermissions =
     kReadPermission | kWritePermission | kSignPermission | kAdminPermission;
 
 struct Caller {
   unsigned permissions = 0;
   bool v0 = false;  // the older shapes of a few methods
-};
-
-struct RpcAnswer {
-  std::string result;  // raw JSON
-  std::optional<chain::RpcError> error;
 };
 
 // What the connections of the server do on orders of DevnetInject.
@@ -48,7 +36,8 @@ class Connections {
   virtual void EndChannels() = 0;
 };
 
-inline constexpr std::string_view kChainNotify = "Filecoin.ChainNotify";
+inline constexpr std::string_view kChainNotify =
+    chain::kMethod<&chain::ChainReader::ChainNotify>.name;
 
 // The methods by name, over one chain.
 class LotusMethods {
@@ -74,28 +63,6 @@ class LotusMethods {
   void SetParameters(std::string text) { parameters_ = std::move(text); }
 
  private:
-  using Params = std::vector<std::string>;
-  using Answer = std::function<RpcAnswer(const std::string& name, const Params& params)>;
-  struct Method {
-    Permission permission = Permission::kRead;
-    std::size_t params = 0;
-    Answer answer;  // empty: one of those that wait
-  };
-
-  // Declares a method that answers at once: `function` takes values of Wanted..., and returns a
-  // T or StatusOr<T> that has JSON.
-  template <typename... Wanted, typename Function>
-  void Add(std::map<std::string, Method, std::less<>>& table, const char* name,
-           Permission permission, Function function);
-  void AnswersMadeList(const char* name);
-  void AddChain();
-  void AddMiners();
-  void AddRandomness();
-  void AddWallet();
-  void AddMessages();
-  void AddV0();
-  void AddWaiting();
-
   async::Task<RpcAnswer> CallWaiting(chain::RpcRequest request, bool v0);
   async::Task<RpcAnswer> WaitMsg(filecoin::Cid message, std::uint64_t confidence,
                                  std::int64_t limit, bool allow_replaced);
@@ -110,8 +77,7 @@ class LotusMethods {
   Connections& connections_;
   Faults faults_;
   std::string parameters_ = "{}";
-  std::map<std::string, Method, std::less<>> methods_;
-  std::map<std::string, Method, std::less<>> v0_;  // where it differs
+  MethodTable table_;
   std::uint64_t observer_ = 0;
   std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting_for_head_;
 };

@@ -299,7 +299,7 @@ class LotusServer::Impl final : public internal::Connections,
       if (item.starts_with(kQuery)) given = std::string(item.substr(kQuery.size()));
       at = end;
     }
-    if (given.empty()) return static_cast<unsigned>(internal::Permission::kRead);
+    if (given.empty()) return kReadPermission;
     if (SameSecret(given, options_.token)) return internal::kAllPermissions;
     for (const auto& [token, permissions] : options_.scoped_tokens) {
       if (SameSecret(given, token)) return permissions;

@@ -25,7 +25,8 @@ absl::StatusOr<std::unique_ptr<ChainClient>> ChainClient::Make(const config::Man
     endpoint.token = from.token.Reveal();
     client->endpoints_.push_back(std::move(endpoint));
   }
-  DAMOCLES_ASSIGN_OR_RETURN(client->api_, chain::MakeLotusClient(client->endpoints_, client->Io()));
+  DAMOCLES_ASSIGN_OR_RETURN(client->node_,
+                            chain::MakeLotusClient(client->endpoints_, client->Io()));
   return client;
 }
 
@@ -41,7 +42,7 @@ chain::LotusIo ChainClient::Io() {
 }
 
 ChainClient::~ChainClient() noexcept {
-  api_.reset();  // before the networks it uses
+  node_.reset();  // before the networks it uses
 }
 
 }  // namespace damocles::manager

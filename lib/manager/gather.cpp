@@ -124,12 +124,13 @@ struct Gatherer::Chain {
 
 class Gatherer::AsksAboutSender final : public poster::SenderQuestions {
  public:
-  AsksAboutSender(Gatherer& gatherer, chain::Api& api, const Chain& chain, CheckedSender& sender)
-      : gatherer_(gatherer), api_(api), chain_(chain), sender_(sender) {}
+  AsksAboutSender(Gatherer& gatherer, chain::ChainReader& reader, chain::MessagePool& pool,
+                  const Chain& chain, CheckedSender& sender)
+      : gatherer_(gatherer), reader_(reader), pool_(pool), chain_(chain), sender_(sender) {}
   ~AsksAboutSender() noexcept override = default;
 
   Answer<Address> KeyOf(Address id) override {
-    auto asking = gatherer_.Limited<Address>(api_.StateAccountKey(std::move(id), chain_.head));
+    auto asking = gatherer_.Limited<Address>(reader_.StateAccountKey(std::move(id), chain_.head));
     co_return co_await kj::mv(asking);
   }
   // Of all nodes: each may have to take over.
@@ -148,17 +149,18 @@ class Gatherer::AsksAboutSender final : public poster::SenderQuestions {
     co_return one_has;
   }
   Answer<TokenAmount> BalanceOf(Address key) override {
-    auto asking = gatherer_.Limited<TokenAmount>(api_.WalletBalance(std::move(key)));
+    auto asking = gatherer_.Limited<TokenAmount>(reader_.WalletBalance(std::move(key)));
     co_return co_await kj::mv(asking);
   }
   Answer<std::uint64_t> NextNonceOf(Address key) override {
-    auto asking = gatherer_.Limited<std::uint64_t>(api_.MpoolGetNonce(std::move(key)));
+    auto asking = gatherer_.Limited<std::uint64_t>(pool_.MpoolGetNonce(std::move(key)));
     co_return co_await kj::mv(asking);
   }
 
  private:
   Gatherer& gatherer_;
-  chain::Api& api_;
+  chain::ChainReader& reader_;
+  chain::MessagePool& pool_;
   const Chain& chain_;
   CheckedSender& sender_;
 };
@@ -274,7 +276,7 @@ async::Task<void> Gatherer::AskMachine(Facts& facts) {
 }
 
 async::Task<void> Gatherer::AskNode(const CheckedNode& node, NodeFacts& facts) {
-  chain::Api& api = *node.api;
+  chain::FullNode& api = *node.api;
   constexpr std::string_view kText = "self check: nothing is signed with this";
   // All at the same time: a node that hangs takes the time of one question.
   auto version = Limited<chain::NodeVersion>(api.Version());
@@ -392,7 +394,7 @@ async::Task<void> Gatherer::AskBranches(Facts& facts) {
   }
 }
 
-async::Task<void> Gatherer::AskMiner(chain::Api& api, const Chain& chain, CheckedMiner wanted,
+async::Task<void> Gatherer::AskMiner(chain::FullNode& api, const Chain& chain, CheckedMiner wanted,
                                      MinerFacts& facts) {
   facts.fee_cap = wanted.fee_cap.IsZero() ? chain.base_fee * 2 : wanted.fee_cap;
   if (parts_.timer.now() >= chain.until) {
@@ -425,7 +427,7 @@ async::Task<void> Gatherer::AskMiner(chain::Api& api, const Chain& chain, Checke
   for (poster::SenderFacts& sender : senders) {
     CheckedSender checked;
     checked.facts = std::move(sender);
-    AsksAboutSender questions(*this, api, chain, checked);
+    AsksAboutSender questions(*this, api, api, chain, checked);
     if (checked.facts.role) {
       co_await poster::ReadSender(questions, checked.facts, chain.pool);
     }
@@ -434,9 +436,11 @@ async::Task<void> Gatherer::AskMiner(chain::Api& api, const Chain& chain, Checke
   co_await AskDeadlines(api, chain, facts);
 }
 
-async::Task<void> Gatherer::AskDeadlines(chain::Api& api, const Chain& chain, MinerFacts& facts) {
+async::Task<void> Gatherer::AskDeadlines(chain::ChainReader& reader, const Chain& chain,
+                                         MinerFacts& facts) {
   const Address address = Address::FromId(facts.miner);
-  auto asking = Limited<filecoin::DeadlineInfo>(api.StateMinerProvingDeadline(address, chain.head));
+  auto asking =
+      Limited<filecoin::DeadlineInfo>(reader.StateMinerProvingDeadline(address, chain.head));
   const absl::StatusOr<filecoin::DeadlineInfo> now = co_await kj::mv(asking);
   if (!now.ok()) {
     facts.deadlines = now.status();
@@ -457,7 +461,7 @@ async::Task<void> Gatherer::AskDeadlines(chain::Api& api, const Chain& chain, Mi
     if (parts_.timer.now() >= chain.until) break;
     const std::uint64_t index = (now->index + i) % facts.deadlines_total;
     auto asking_one = Limited<std::vector<chain::Partition>>(
-        api.StateMinerPartitions(address, index, chain.head));
+        reader.StateMinerPartitions(address, index, chain.head));
     const absl::StatusOr<std::vector<chain::Partition>> partitions = co_await kj::mv(asking_one);
     if (!partitions.ok()) {
       trouble = partitions.status();

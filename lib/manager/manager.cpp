@@ -221,7 +221,9 @@ absl::Status ManagerImpl::BuildPoster() {
     return now;
   });
   DAMOCLES_ASSIGN_OR_RETURN(
-      runner_, poster::Runner::Open({.api = chain_->Api(),
+      runner_, poster::Runner::Open({.reader = chain_->Node(),
+                                     .pool = chain_->Node(),
+                                     .wallet = chain_->Node(),
                                      .jobs = *proof_jobs_,
                                      .sectors = *sector_source_,
                                      .store = *disk_.database,

@@ -22,14 +22,14 @@ using filecoin::TipSetKey;
 
 Node::Result<Bytes32> Node::ChallengeRandomness(filecoin::ActorId miner, ChainEpoch challenge,
                                                 TipSetKey key) {
-  co_return co_await Read(&chain::Api::StateGetRandomnessFromBeacon,
+  co_return co_await Read(&chain::ChainReader::StateGetRandomnessFromBeacon,
                           static_cast<std::int64_t>(DomainTag::kWindowedPoStChallengeSeed),
                           challenge, filecoin::MinerEntropy(miner), std::move(key));
 }
 
 Node::Result<chain::MinerInfo> Node::InfoOf(filecoin::ActorId miner, TipSetKey key) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      chain::MinerInfo info, co_await api_.StateMinerInfo(Address::FromId(miner), std::move(key)));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(chain::MinerInfo info, co_await reader_.StateMinerInfo(
+                                                          Address::FromId(miner), std::move(key)));
   if (!filecoin::IsRegistered(info.window_post_proof_type)) {
     co_return absl::DataLossError(absl::StrFormat("miner f0%d has the unknown proof type %d", miner,
                                                   filecoin::ToNumber(info.window_post_proof_type)));
@@ -46,7 +46,7 @@ Node::Result<std::vector<PlannedSector>> Node::SectorsOf(filecoin::ActorId miner
   const std::uint64_t wanted = numbers.Count();
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const std::vector<chain::SectorOnChainInfo> infos,
-      co_await api_.StateMinerSectors(Address::FromId(miner), numbers, std::move(key)));
+      co_await reader_.StateMinerSectors(Address::FromId(miner), numbers, std::move(key)));
   for (const chain::SectorOnChainInfo& info : infos) {
     PlannedSector sector;
     sector.number = info.sector_number;
@@ -72,7 +72,7 @@ Node::Result<event::InputsRead> Node::ReadInputs(filecoin::ActorId miner,
   filecoin::TipSet at = head;
   if (head.Height() > question.not_after) {
     DAMOCLES_CO_ASSIGN_OR_RETURN(
-        at, co_await api_.ChainGetTipSetByHeight(question.not_after, head.Key()));
+        at, co_await reader_.ChainGetTipSetByHeight(question.not_after, head.Key()));
   }
   event::InputsRead out;
   DAMOCLES_CO_ASSIGN_OR_RETURN(out.randomness,
@@ -82,11 +82,11 @@ Node::Result<event::InputsRead> Node::ReadInputs(filecoin::ActorId miner,
   out.partition_sectors = info.window_post_partition_sectors;
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const std::vector<chain::Partition> partitions,
-      co_await api_.StateMinerPartitions(address, question.deadline_index, at.Key()));
+      co_await reader_.StateMinerPartitions(address, question.deadline_index, at.Key()));
   BitField posted;
   if (at.Height() >= deadline.open) {
     DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::DeadlineState> deadlines,
-                                 co_await api_.StateMinerDeadlines(address, at.Key()));
+                                 co_await reader_.StateMinerDeadlines(address, at.Key()));
     if (question.deadline_index < deadlines.size()) {
       posted = deadlines[question.deadline_index].post_submissions;
     }
@@ -114,7 +114,7 @@ Node::Result<event::InputsRead> Node::ReadInputs(filecoin::ActorId miner,
 
 Node::Result<event::Explained> Node::Explain(action::Explain question) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::InvocResult result,
-                               co_await api_.StateReplay(TipSetKey(), question.cid));
+                               co_await reader_.StateReplay(TipSetKey(), question.cid));
   co_return event::Explained{question.ref, result.error};
 }
 
@@ -123,7 +123,7 @@ Node::Result<recovery::FaultsRead> Node::ReadFaults(filecoin::ActorId miner,
                                                     filecoin::TipSet head) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const std::vector<chain::Partition> partitions,
-      co_await api_.StateMinerPartitions(Address::FromId(miner), deadline_index, head.Key()));
+      co_await reader_.StateMinerPartitions(Address::FromId(miner), deadline_index, head.Key()));
   recovery::FaultsRead out;
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     BitField faulty = Difference(partitions[i].faulty_sectors, partitions[i].recovering_sectors);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -101,7 +102,7 @@ struct Raised {
   std::string limited;   // not empty: the operator's limit is in the way, and how
 };
 
-// Borrows the api; every question names the tipset it is asked at.
+// Borrows the roles of a node; every question names the tipset it is asked at.
 //
 // A look is made of parts, each of a call or two that are asked twice where that may help.  A part
 // that could not be learnt is said to be unknown; the others are told all the same.
@@ -111,8 +112,14 @@ class Node {
   using Result = async::Task<absl::StatusOr<T>>;
 
   // A look as a whole is given up by whoever asked, after `look_takes`.
-  Node(chain::Api& api, kj::Timer& timer, absl::Duration look_takes)
-      : api_(api), timer_(timer), patience_(look_takes / 6), part_takes_(look_takes / 3) {}
+  Node(chain::ChainReader& reader, chain::MessagePool& pool, chain::Wallet& wallet,
+       kj::Timer& timer, absl::Duration look_takes)
+      : reader_(reader),
+        pool_(pool),
+        wallet_(wallet),
+        timer_(timer),
+        patience_(look_takes / 6),
+        part_takes_(look_takes / 3) {}
 
   // What is not a question: the base fee of a head, and a sender that failed.
   void NoteHead(const filecoin::TipSet& head) {
@@ -152,11 +159,11 @@ class Node {
 
  private:
   // A call of a look, with AskTwice.
-  template <typename T, typename... P>
-  Result<T> Read(Result<T> (chain::Api::*call)(P...), std::type_identity_t<P>... args) {
-    chain::Api& api = api_;
-    std::function<kj::Promise<absl::StatusOr<T>>()> ask = [&api, call, args...]() {
-      kj::Promise<absl::StatusOr<T>> asked = (api.*call)(args...).ToPromise();
+  template <typename Role, typename T, typename... P>
+  Result<T> Read(Result<T> (Role::*call)(P...), std::type_identity_t<P>... args) {
+    Role& role = std::get<Role&>(std::tie(reader_, pool_, wallet_));
+    std::function<kj::Promise<absl::StatusOr<T>>()> ask = [&role, call, args...]() {
+      kj::Promise<absl::StatusOr<T>> asked = (role.*call)(args...).ToPromise();
       return asked.catch_([](kj::Exception&& exception) -> absl::StatusOr<T> {
         return absl::UnavailableError(async::Plainly(exception));
       });
@@ -164,8 +171,8 @@ class Node {
     return AskTwice<T>(timer_, patience_, std::move(ask));
   }
   // One that the look can do without: its silence must not use up the time of the whole.
-  template <typename T, typename... P>
-  kj::Promise<absl::StatusOr<T>> ReadAside(Result<T> (chain::Api::*call)(P...),
+  template <typename Role, typename T, typename... P>
+  kj::Promise<absl::StatusOr<T>> ReadAside(Result<T> (Role::*call)(P...),
                                            std::type_identity_t<P>... args) {
     return WithLimit(timer_, part_takes_, Read(call, std::move(args)...));
   }
@@ -213,7 +220,9 @@ class Node {
                                        filecoin::Address from, Bytes params, std::int64_t gas_limit,
                                        chain::Uuid uuid, FeePolicy fees);
 
-  chain::Api& api_;
+  chain::ChainReader& reader_;
+  chain::MessagePool& pool_;
+  chain::Wallet& wallet_;
   kj::Timer& timer_;
   absl::Duration patience_;
   absl::Duration part_takes_;

@@ -112,7 +112,8 @@ void FindPending(const std::vector<filecoin::SignedMessage>& pending,
 Node::Result<Address> Node::KeyOf(Address id, TipSetKey key) {
   if (const auto found = keys_.find(id); found != keys_.end()) co_return found->second;
   DAMOCLES_CO_ASSIGN_OR_RETURN(
-      Address account, co_await ReadAside(&chain::Api::StateAccountKey, id, std::move(key)));
+      Address account,
+      co_await ReadAside(&chain::ChainReader::StateAccountKey, id, std::move(key)));
   if (id.IsId() && !account.IsUndefined()) keys_[id] = account;
   co_return account;
 }
@@ -156,7 +157,8 @@ async::Task<void> Node::LearnRecipients(MinerAddresses& addresses, filecoin::Met
     }
   }
   for (const Address& address : unknown) {
-    const absl::StatusOr<Address> id = co_await ReadAside(&chain::Api::StateLookupId, address, key);
+    const absl::StatusOr<Address> id =
+        co_await ReadAside(&chain::ChainReader::StateLookupId, address, key);
     if (absl::IsDeadlineExceeded(id.status())) co_return;      // the others are as slow
     if (!id.ok() && !absl::IsNotFound(id.status())) continue;  // asked again at the next look
     if (recipients_.size() >= kRecipientsKept) recipients_.clear();
@@ -169,7 +171,7 @@ async::Task<Searched> Node::Search(filecoin::Cid cid, OwnCall call, Bytes signed
                                    filecoin::ActorId miner, std::int64_t limit, TipSetKey key) {
   Searched out;
   const absl::StatusOr<std::optional<chain::MsgLookup>> lookup =
-      co_await Read(&chain::Api::StateSearchMsg, key, cid, limit, true);
+      co_await Read(&chain::ChainReader::StateSearchMsg, key, cid, limit, true);
   if (!lookup.ok()) {
     switch (ClassifySearchError(lookup.status())) {
       case SearchTrouble::kNonceTaken:
@@ -192,7 +194,7 @@ async::Task<Searched> Node::Search(filecoin::Cid cid, OwnCall call, Bytes signed
     const auto ours = filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message);
     if (!ours.ok() || !IsThat(*ours, found.message)) {
       const absl::StatusOr<filecoin::Message> other =
-          co_await Read(&chain::Api::ChainGetMessage, found.message);
+          co_await Read(&chain::ChainReader::ChainGetMessage, found.message);
       if (!other.ok()) {
         out.trouble = Annotate(other.status(), "reading the message that replaced ours");
         co_return out;
@@ -200,7 +202,7 @@ async::Task<Searched> Node::Search(filecoin::Cid cid, OwnCall call, Bytes signed
       bool same = ours.ok() && IsReplacement(*other, ours->message);
       if (!ours.ok()) {
         const absl::StatusOr<chain::MinerInfo> info =
-            co_await Read(&chain::Api::StateMinerInfo, Address::FromId(miner), key);
+            co_await Read(&chain::ChainReader::StateMinerInfo, Address::FromId(miner), key);
         MinerAddresses addresses;
         addresses.doubt = info.status();
         if (info.ok()) {
@@ -230,7 +232,7 @@ async::Task<std::optional<bool>> Node::NonceUsed(Bytes signed_message, TipSetKey
   const auto ours = filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message);
   if (!ours.ok()) co_return std::nullopt;
   const absl::StatusOr<chain::Actor> actor =
-      co_await ReadAside(&chain::Api::StateGetActor, ours->message.from, std::move(key));
+      co_await ReadAside(&chain::ChainReader::StateGetActor, ours->message.from, std::move(key));
   if (!actor.ok()) co_return std::nullopt;
   co_return actor->nonce > ours->message.nonce;
 }
@@ -248,22 +250,22 @@ Node::Result<BitField> Node::PostedIn(filecoin::ActorId miner, std::uint64_t dea
   filecoin::TipSet behind;
   if (head.Height() >= close) {
     DAMOCLES_CO_ASSIGN_OR_RETURN(
-        at, co_await Read(&chain::Api::ChainGetTipSetByHeight, last, head.Key()));
+        at, co_await Read(&chain::ChainReader::ChainGetTipSetByHeight, last, head.Key()));
     DAMOCLES_CO_ASSIGN_OR_RETURN(
-        behind, co_await Read(&chain::Api::ChainGetTipSetAfterHeight, close, head.Key()));
+        behind, co_await Read(&chain::ChainReader::ChainGetTipSetAfterHeight, close, head.Key()));
   }
   // Without a block in the window the list is of an earlier period.
   if (at.Height() < open) co_return BitField();
   const bool list_is_left = !behind.Empty() && at.Height() < last;
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::DeadlineState> deadlines,
-                               co_await Read(&chain::Api::StateMinerDeadlines, address,
+                               co_await Read(&chain::ChainReader::StateMinerDeadlines, address,
                                              list_is_left ? behind.Key() : at.Key()));
   BitField posted;
   if (deadline_index < deadlines.size()) posted = deadlines[deadline_index].post_submissions;
   if (behind.Empty() || list_is_left) co_return posted;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      const std::vector<chain::Partition> partitions,
-      co_await Read(&chain::Api::StateMinerPartitions, address, deadline_index, behind.Key()));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::Partition> partitions,
+                               co_await Read(&chain::ChainReader::StateMinerPartitions, address,
+                                             deadline_index, behind.Key()));
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     const BitField good = Difference(partitions[i].live_sectors, partitions[i].faulty_sectors);
     if (good.Intersects(wanted)) posted.Set(i);
@@ -278,7 +280,7 @@ async::Task<absl::Status> Node::LookIntoPool(filecoin::ActorId miner, action::Su
                                              event::Surveyed& out) {
   const OwnCall call = CallOf(question, out.commit_randomness);
   absl::StatusOr<std::vector<filecoin::SignedMessage>> pending =
-      co_await Read(&chain::Api::MpoolPending, head.Key());
+      co_await Read(&chain::MessagePool::MpoolPending, head.Key());
   if (!pending.ok() && HidesItsPool(pending.status())) co_return absl::OkStatus();
   if (!pending.ok()) co_return pending.status();
   pool = *std::move(pending);
@@ -315,7 +317,7 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     const absl::StatusOr<Bytes32> randomness =
         co_await ChallengeRandomness(miner, question.challenge, head.Key());
     const absl::StatusOr<Bytes32> commit =
-        co_await Read(&chain::Api::StateGetRandomnessFromTickets,
+        co_await Read(&chain::ChainReader::StateGetRandomnessFromTickets,
                       static_cast<std::int64_t>(DomainTag::kPoStChainCommit), question.challenge,
                       Bytes(), head.Key());
     if (randomness.ok()) out.randomness = *randomness;
@@ -345,7 +347,7 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
   if (out.message != MessageWhereabouts::kNotFound) co_return out;
   absl::StatusOr<chain::MinerInfo> info = absl::UnavailableError("not asked for");
   if (question.want_pending || question.want_sender) {
-    info = co_await Read(&chain::Api::StateMinerInfo, Address::FromId(miner), head.Key());
+    info = co_await Read(&chain::ChainReader::StateMinerInfo, Address::FromId(miner), head.Key());
   }
   std::vector<filecoin::SignedMessage> pool;
   if (question.want_pending) {
@@ -392,7 +394,7 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   out.attempt = question.attempt;
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const std::vector<chain::Partition> partitions,
-      co_await Read(&chain::Api::StateMinerPartitions, Address::FromId(miner),
+      co_await Read(&chain::ChainReader::StateMinerPartitions, Address::FromId(miner),
                     question.deadline_index, head.Key()));
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     const BitField faulty =
@@ -416,10 +418,10 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
   }
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const chain::MinerInfo info,
-      co_await Read(&chain::Api::StateMinerInfo, Address::FromId(miner), head.Key()));
+      co_await Read(&chain::ChainReader::StateMinerInfo, Address::FromId(miner), head.Key()));
   // Also without a message of ours: whose lane is free is seen there.
   absl::StatusOr<std::vector<filecoin::SignedMessage>> read =
-      co_await Read(&chain::Api::MpoolPending, head.Key());
+      co_await Read(&chain::MessagePool::MpoolPending, head.Key());
   if (!read.ok() && !HidesItsPool(read.status())) co_return read.status();
   std::vector<filecoin::SignedMessage> pool;
   if (read.ok()) pool = *std::move(read);

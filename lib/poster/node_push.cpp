@@ -86,14 +86,14 @@ Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::u
   if (gas_limit == 0 && fees.gas_over_estimation > 0) {
     // A limit that is given skips the node's own dry run: this is it.
     const absl::StatusOr<std::int64_t> used =
-        co_await api_.GasEstimateGasLimit(message, TipSetKey());
+        co_await pool_.GasEstimateGasLimit(message, TipSetKey());
     if (!used.ok()) co_return NotEstimated(used.status());
     const double wanted = std::ceil(static_cast<double>(*used) * fees.gas_over_estimation);
     message.gas_limit =
         static_cast<std::int64_t>(std::clamp(wanted, 0.0, static_cast<double>(kMessageGasMax)));
   }
   if (fees.gas_over_premium > 0) {
-    const absl::StatusOr<TokenAmount> premium = co_await api_.GasEstimateGasPremium(
+    const absl::StatusOr<TokenAmount> premium = co_await pool_.GasEstimateGasPremium(
         kPremiumBlocks, message.from, message.gas_limit, TipSetKey());
     // Without it the node chooses one by itself when it pushes.
     if (premium.ok()) message.gas_premium = Times(*premium, fees.gas_over_premium);
@@ -109,8 +109,9 @@ Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::u
   spec.maximize_fee_cap = fees.gas_fee_cap.IsZero();
   spec.max_fee = fees.gas_fee_cap * message.gas_limit;
   const filecoin::Message asked = message;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(filecoin::SignedMessage pushed,
-                               co_await api_.MpoolPushMessage(std::move(message), std::move(spec)));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      filecoin::SignedMessage pushed,
+      co_await pool_.MpoolPushMessage(std::move(message), std::move(spec)));
   Address sender = asked.from;
   if (asked.from.IsId()) {
     const absl::StatusOr<Address> account = co_await KeyOf(asked.from, TipSetKey());
@@ -141,7 +142,7 @@ Node::Result<filecoin::SignedMessage> Node::Sign(filecoin::Message message) {
   Bytes bytes = SigningBytes(message);
   filecoin::SignedMessage out;
   absl::StatusOr<filecoin::Signature> signature =
-      co_await api_.WalletSign(message.from, std::move(bytes));
+      co_await wallet_.WalletSign(message.from, std::move(bytes));
   room_.NoteSigning(message.from, signature.ok());
   DAMOCLES_CO_ASSIGN_OR_RETURN(out.signature, std::move(signature));
   out.message = std::move(message);
@@ -151,7 +152,7 @@ Node::Result<filecoin::SignedMessage> Node::Sign(filecoin::Message message) {
 Node::Result<Bytes> Node::PushSigned(Bytes signed_message) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(filecoin::SignedMessage message,
                                filecoin::cbor::Decode<filecoin::SignedMessage>(signed_message));
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::Cid taken, co_await api_.MpoolPush(message));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::Cid taken, co_await pool_.MpoolPush(message));
   DAMOCLES_CO_RETURN_IF_ERROR(CheckTaken(message, taken));
   co_return signed_message;
 }

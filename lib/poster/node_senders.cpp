@@ -38,13 +38,13 @@ class Node::AsksAboutSenders final : public SenderQuestions {
 
   Answer<Address> KeyOf(Address id) override { return node_.KeyOf(std::move(id), key_); }
   Answer<bool> HasKey(Address key) override {
-    co_return co_await node_.ReadAside(&chain::Api::WalletHas, std::move(key));
+    co_return co_await node_.ReadAside(&chain::Wallet::WalletHas, std::move(key));
   }
   Answer<TokenAmount> BalanceOf(Address key) override {
-    co_return co_await node_.ReadAside(&chain::Api::WalletBalance, std::move(key));
+    co_return co_await node_.ReadAside(&chain::ChainReader::WalletBalance, std::move(key));
   }
   Answer<std::uint64_t> NextNonceOf(Address key) override {
-    co_return co_await node_.ReadAside(&chain::Api::MpoolGetNonce, std::move(key));
+    co_return co_await node_.ReadAside(&chain::MessagePool::MpoolGetNonce, std::move(key));
   }
 
  private:
@@ -61,7 +61,7 @@ Node::Result<SenderChoice> Node::ChooseSender(filecoin::ActorId miner, chain::Mi
   for (const Address& address : allowed) {
     absl::StatusOr<Address> id = address;
     if (!address.IsId()) {
-      id = co_await ReadAside(&chain::Api::StateLookupId, address, key);
+      id = co_await ReadAside(&chain::ChainReader::StateLookupId, address, key);
     }
     NameSender(facts, miner, address, id);
   }
@@ -102,7 +102,7 @@ async::Task<std::optional<LaneRepair>> Node::BlockBefore(
   facts.key = facts.id = ours->message.from;
   facts.lane = LaneOf(pending, facts.id, facts.key);
   const absl::StatusOr<std::uint64_t> nonce =
-      co_await ReadAside(&chain::Api::MpoolGetNonce, facts.key);
+      co_await ReadAside(&chain::MessagePool::MpoolGetNonce, facts.key);
   if (nonce.ok()) facts.next_nonce = *nonce;
   const LaneBlock block =
       BlockInFrontOf(facts, head.Blocks().front().parent_base_fee, ours->message);
@@ -127,7 +127,7 @@ async::Task<void> Node::LearnBaseFees(filecoin::TipSet head) {
     const ChainEpoch at = head.Height() - EpochDelta(back);
     if (at <= ChainEpoch(0)) break;
     const absl::StatusOr<filecoin::TipSet> tip_set =
-        co_await api_.ChainGetTipSetByHeight(at, head.Key());
+        co_await reader_.ChainGetTipSetByHeight(at, head.Key());
     if (!tip_set.ok() || tip_set->Empty()) co_return;  // a lower cap, raised again later
     base_fees_.Note(at, tip_set->Blocks().front().parent_base_fee);
   }
@@ -148,10 +148,10 @@ Node::Result<Raised> Node::Raise(filecoin::SignedMessage message, FeePolicy fees
   market.highest = base_fees_.Highest(head.Height());
   market.passed_over = passed_over;
   const absl::StatusOr<TokenAmount> premium =
-      co_await api_.GasEstimateGasPremium(kRaiseBlocks, inner.from, inner.gas_limit, TipSetKey());
+      co_await pool_.GasEstimateGasPremium(kRaiseBlocks, inner.from, inner.gas_limit, TipSetKey());
   if (premium.ok()) market.premium = *premium;
   // Where the balance is not known, the node judges.
-  const absl::StatusOr<TokenAmount> balance = co_await api_.WalletBalance(inner.from);
+  const absl::StatusOr<TokenAmount> balance = co_await reader_.WalletBalance(inner.from);
   if (balance.ok()) market.balance = *balance;
   const FeeRaise raise = RaiseOf(inner, market, fees);
   if (raise.wanted && (raise.limited || !raise.raise)) {

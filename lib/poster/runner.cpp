@@ -56,7 +56,7 @@ RunnerImpl::RunnerImpl(RunnerParts parts, RunnerOptions options, std::vector<Min
       options_(options),
       epoch_duration_(options.epoch_duration > absl::ZeroDuration() ? options.epoch_duration
                                                                     : absl::Seconds(30)),
-      node_(parts.api, parts.timer, options.call_timeout),
+      node_(parts.reader, parts.pool, parts.wallet, parts.timer, options.call_timeout),
       tasks_(*this) {
   for (MinerPolicy& miner : miners) miners_[miner.miner] = std::move(miner);
   parts_.jobs.Listen(

@@ -52,11 +52,11 @@ async::Task<absl::StatusOr<DeadlineRecord>> RunnerImpl::Judge(filecoin::ActorId 
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const filecoin::TipSet at,
       co_await WithLimit(parts_.timer, options_.call_timeout,
-                         parts_.api.ChainGetTipSetByHeight(window.Last(), head_->Key())));
+                         parts_.reader.ChainGetTipSetByHeight(window.Last(), head_->Key())));
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const std::vector<chain::Partition> partitions,
       co_await WithLimit(parts_.timer, options_.call_timeout,
-                         parts_.api.StateMinerPartitions(address, window.index, at.Key())));
+                         parts_.reader.StateMinerPartitions(address, window.index, at.Key())));
   std::vector<BitField> wanted;
   wanted.reserve(partitions.size());
   for (const chain::Partition& partition : partitions) {

@@ -21,7 +21,7 @@ RunnerImpl::Done RunnerImpl::Follow() {
   std::uint32_t failures = 0;
   while (true) {
     absl::StatusOr<std::unique_ptr<chain::HeadSubscription>> subscription =
-        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.api.ChainNotify());
+        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.reader.ChainNotify());
     absl::Status ended = subscription.status();
     while (ended.ok()) {
       absl::StatusOr<std::vector<chain::HeadChange>> changes =
@@ -43,7 +43,7 @@ RunnerImpl::Done RunnerImpl::Poll() {
     co_await parts_.timer.afterDelay(ToKj(options_.poll_interval));
     if (parts_.clock.Now() - last_head_seen_ < options_.poll_interval) continue;
     absl::StatusOr<filecoin::TipSet> head =
-        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.api.ChainHead());
+        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.reader.ChainHead());
     if (!head.ok()) {
       LogWarning("poster", "head_not_read", {{"error", head.status()}});
       continue;
@@ -58,7 +58,7 @@ RunnerImpl::Done RunnerImpl::LearnEpochDuration() {
   std::uint32_t failures = 0;
   while (true) {
     absl::StatusOr<chain::NodeVersion> version =
-        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.api.Version());
+        co_await WithLimit(parts_.timer, options_.call_timeout, parts_.reader.Version());
     if (version.ok() && version->block_delay_secs > 0) {
       epoch_duration_ = absl::Seconds(static_cast<std::int64_t>(version->block_delay_secs));
       co_return;
@@ -144,7 +144,7 @@ std::vector<MinerWindow> RunnerImpl::Windows() const {
 RunnerImpl::Done RunnerImpl::ReadPeriod(filecoin::ActorId miner) {
   absl::StatusOr<filecoin::DeadlineInfo> info = co_await WithLimit(
       parts_.timer, options_.call_timeout,
-      parts_.api.StateMinerProvingDeadline(filecoin::Address::FromId(miner), head_->Key()));
+      parts_.reader.StateMinerProvingDeadline(filecoin::Address::FromId(miner), head_->Key()));
   reading_period_.erase(miner);
   absl::Status status = info.status();
   if (status.ok()) status = filecoin::Validate(info->shape);

@@ -2,7 +2,12 @@
 
 #include "damocles/devnet/direct_api.h"
 
+#include <set>
+#include <string>
+#include <tuple>
+
 #include "gtest/gtest.h"
+#include "lib/devnet/method_table.h"
 #include "tests/devnet/chain_fixture.h"
 #include "tests/support/loop.h"
 
@@ -28,7 +33,7 @@ class DirectApiTest : public testing::Test {
     api_ = std::make_unique<DirectApi>(*chain_);
   }
   template <typename T>
-  absl::StatusOr<T> Wait(chain::Api::Result<T> task) {
+  absl::StatusOr<T> Wait(chain::Result<T> task) {
     return loop_.Wait(kj::mv(task).ToPromise());
   }
 
@@ -49,6 +54,24 @@ TEST_F(DirectApiTest, AnswersLikeTheChain) {
   ASSERT_OK_AND_ASSIGN(const bool has, Wait(api_->WalletHas(key)));
   EXPECT_TRUE(has);
   EXPECT_EQ(api_->Calls("ChainHead"), 1U);
+}
+
+// ChainNotify lives on a connection and is served there.
+TEST_F(DirectApiTest, WhateverTheClientAsksIsServedToThoseWhoMay) {
+  const internal::MethodTable table(*chain_);
+  std::set<std::string> names;
+  for (const chain::MethodInfo& info : chain::AllMethods()) {
+    SCOPED_TRACE(info.name);
+    EXPECT_TRUE(info.name.starts_with("Filecoin."));
+    const std::string name(info.ShortName());
+    EXPECT_TRUE(names.insert(name).second);
+    if (name == "ChainNotify") continue;
+    const internal::MethodTable::Method* served = table.Find(name, false);
+    ASSERT_NE(served, nullptr);
+    EXPECT_EQ(served->permission, info.permission);
+    EXPECT_EQ(served->answer == nullptr, info.kind == chain::CallKind::kWait);
+  }
+  EXPECT_EQ(names.size(), std::tuple_size_v<decltype(chain::kMethods)>);
 }
 
 TEST_F(DirectApiTest, FailsLosesAndHangsAsOrdered) {

@@ -67,7 +67,7 @@ class CannedNode final : public kj::HttpService {
 #pragma GCC diagnostic pop
 
 // Both ways to talk give what the chain says.
-void ExpectAnswersOf(const Chain& chain, chain::Api& api, kj::WaitScope& scope) {
+void ExpectAnswersOf(const Chain& chain, chain::FullNode& api, kj::WaitScope& scope) {
   const auto wait = [&](auto task) { return kj::mv(task).ToPromise().wait(scope); };
   ASSERT_OK_AND_ASSIGN(const auto head, wait(api.ChainHead()));
   EXPECT_EQ(head, chain.ChainHead());

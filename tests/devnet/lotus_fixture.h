@@ -56,8 +56,8 @@ class LotusFixture : public ::testing::Test {
     endpoint.token = token;
     return endpoint;
   }
-  std::unique_ptr<chain::Api> Client(std::vector<chain::Endpoint> endpoints,
-                                     chain::LotusOptions options = {}) {
+  std::unique_ptr<chain::FullNode> Client(std::vector<chain::Endpoint> endpoints,
+                                          chain::LotusOptions options = {}) {
     options.reconnect_min = absl::Milliseconds(10);
     options.reconnect_max = absl::Milliseconds(50);
     auto client = chain::MakeLotusClient(
@@ -68,7 +68,7 @@ class LotusFixture : public ::testing::Test {
   }
 
   template <typename T>
-  absl::StatusOr<T> Wait(chain::Api::Result<T> task) {
+  absl::StatusOr<T> Wait(chain::Result<T> task) {
     return kj::mv(task).ToPromise().wait(io_.waitScope);
   }
   // Sends bytes as they are and returns what comes back until the server closes or is quiet.

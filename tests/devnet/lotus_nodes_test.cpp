@@ -108,7 +108,7 @@ class TwoNodesTest : public LotusFixture {
   std::unique_ptr<LotusServer> server_b_;
   kj::Promise<void> serving_b_ = kj::READY_NOW;
   std::vector<std::string> log_;
-  std::unique_ptr<chain::Api> client_;
+  std::unique_ptr<chain::FullNode> client_;
   std::unique_ptr<chain::HeadSubscription> heads_;
   filecoin::TipSetKey followed_;
 };

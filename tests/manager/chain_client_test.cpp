@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The call that no chain::Api has, the judgement of the network that stands on it, and what a
+// The call that is of no role of a node, the judgement of the network that stands on it, and what a
 // configuration's nodes become: against nodes that answer as they like.
 
 #include "damocles/manager/chain_client.h"

@@ -4,143 +4,77 @@
 
 #include <new>
 #include <optional>
+#include <tuple>
 #include <vector>
+
+#include "damocles/chain/methods.h"
 
 namespace damocles::scenario {
 
-class CountedApi::Counter final : public chain::Api {
+namespace {
+
+using chain::CallAs;
+using chain::CallOf;
+using chain::ChainReader;
+using chain::MessagePool;
+using chain::Wallet;
+using filecoin::Address;
+
+template <auto... members>
+std::optional<Address> FirstParamOf(chain::Call& call) {
+  std::optional<Address> about;
+  const auto look = [&](const auto* asked) {
+    if (asked != nullptr) about = std::get<0>(asked->params);
+  };
+  (look(CallAs<members>(call)), ...);
+  return about;
+}
+
+// Whom it is about, of the methods that can be broken for one address.
+std::optional<Address> About(chain::Call& call) {
+  if (const auto* push = CallAs<&MessagePool::MpoolPushMessage>(call)) {
+    return std::get<0>(push->params).from;
+  }
+  return FirstParamOf<&Wallet::WalletHas, &Wallet::WalletSign, &ChainReader::WalletBalance,
+                      &ChainReader::StateAccountKey, &ChainReader::StateGetActor,
+                      &MessagePool::MpoolGetNonce>(call);
+}
+
+// `change` sees how a call of that method ended.
+template <auto member, typename Change>
+void Alter(chain::Call& call, absl::Status& status, const Change& change) {
+  auto* asked = CallAs<member>(call);
+  if (asked == nullptr) return;
+  using Answer = absl::StatusOr<typename CallOf<member>::Answer>;
+  Answer answer = status.ok() ? Answer(*std::move(asked->answer)) : Answer(status);
+  change(*asked, answer);
+  status = answer.status();
+  if (status.ok()) asked->answer.emplace(*std::move(answer));
+}
+
+}  // namespace
+
+class CountedApi::Counter final : public chain::FullNode {
  public:
-  Counter(chain::Api& inner, CountedApi& plan) : inner_(inner), plan_(plan) {}
+  Counter(chain::FullNode& inner, CountedApi& plan) : inner_(inner), plan_(plan) {}
 
-#define DAMOCLES_FORWARD1(type, name, A)                          \
-  Result<type> name(A a) override {                               \
-    return Go<type>(#name, [this, a] { return inner_.name(a); }); \
+  chain::Result<std::unique_ptr<chain::HeadSubscription>> ChainNotify() override {
+    return Go<absl::StatusOr<std::unique_ptr<chain::HeadSubscription>>>(
+        "ChainNotify", [this] { return inner_.ChainNotify(); }, std::nullopt);
   }
-#define DAMOCLES_FORWARD2(type, name, A, B)                             \
-  Result<type> name(A a, B b) override {                                \
-    return Go<type>(#name, [this, a, b] { return inner_.name(a, b); }); \
+  async::Task<absl::Status> Send(std::shared_ptr<chain::Call> call) override {
+    if (const auto* search = CallAs<&ChainReader::StateSearchMsg>(*call);
+        search != nullptr && plan_.on_search) {
+      plan_.on_search(std::get<2>(search->params));
+    }
+    return Go<absl::Status>(
+        std::string(call->Method().ShortName()), [this, call] { return Do(call); }, About(*call));
   }
-#define DAMOCLES_FORWARD3(type, name, A, B, C)                                \
-  Result<type> name(A a, B b, C c) override {                                 \
-    return Go<type>(#name, [this, a, b, c] { return inner_.name(a, b, c); }); \
-  }
-#define DAMOCLES_FORWARD4(type, name, A, B, C, D)                                   \
-  Result<type> name(A a, B b, C c, D d) override {                                  \
-    return Go<type>(#name, [this, a, b, c, d] { return inner_.name(a, b, c, d); }); \
-  }
-
-  using Address = filecoin::Address;
-  using Key = filecoin::TipSetKey;
-  using Epoch = filecoin::ChainEpoch;
-  using Amount = filecoin::TokenAmount;
-  using Message = filecoin::Message;
-  using MaybeSpec = std::optional<chain::MessageSendSpec>;
-  using MaybeBits = std::optional<filecoin::BitField>;
-  using Number = filecoin::SectorNumber;
-
-  Result<std::unique_ptr<chain::HeadSubscription>> ChainNotify() override {
-    return Go<std::unique_ptr<chain::HeadSubscription>>("ChainNotify",
-                                                        [this] { return inner_.ChainNotify(); });
-  }
-  Result<chain::NodeVersion> Version() override {
-    return Go<chain::NodeVersion>("Version", [this] { return inner_.Version(); });
-  }
-  Result<filecoin::TipSet> ChainHead() override {
-    return Go<filecoin::TipSet>("ChainHead", [this] { return Head(); });
-  }
-  Result<std::string> StateNetworkName() override {
-    return inner_.StateNetworkName();
-  }
-  Result<chain::SyncStatus> SyncState() override {
-    return inner_.SyncState();
-  }
-  DAMOCLES_FORWARD1(std::uint32_t, StateNetworkVersion, Key)
-  DAMOCLES_FORWARD2(filecoin::TipSet, ChainGetTipSetByHeight, Epoch, Key)
-  DAMOCLES_FORWARD2(filecoin::TipSet, ChainGetTipSetAfterHeight, Epoch, Key)
-  DAMOCLES_FORWARD1(Message, ChainGetMessage, filecoin::Cid)
-  DAMOCLES_FORWARD2(filecoin::DeadlineInfo, StateMinerProvingDeadline, Address, Key)
-  DAMOCLES_FORWARD2(std::vector<chain::DeadlineState>, StateMinerDeadlines, Address, Key)
-  DAMOCLES_FORWARD3(std::vector<chain::Partition>, StateMinerPartitions, Address, std::uint64_t,
-                    Key)
-  DAMOCLES_FORWARD3(std::vector<chain::SectorOnChainInfo>, StateMinerSectors, Address, MaybeBits,
-                    Key)
-  DAMOCLES_FORWARD2(chain::MinerInfo, StateMinerInfo, Address, Key)
-  DAMOCLES_FORWARD4(Bytes32, StateGetRandomnessFromBeacon, std::int64_t, Epoch, Bytes, Key)
-  DAMOCLES_FORWARD4(Bytes32, StateGetRandomnessFromTickets, std::int64_t, Epoch, Bytes, Key)
-  DAMOCLES_FORWARD1(filecoin::BeaconEntry, StateGetBeaconEntry, Epoch)
-  Result<chain::Actor> StateGetActor(Address a, Key b) override {
-    return Go<chain::Actor>(
-        "StateGetActor", [this, a, b] { return inner_.StateGetActor(a, b); }, a);
-  }
-  DAMOCLES_FORWARD2(Address, StateLookupId, Address, Key)
-  Result<Address> StateAccountKey(Address a, Key b) override {
-    return Go<Address>(
-        "StateAccountKey", [this, a, b] { return inner_.StateAccountKey(a, b); }, a);
-  }
-  Result<Amount> WalletBalance(Address a) override {
-    return Go<Amount>(
-        "WalletBalance", [this, a] { return inner_.WalletBalance(a); }, a);
-  }
-  Result<bool> WalletHas(Address a) override {
-    return Go<bool>(
-        "WalletHas", [this, a] { return inner_.WalletHas(a); }, a,
-        [this, a](absl::StatusOr<bool>& has) {
-          if (plan_.alter_has) plan_.alter_has(a, has);
-        });
-  }
-  Result<filecoin::Signature> WalletSign(Address a, Bytes b) override {
-    return Go<filecoin::Signature>(
-        "WalletSign", [this, a, b] { return inner_.WalletSign(a, b); }, a);
-  }
-  DAMOCLES_FORWARD4(Amount, GasEstimateGasPremium, std::uint64_t, Address, std::int64_t, Key)
-  DAMOCLES_FORWARD2(std::int64_t, GasEstimateGasLimit, Message, Key)
-  Result<filecoin::SignedMessage> MpoolPushMessage(Message message, MaybeSpec spec) override {
-    return Go<filecoin::SignedMessage>(
-        "MpoolPushMessage",
-        [this, message, spec] {
-          if (plan_.on_push_) plan_.on_push_(message, spec.value_or(chain::MessageSendSpec{}));
-          if (plan_.late_) return PushLate(message, spec);
-          return inner_.MpoolPushMessage(message, spec);
-        },
-        message.from, plan_.alter_pushed);
-  }
-  Result<filecoin::Cid> MpoolPush(filecoin::SignedMessage message) override {
-    return Go<filecoin::Cid>("MpoolPush", [this, message] {
-      if (plan_.on_push_signed) plan_.on_push_signed(message);
-      return inner_.MpoolPush(message);
-    });
-  }
-  Result<std::uint64_t> MpoolGetNonce(Address a) override {
-    return Go<std::uint64_t>(
-        "MpoolGetNonce", [this, a] { return inner_.MpoolGetNonce(a); }, a);
-  }
-  Result<std::vector<filecoin::SignedMessage>> MpoolPending(Key a) override {
-    return Go<std::vector<filecoin::SignedMessage>>(
-        "MpoolPending", [this, a] { return inner_.MpoolPending(a); }, std::nullopt,
-        [this](absl::StatusOr<std::vector<filecoin::SignedMessage>>& pending) {
-          if (pending.ok() && plan_.alter_pending) plan_.alter_pending(*pending);
-        });
-  }
-  Result<std::optional<chain::MsgLookup>> StateSearchMsg(Key a, filecoin::Cid b, std::int64_t c,
-                                                         bool d) override {
-    if (plan_.on_search) plan_.on_search(c);
-    return Go<std::optional<chain::MsgLookup>>(
-        "StateSearchMsg", [this, a, b, c, d] { return inner_.StateSearchMsg(a, b, c, d); },
-        std::nullopt, plan_.alter_search);
-  }
-  DAMOCLES_FORWARD2(chain::InvocResult, StateReplay, Key, filecoin::Cid)
-  DAMOCLES_FORWARD3(std::optional<chain::MiningBaseInfo>, MinerGetBaseInfo, Address, Epoch, Key)
-
-#undef DAMOCLES_FORWARD1
-#undef DAMOCLES_FORWARD2
-#undef DAMOCLES_FORWARD3
-#undef DAMOCLES_FORWARD4
 
  private:
   template <typename T>
-  Result<T> Go(std::string name, std::function<Result<T>()> call,
-               std::optional<Address> about = std::nullopt,
-               std::function<void(absl::StatusOr<T>&)> alter = nullptr) {
+  async::Task<T> Go(std::string name, std::function<async::Task<T>()> call,
+                    std::optional<Address> about) {
     if (plan_.dead_ || plan_.hanging_) co_await kj::Promise<void>(kj::NEVER_DONE);
     plan_.last_method_ = name;
     ++plan_.calls_;
@@ -163,10 +97,9 @@ class CountedApi::Counter final : public chain::Api {
     // By the next turn of the loop: nothing may rely on an answer in the call.
     co_await kj::evalLater([]() {});
     plan_.late_ = fault == CallFault::kLate;
-    Result<T> under_way = call();
+    async::Task<T> under_way = call();
     plan_.late_ = false;
-    absl::StatusOr<T> answer = co_await kj::mv(under_way);
-    if (alter) alter(answer);
+    T answer = co_await kj::mv(under_way);
     if (fault == CallFault::kLate) co_await kj::Promise<void>(kj::NEVER_DONE);
     if (fault == CallFault::kLoseAnswer) co_return absl::UnavailableError("planned: answer lost");
     if (fault == CallFault::kDie) {
@@ -176,17 +109,61 @@ class CountedApi::Counter final : public chain::Api {
     co_return std::move(answer);
   }
 
-  Result<filecoin::TipSet> Head() {
-    if (plan_.stuck_at_) co_return *plan_.stuck_at_;
-    absl::StatusOr<filecoin::TipSet> head = co_await inner_.ChainHead();
-    if (!head.ok() || plan_.lag_ == filecoin::EpochDelta(0)) co_return head;
-    co_return co_await inner_.ChainGetTipSetByHeight(head->Height() - plan_.lag_, head->Key());
+  // What the inner node does, and what it says of it.
+  async::Task<absl::Status> Do(std::shared_ptr<chain::Call> call) {
+    auto doing = Inner(call);
+    absl::Status status = co_await kj::mv(doing);
+    Alter<&MessagePool::MpoolPending>(*call, status, [this](const auto&, auto& pending) {
+      if (pending.ok() && plan_.alter_pending) plan_.alter_pending(*pending);
+    });
+    Alter<&ChainReader::StateSearchMsg>(*call, status, [this](const auto&, auto& found) {
+      if (plan_.alter_search) plan_.alter_search(found);
+    });
+    Alter<&MessagePool::MpoolPushMessage>(*call, status, [this](const auto&, auto& pushed) {
+      if (plan_.alter_pushed) plan_.alter_pushed(pushed);
+    });
+    Alter<&Wallet::WalletHas>(*call, status, [this](const auto& asked, auto& has) {
+      if (plan_.alter_has) plan_.alter_has(std::get<0>(asked.params), has);
+    });
+    co_return status;
+  }
+  async::Task<absl::Status> Inner(std::shared_ptr<chain::Call> call) {
+    if (auto* head = CallAs<&ChainReader::ChainHead>(*call)) return Head(call, *head);
+    if (const auto* push = CallAs<&MessagePool::MpoolPush>(*call)) {
+      if (plan_.on_push_signed) plan_.on_push_signed(std::get<0>(push->params));
+    }
+    if (const auto* push = CallAs<&MessagePool::MpoolPushMessage>(*call)) {
+      const auto& [message, spec] = push->params;
+      if (plan_.on_push_) plan_.on_push_(message, spec.value_or(chain::MessageSendSpec{}));
+      if (plan_.late_) return PushLate(message, spec);
+    }
+    return inner_.Send(std::move(call));
+  }
+
+  // `head` lies in `call`.
+  async::Task<absl::Status> Head(std::shared_ptr<chain::Call> call,
+                                 CallOf<&ChainReader::ChainHead>& head) {
+    if (plan_.stuck_at_) {
+      head.answer = *plan_.stuck_at_;
+      co_return absl::OkStatus();
+    }
+    auto asking = inner_.Send(call);
+    const absl::Status status = co_await kj::mv(asking);
+    if (!status.ok() || plan_.lag_ == filecoin::EpochDelta(0)) co_return status;
+    auto looking_back =
+        inner_.ChainGetTipSetByHeight(head.answer->Height() - plan_.lag_, head.answer->Key());
+    absl::StatusOr<filecoin::TipSet> earlier = co_await kj::mv(looking_back);
+    if (!earlier.ok()) co_return earlier.status();
+    head.answer = *std::move(earlier);
+    co_return absl::OkStatus();
   }
 
   // As Lotus may: the uuid and the dry run are looked at, then it takes long to sign
   // and push.
-  Result<filecoin::SignedMessage> PushLate(Message message, MaybeSpec spec) {
-    const absl::StatusOr<std::int64_t> limit = co_await inner_.GasEstimateGasLimit(message, Key());
+  async::Task<absl::Status> PushLate(filecoin::Message message,
+                                     std::optional<chain::MessageSendSpec> spec) {
+    const absl::StatusOr<std::int64_t> limit =
+        co_await inner_.GasEstimateGasLimit(message, filecoin::TipSetKey());
     if (!limit.ok()) co_return limit.status();
     message.gas_limit = *limit * 5 / 4;  // with the margin of a node
     if (spec) spec->msg_uuid = {};
@@ -195,19 +172,21 @@ class CountedApi::Counter final : public chain::Api {
                           .eagerlyEvaluate([](kj::Exception&&) {}));
     co_return absl::DeadlineExceededError("planned: late");
   }
-  async::Task<void> FinishLate(Message message, MaybeSpec spec) {
+  async::Task<void> FinishLate(filecoin::Message message,
+                               std::optional<chain::MessageSendSpec> spec) {
     co_await plan_.wait_();
     (void)co_await inner_.MpoolPushMessage(std::move(message), std::move(spec));
   }
 
-  chain::Api& inner_;
+  chain::FullNode& inner_;
   CountedApi& plan_;
   std::vector<kj::Promise<void>> pushes_;
 };
 
-CountedApi::CountedApi(chain::Api& inner) : counter_(std::make_unique<Counter>(inner, *this)) {}
+CountedApi::CountedApi(chain::FullNode& inner)
+    : counter_(std::make_unique<Counter>(inner, *this)) {}
 CountedApi::~CountedApi() = default;
-chain::Api& CountedApi::Api() {
+chain::FullNode& CountedApi::Node() {
   return *counter_;
 }
 

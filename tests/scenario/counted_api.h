@@ -28,16 +28,17 @@ enum class CallFault {
   kHang,        // not done, never answered
   kDie,         // done, then the manager dies before it hears of it
   kThrow,       // not done, ends with an exception
-  kLate,        // never answered; of a push: done much later, without another look at the uuid
+  kLate,        // never answered; of a push: done much later, without another look at
+                // the uuid
 };
 
-// Forwards to another Api.  Counts the calls of all methods together.
+// Forwards to another node.  Counts the calls of all methods together.
 class CountedApi {
  public:
-  explicit CountedApi(chain::Api& inner);
+  explicit CountedApi(chain::FullNode& inner);
   ~CountedApi();
   // What the calls go through.
-  chain::Api& Api();
+  chain::FullNode& Node();
 
   // Call number `number` (from 1) goes wrong.  With a method: the number-th call of that one.
   void Plan(std::uint64_t number, CallFault fault, std::string method = "") {

@@ -37,7 +37,8 @@ class NodeTest : public ::testing::Test {
                                                          devnet::testing_support::SmallGenesis(),
                                                          verifier_.Options()));
     api_ = std::make_unique<devnet::DirectApi>(*chain_);
-    node_ = std::make_unique<poster::internal::Node>(*api_, timer_, absl::Seconds(30));
+    node_ =
+        std::make_unique<poster::internal::Node>(*api_, *api_, *api_, timer_, absl::Seconds(30));
     open_ = devnet::testing_support::FirstOpen(*chain_);
     close_ = open_ + chain_->Config().policy.period.challenge_window;
     challenge_ = open_ - chain_->Config().policy.period.challenge_lookback;

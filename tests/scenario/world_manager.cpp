@@ -107,10 +107,10 @@ void World::StartManager() {
   manager->jobs = poster::MakeQueueJobs(*manager->queue);
   manager->sectors = std::make_unique<Sectors>(*this);
   poster::RunnerOptions runner_options;
-  absl::StatusOr<std::unique_ptr<poster::Runner>> runner =
-      poster::Runner::Open(poster::RunnerParts{api_->Api(), *manager->jobs, *manager->sectors,
-                                               *disk_, manager_clock_, timer_, manager->writes},
-                           runner_options, Policies());
+  absl::StatusOr<std::unique_ptr<poster::Runner>> runner = poster::Runner::Open(
+      poster::RunnerParts{api_->Node(), api_->Node(), api_->Node(), *manager->jobs,
+                          *manager->sectors, *disk_, manager_clock_, timer_, manager->writes},
+      runner_options, Policies());
   if (!runner.ok()) LogError("scenario", "no_runner", {{"error", runner.status()}});
   DAMOCLES_CHECK(runner.ok());
   manager->runner = *std::move(runner);

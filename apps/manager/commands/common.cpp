@@ -139,8 +139,9 @@ absl::StatusOr<int> WithManager(
   }
 }
 
-absl::StatusOr<int> WithChain(const Globals& globals,
-                              std::function<async::Task<absl::StatusOr<int>>(chain::Api&)> use) {
+absl::StatusOr<int> WithChain(
+    const Globals& globals,
+    std::function<async::Task<absl::StatusOr<int>>(chain::ChainReader&)> use) {
   config::LoadOptions load;
   load.unknown =
       globals.allow_unknown_config ? config::UnknownKeys::kWarn : config::UnknownKeys::kRefuse;
@@ -150,7 +151,7 @@ absl::StatusOr<int> WithChain(const Globals& globals,
   kj::AsyncIoContext io = kj::setupAsyncIo();
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<ChainClient> client,
                             ChainClient::Make(config, *io.provider));
-  absl::StatusOr<int> code = use(client->Api()).ToPromise().wait(io.waitScope);
+  absl::StatusOr<int> code = use(client->Node()).ToPromise().wait(io.waitScope);
   if (code.ok()) return code;
   return WithPlace(code.status(), config, globals.home.Config());
 }

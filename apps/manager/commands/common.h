@@ -37,8 +37,9 @@ absl::StatusOr<int> WithManager(
     std::function<async::Task<absl::StatusOr<int>>(rpc::ManagerClient&)> use);
 
 // The same with the chain nodes of the configuration; the manager need not run.
-absl::StatusOr<int> WithChain(const Globals& globals,
-                              std::function<async::Task<absl::StatusOr<int>>(chain::Api&)> use);
+absl::StatusOr<int> WithChain(
+    const Globals& globals,
+    std::function<async::Task<absl::StatusOr<int>>(chain::ChainReader&)> use);
 
 // Rows of equal length; the first is the head.  Columns stand two spaces apart.
 // Control characters are escaped.

@@ -49,15 +49,16 @@ struct View {
   absl::Duration epoch;
 };
 
-async::Task<absl::StatusOr<View>> Look(chain::Api& api, std::uint64_t miner) {
+async::Task<absl::StatusOr<View>> Look(chain::ChainReader& reader, std::uint64_t miner) {
   View view;
   view.miner = filecoin::Address::FromId(miner);
-  DAMOCLES_CO_ASSIGN_OR_RETURN(view.head, co_await api.ChainHead());
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::DeadlineInfo recorded,
-                               co_await api.StateMinerProvingDeadline(view.miner, view.head.Key()));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(view.head, co_await reader.ChainHead());
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      const filecoin::DeadlineInfo recorded,
+      co_await reader.StateMinerProvingDeadline(view.miner, view.head.Key()));
   // The recorded one may be stale right after null rounds.
   view.now = filecoin::DeadlineAt(recorded.shape, recorded.period_start, recorded.current_epoch);
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::NodeVersion version, co_await api.Version());
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::NodeVersion version, co_await reader.Version());
   view.epoch = absl::Seconds(static_cast<std::int64_t>(version.block_delay_secs));
   co_return view;
 }
@@ -71,15 +72,15 @@ std::string When(const View& view, filecoin::ChainEpoch epoch) {
                    : absl::StrFormat("%d (%d epochs, %s ago)", epoch.Value(), distance, time);
 }
 
-async::Task<absl::StatusOr<int>> Info(chain::Api& api, std::uint64_t miner, bool json) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(api, miner));
+async::Task<absl::StatusOr<int>> Info(chain::ChainReader& reader, std::uint64_t miner, bool json) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(reader, miner));
   const filecoin::DeadlineInfo& now = view.now;
   Sums total;
   Sums current;
   for (std::uint64_t index = 0; index < now.shape.deadlines; ++index) {
     DAMOCLES_CO_ASSIGN_OR_RETURN(
         const std::vector<chain::Partition> partitions,
-        co_await api.StateMinerPartitions(view.miner, index, view.head.Key()));
+        co_await reader.StateMinerPartitions(view.miner, index, view.head.Key()));
     total.Add(partitions, true);
     if (index == now.index) current.Add(partitions, true);
   }
@@ -122,18 +123,18 @@ async::Task<absl::StatusOr<int>> Info(chain::Api& api, std::uint64_t miner, bool
   co_return cli::kExitDone;
 }
 
-async::Task<absl::StatusOr<int>> Deadlines(chain::Api& api, std::uint64_t miner, bool all,
-                                           bool json) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(api, miner));
+async::Task<absl::StatusOr<int>> Deadlines(chain::ChainReader& reader, std::uint64_t miner,
+                                           bool all, bool json) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(reader, miner));
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::DeadlineState> states,
-                               co_await api.StateMinerDeadlines(view.miner, view.head.Key()));
+                               co_await reader.StateMinerDeadlines(view.miner, view.head.Key()));
   nlohmann::json out = nlohmann::json::array();
   std::vector<std::vector<std::string>> rows = {
       {"deadline", "open", "partitions", "sectors (faults)", "proven partitions", ""}};
   for (std::uint64_t index = 0; index < states.size(); ++index) {
     DAMOCLES_CO_ASSIGN_OR_RETURN(
         const std::vector<chain::Partition> partitions,
-        co_await api.StateMinerPartitions(view.miner, index, view.head.Key()));
+        co_await reader.StateMinerPartitions(view.miner, index, view.head.Key()));
     Sums sums;
     sums.Add(partitions, all);
     const std::uint64_t sectors = all ? sums.all : sums.live;
@@ -178,18 +179,19 @@ absl::StatusOr<nlohmann::json> SetJson(const filecoin::BitField& set, bool numbe
   return out;
 }
 
-async::Task<absl::StatusOr<int>> Deadline(chain::Api& api, std::uint64_t miner, std::uint64_t index,
-                                          bool numbers, bool bitfield, bool json) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(api, miner));
+async::Task<absl::StatusOr<int>> Deadline(chain::ChainReader& reader, std::uint64_t miner,
+                                          std::uint64_t index, bool numbers, bool bitfield,
+                                          bool json) {
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(reader, miner));
   if (index >= view.now.shape.deadlines) {
     co_return cli::UsageError(absl::StrFormat("deadline %d: a proving period has deadlines 0 to %d",
                                               index, view.now.shape.deadlines - 1));
   }
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::DeadlineState> states,
-                               co_await api.StateMinerDeadlines(view.miner, view.head.Key()));
+                               co_await reader.StateMinerDeadlines(view.miner, view.head.Key()));
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       const std::vector<chain::Partition> partitions,
-      co_await api.StateMinerPartitions(view.miner, index, view.head.Key()));
+      co_await reader.StateMinerPartitions(view.miner, index, view.head.Key()));
   const auto deadline = filecoin::NextNotElapsed(filecoin::MakeDeadlineInfo(
       view.now.shape, view.now.period_start, index, view.now.current_epoch));
   const filecoin::BitField proven =
@@ -258,16 +260,16 @@ filecoin::ChainEpoch LookedAtFrom(const View& view, std::uint64_t index) {
   return from;
 }
 
-async::Task<absl::StatusOr<int>> Faults(chain::Api& api, std::uint64_t miner,
+async::Task<absl::StatusOr<int>> Faults(chain::ChainReader& reader, std::uint64_t miner,
                                         std::shared_ptr<const Recoveries> recoveries, bool json) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(api, miner));
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const View view, co_await Look(reader, miner));
   nlohmann::json out = nlohmann::json::array();
   std::vector<std::vector<std::string>> rows = {
       {"Deadline", "Partition", "Sector", "Declared", "Why", "Message"}};
   for (std::uint64_t index = 0; index < view.now.shape.deadlines; ++index) {
     DAMOCLES_CO_ASSIGN_OR_RETURN(
         const std::vector<chain::Partition> partitions,
-        co_await api.StateMinerPartitions(view.miner, index, view.head.Key()));
+        co_await reader.StateMinerPartitions(view.miner, index, view.head.Key()));
     const auto latest = recoveries->find(index);
     std::map<std::uint64_t, const rpc::FaultySector*> known;
     if (latest != recoveries->end()) {
@@ -379,7 +381,7 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
   const auto add =
       [&program, &globals, flags, proving](
           const char* name, const char* what, const char* example,
-          std::function<async::Task<absl::StatusOr<int>>(chain::Api&, std::uint64_t)> run) {
+          std::function<async::Task<absl::StatusOr<int>>(chain::ChainReader&, std::uint64_t)> run) {
         CLI::App* command = proving->add_subcommand(name, what);
         command->fallthrough();
         command->add_flag("--json", flags->json, "As JSON");
@@ -387,18 +389,21 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
             *command,
             [flags, &globals, run]() -> absl::StatusOr<int> {
               DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t miner, ParseMiner(flags->miner));
-              return WithChain(globals, [run, miner](chain::Api& api) { return run(api, miner); });
+              return WithChain(
+                  globals, [run, miner](chain::ChainReader& reader) { return run(reader, miner); });
             },
             example);
         return command;
       };
   add("info", "The proving period of a miner",
       "damocles-manager util sealer proving --miner f01000 info",
-      [flags](chain::Api& api, std::uint64_t miner) { return Info(api, miner, flags->json); });
+      [flags](chain::ChainReader& reader, std::uint64_t miner) {
+        return Info(reader, miner, flags->json);
+      });
   add("deadlines", "All deadlines of a miner",
       "damocles-manager util sealer proving --miner f01000 deadlines --all",
-      [flags](chain::Api& api, std::uint64_t miner) {
-        return Deadlines(api, miner, flags->all, flags->json);
+      [flags](chain::ChainReader& reader, std::uint64_t miner) {
+        return Deadlines(reader, miner, flags->all, flags->json);
       })
       ->add_flag("-a,--all", flags->all, "Count terminated sectors and empty partitions too");
   CLI::App* history = proving->add_subcommand(
@@ -438,17 +443,17 @@ void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& g
             WithManager(globals, [miner, recoveries](rpc::ManagerClient& manager) {
               return ReadRecoveries(manager, miner, recoveries);
             }).status());
-        return WithChain(globals, [flags, miner, recoveries](chain::Api& api) {
-          return Faults(api, miner, recoveries, flags->json);
+        return WithChain(globals, [flags, miner, recoveries](chain::ChainReader& reader) {
+          return Faults(reader, miner, recoveries, flags->json);
         });
       },
       "damocles-manager util sealer proving --miner f01000 faults");
-  CLI::App* deadline =
-      add("deadline", "One deadline of a miner",
-          "damocles-manager util sealer proving --miner f01000 deadline 3 --sector-nums",
-          [flags](chain::Api& api, std::uint64_t miner) {
-            return Deadline(api, miner, flags->index, flags->numbers, flags->bitfield, flags->json);
-          });
+  CLI::App* deadline = add(
+      "deadline", "One deadline of a miner",
+      "damocles-manager util sealer proving --miner f01000 deadline 3 --sector-nums",
+      [flags](chain::ChainReader& reader, std::uint64_t miner) {
+        return Deadline(reader, miner, flags->index, flags->numbers, flags->bitfield, flags->json);
+      });
   deadline->add_option("IDX", flags->index, "Deadline index")
       ->required()
       ->check(cli::WholeNumber());

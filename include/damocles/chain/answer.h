@@ -17,7 +17,7 @@
 
 namespace damocles::chain {
 
-// T is what a method of chain/api.h returns, or std::vector<HeadChange>.  INVALID_ARGUMENT, naming
+// T is what a method of chain/api.h answers, or std::vector<HeadChange>. INVALID_ARGUMENT, naming
 // the member, for what FromLotusJson refuses, for null where the node has no null, for an absent
 // member that decisions rest on, and for values that cannot be: undefined addresses and CIDs,
 // unknown proof types, negative or monstrous amounts and epochs, sets of sectors that contradict

@@ -33,7 +33,7 @@ struct LotusOptions {
   absl::Duration reconnect_min = absl::Milliseconds(100);
   absl::Duration reconnect_max = absl::Seconds(5);
   // Largest answer of any method; most have a smaller limit of their own (1 MiB unless it is a
-  // list), see lib/chain/answer_room.cpp.
+  // list), see chain/methods.h.
   std::size_t answer_bytes_max = std::size_t{64} << 20;
   // A subscription that says nothing for this long is given up.  Zero: three epochs and a little,
   // by the epoch length that the node states.
@@ -76,11 +76,12 @@ struct LotusIo {
 // asked, and if none gives a better one the call fails with kDataLoss.
 //
 // INVALID_ARGUMENT without endpoints, or for a TLS endpoint without `tls_network`.
-absl::StatusOr<std::unique_ptr<Api>> MakeLotusClient(std::vector<Endpoint> endpoints, LotusIo io,
-                                                     const LotusOptions& options = {});
+absl::StatusOr<std::unique_ptr<FullNode>> MakeLotusClient(std::vector<Endpoint> endpoints,
+                                                          LotusIo io,
+                                                          const LotusOptions& options = {});
 
-// One call without parameters of a method that Api does not have (a devnet's own), over HTTP: the
-// raw JSON of the result.  Errors as in chain/api.h, and those of MakeLotusClient.
+// One call without parameters of a method that is in no role (a devnet's own), over HTTP: the raw
+// JSON of the result.  Errors as in chain/api.h, and those of MakeLotusClient.
 async::Task<absl::StatusOr<std::string>> CallNode(Endpoint endpoint, LotusIo io, std::string method,
                                                   LotusOptions options = {});
 

@@ -24,15 +24,16 @@
 #include "absl/time/time.h"
 
 #include "damocles/base/clock.h"
+#include "damocles/chain/method.h"
 #include "damocles/devnet/chain.h"
 
 namespace damocles::devnet {
 
 // Permissions as a node has them.
-inline constexpr unsigned kReadPermission = 1;
-inline constexpr unsigned kWritePermission = 2;
-inline constexpr unsigned kSignPermission = 4;
-inline constexpr unsigned kAdminPermission = 8;
+inline constexpr unsigned kReadPermission = static_cast<unsigned>(chain::Permission::kRead);
+inline constexpr unsigned kWritePermission = static_cast<unsigned>(chain::Permission::kWrite);
+inline constexpr unsigned kSignPermission = static_cast<unsigned>(chain::Permission::kSign);
+inline constexpr unsigned kAdminPermission = static_cast<unsigned>(chain::Permission::kAdmin);
 
 struct LotusServerOptions {
   // Empty: whoever connects may do everything.  Else: with it everything, without it only reading,

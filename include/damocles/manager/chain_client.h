@@ -26,7 +26,7 @@ class ChainClient {
   static absl::StatusOr<std::unique_ptr<ChainClient>> Make(const config::ManagerConfig& config,
                                                            kj::AsyncIoProvider& io);
   ~ChainClient() noexcept;
-  chain::Api& Api() { return *api_; }
+  chain::FullNode& Node() { return *node_; }
   // Each node by itself, in the order of the configuration, and what it takes to speak to it.
   const std::vector<chain::Endpoint>& Endpoints() const { return endpoints_; }
   chain::LotusIo Io();
@@ -39,7 +39,7 @@ class ChainClient {
   async::PoolExecutor answers_{answer_pool_};
   kj::Own<kj::TlsContext> tls_;
   kj::Own<kj::Network> tls_network_;
-  std::unique_ptr<chain::Api> api_;
+  std::unique_ptr<chain::FullNode> node_;
 };
 
 }  // namespace damocles::manager

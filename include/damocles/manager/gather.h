@@ -29,7 +29,7 @@ namespace damocles::manager {
 struct CheckedNode {
   std::string name;
   bool has_token = false;
-  std::unique_ptr<chain::Api> api;
+  std::unique_ptr<chain::FullNode> api;
 };
 
 // A miner of the configuration.
@@ -80,10 +80,10 @@ class Gatherer {
  private:
   struct Chain;
   async::Task<void> AskNode(const CheckedNode& node, NodeFacts& facts);
-  async::Task<void> AskMiner(chain::Api& api, const Chain& chain, CheckedMiner wanted,
+  async::Task<void> AskMiner(chain::FullNode& api, const Chain& chain, CheckedMiner wanted,
                              MinerFacts& facts);
   class AsksAboutSender;
-  async::Task<void> AskDeadlines(chain::Api& api, const Chain& chain, MinerFacts& facts);
+  async::Task<void> AskDeadlines(chain::ChainReader& reader, const Chain& chain, MinerFacts& facts);
   async::Task<void> AskBranches(Facts& facts);
   async::Task<void> AskChain(Facts& facts);
   async::Task<void> AskMachine(Facts& facts);

@@ -76,7 +76,9 @@ struct MinerWindow {
 
 // What the poster is used by and works through; all outlive it.
 struct RunnerParts {
-  chain::Api& api;
+  chain::ChainReader& reader;
+  chain::MessagePool& pool;
+  chain::Wallet& wallet;
   ProofJobs& jobs;
   SectorSource& sectors;
   store::Store& store;
