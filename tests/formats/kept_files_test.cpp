@@ -114,11 +114,9 @@ poster::DeadlineRecord Record() {
   return record;
 }
 
-TEST(KeptFilesTest, DeadlineRecord1) {
-  const poster::DeadlineRecord want = Record();
-  ASSERT_OK_AND_ASSIGN(
-      const poster::DeadlineRecord got,
-      poster::DecodeRecord(Kept("poster/record-1.bin", poster::EncodeRecord(want))));
+void ExpectKept(const std::string& name, const poster::DeadlineRecord& want) {
+  ASSERT_OK_AND_ASSIGN(const poster::DeadlineRecord got,
+                       poster::DecodeRecord(Kept(name, poster::EncodeRecord(want))));
   EXPECT_EQ(got.Key(), want.Key());
   EXPECT_EQ(got.deadline.index, 3u);
   EXPECT_EQ(got.deadline.close, want.deadline.close);
@@ -131,6 +129,33 @@ TEST(KeptFilesTest, DeadlineRecord1) {
   EXPECT_EQ(got.rounds, want.rounds);
   EXPECT_EQ(got.attempts, want.attempts);
   EXPECT_EQ(got.milestones, want.milestones);
+  EXPECT_EQ(got.plan_digest, want.plan_digest);
+  EXPECT_EQ(got.skipped_count, want.skipped_count);
+  EXPECT_EQ(got.skipped, want.skipped);
+}
+
+TEST(KeptFilesTest, DeadlineRecord1) {
+  ExpectKept("poster/record-1.bin", Record());
+}
+
+poster::DeadlineRecord RecordOfFormat2() {
+  poster::DeadlineRecord record = Record();
+  record.plan_digest = Filled(0xdd);
+  record.skipped_count = 2;
+  record.skipped = {
+      {.partition = filecoin::ChainPartition(1), .number = 9, .reason = "p_aux is missing"}};
+  return record;
+}
+
+// Made of that of format 3: its batches have no senders that were given up.
+TEST(KeptFilesTest, DeadlineRecord2) {
+  ExpectKept("poster/record-2.bin", RecordOfFormat2());
+}
+
+TEST(KeptFilesTest, DeadlineRecord3) {
+  poster::DeadlineRecord record = RecordOfFormat2();
+  record.batches[0].given_up = {filecoin::Address::FromId(102), filecoin::Address::FromId(103)};
+  ExpectKept("poster/record-3.bin", record);
 }
 
 TEST(KeptFilesTest, DeadlinePlan1) {
