@@ -143,9 +143,16 @@ absl::StatusOr<std::vector<StoredResult>> ResultStore::List(std::string_view man
           entries->file_size(error) <= kFileBytesMax) {
         return content.status();  // no descriptor left: says nothing about the file
       }
+      const bool was_read = content.ok() || absl::IsResourceExhausted(content.status());
       auto result = content.ok() ? DecodeResult(*content) : content.status();
       if (result.ok()) {
         results.push_back(*std::move(result));
+      } else if (!was_read) {
+        LogError("worker", "stored_result_not_read",
+                 {{"file", path},
+                  {"error", result.status()},
+                  {"now", "left as it is"},
+                  {"then", "tried again when the manager is connected to anew"}});
       } else {
         LogError("worker", "stored_result_unreadable",
                  {{"file", path}, {"error", result.status()}, {"now", "set aside as .corrupt"}});

@@ -142,5 +142,25 @@ TEST(ResultStoreTest, ADamagedFileIsSetAsideAndTheOthersAreListed) {
   EXPECT_EQ(kept, content);  // for whoever looks into it
 }
 
+// A read that fails says nothing about the file.
+TEST(ResultStoreTest, AFileThatCannotBeReadIsLeftWhereItIs) {
+  const TempDir dir;
+  ASSERT_OK_AND_ASSIGN(ResultStore store, ResultStore::Open(dir.Path()));
+  ASSERT_OK(store.Save(MakeResult("m", 1)));
+  const std::string name = NamesIn(dir.Path()).at(0);
+  std::filesystem::rename(dir / name, dir / "elsewhere");
+  std::filesystem::create_symlink(name, dir / name);  // leads to itself
+  ASSERT_OK(store.Save(MakeResult("m", 2)));
+  ASSERT_OK_AND_ASSIGN(auto listed, store.List("m"));
+  ASSERT_EQ(listed.size(), 1U);
+  ExpectSame(listed[0], MakeResult("m", 2));
+
+  std::filesystem::rename(dir / "elsewhere", dir / name);
+  ASSERT_OK_AND_ASSIGN(listed, store.List("m"));
+  EXPECT_EQ(listed.size(), 2U);
+  for (const std::string& left : NamesIn(dir.Path()))
+    EXPECT_TRUE(left.ends_with(".result")) << left;
+}
+
 }  // namespace
 }  // namespace damocles::worker

@@ -35,8 +35,8 @@ class ResultStore {
   absl::Status Remove(const std::string& manager, const AttemptId& attempt);
 
   // What is there for `manager`.  A file that is not ours or is damaged is set aside under the name
-  // *.corrupt and logged: it never stops the others.  RESOURCE_EXHAUSTED: no descriptor is left,
-  // try again later.
+  // *.corrupt and logged; one that cannot be read is logged and left: neither stops the others.
+  // RESOURCE_EXHAUSTED: no descriptor is left, try again later.
   absl::StatusOr<std::vector<StoredResult>> List(std::string_view manager);
 
  private:
