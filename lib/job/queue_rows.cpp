@@ -4,6 +4,9 @@
 // in memory as long as the disk does not take them.
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -15,6 +18,7 @@
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/job/queue.h"
+#include "damocles/store/rows.h"
 
 namespace damocles::job {
 namespace {
@@ -71,7 +75,10 @@ Bytes EncodeSpeed(const WorkerSpeed& speed) {
 absl::StatusOr<std::optional<WorkerSpeed>> DecodeSpeed(ByteSpan bytes) {
   Decoder in(bytes);
   const std::uint8_t format = in.U8();
-  if (format < 1 || format > kSpeedFormat) in.Fail("not a format number");
+  if (in.Ok() && format > kSpeedFormat) {
+    return store::NewerFormat("a worker's speed", format, kSpeedFormat);
+  }
+  if (format < 1) in.Fail("not a format number");
   WorkerSpeed speed;
   speed.worker = in.String(1 << 20);
   speed.proof_type = static_cast<filecoin::PoStProofType>(in.I64());
@@ -82,6 +89,16 @@ absl::StatusOr<std::optional<WorkerSpeed>> DecodeSpeed(ByteSpan bytes) {
   return std::optional<WorkerSpeed>(std::move(speed));
 }
 
+absl::StatusOr<JobRecord> DecodeJob(std::string_view name, const std::optional<store::Entry>& spec,
+                                    const std::optional<store::Entry>& record) {
+  DAMOCLES_ASSIGN_OR_RETURN(const JobId id, JobId::Parse(name));
+  if (!spec) return absl::DataLossError("its spec is missing");
+  if (!record) return absl::DataLossError("its record is missing");
+  DAMOCLES_ASSIGN_OR_RETURN(JobSpec decoded, DecodeSpec(AsBytes(spec->value)));
+  return DecodeRecord(id, std::make_shared<const JobSpec>(std::move(decoded)),
+                      AsBytes(record->value));
+}
+
 std::string SpeedKeyText(const WorkerSpeed& speed) {
   return absl::StrFormat("%s%d/%s", kSpeedPrefix, filecoin::ToNumber(speed.proof_type),
                          speed.worker);
@@ -90,7 +107,7 @@ std::string SpeedKeyText(const WorkerSpeed& speed) {
 }  // namespace
 
 absl::Status Queue::Load() {
-  DAMOCLES_RETURN_IF_ERROR(store::EnsureFormat(store_, "job", kFormat).status());
+  DAMOCLES_ASSIGN_OR_RETURN(rows_, store::Rows::Open(store_, "job", kFormat));
   DAMOCLES_ASSIGN_OR_RETURN(const auto last, store_.Get(kLastAttemptKey));
   if (last.has_value() && !absl::SimpleAtoi(*last, &last_attempt_)) {
     return absl::DataLossError(absl::StrFormat("store: row %s is not a number", kLastAttemptKey));
@@ -101,38 +118,37 @@ absl::Status Queue::Load() {
 }
 
 absl::Status Queue::LoadJobs() {
-  DAMOCLES_ASSIGN_OR_RETURN(const auto specs, store::List(store_, kSpecPrefix));
-  std::map<std::string, std::string> rows;
-  for (const store::Entry& row : specs) rows[row.key.substr(kSpecPrefix.size())] = row.value;
-  DAMOCLES_ASSIGN_OR_RETURN(const auto records, store::List(store_, kRecordPrefix));
-  std::map<std::string, std::string> record_of;
-  for (const store::Entry& row : records) {
-    const std::string id = row.key.substr(kRecordPrefix.size());
-    record_of[id] = row.value;
-    rows.emplace(id, "");  // a record without its spec is damaged too
+  // The rows of a job, either of which may be missing.
+  struct JobRows {
+    std::optional<store::Entry> spec;
+    std::optional<store::Entry> record;
+  };
+  std::map<std::string, JobRows> rows;
+  DAMOCLES_ASSIGN_OR_RETURN(std::vector<store::Entry> specs, store::List(store_, kSpecPrefix));
+  for (store::Entry& row : specs) {
+    rows[row.key.substr(kSpecPrefix.size())].spec = std::move(row);
+  }
+  DAMOCLES_ASSIGN_OR_RETURN(std::vector<store::Entry> records, store::List(store_, kRecordPrefix));
+  for (store::Entry& row : records) {
+    rows[row.key.substr(kRecordPrefix.size())].record = std::move(row);
   }
 
-  for (const auto& [name, spec_bytes] : rows) {
-    const auto decode = [&, &id_text = name, &bytes = spec_bytes]() -> absl::StatusOr<JobRecord> {
-      DAMOCLES_ASSIGN_OR_RETURN(JobId id, JobId::Parse(id_text));
-      DAMOCLES_ASSIGN_OR_RETURN(JobSpec spec, DecodeSpec(AsBytes(bytes)));
-      return DecodeRecord(id, std::make_shared<const JobSpec>(std::move(spec)),
-                          AsBytes(record_of[id_text]));
-    };
-    absl::StatusOr<JobRecord> record = decode();
-    if (record.status().code() == absl::StatusCode::kFailedPrecondition) {
+  store::Batch aside;
+  for (const auto& [name, job_rows] : rows) {
+    absl::StatusOr<JobRecord> record = DecodeJob(name, job_rows.spec, job_rows.record);
+    if (absl::IsFailedPrecondition(record.status())) {
       return Annotate(record.status(), Key("job ", name));
     }
     if (!record.ok()) {
-      LogError("job", "row_damaged", {{"job", name}, {"reason", record.status()}});
-      store::Batch aside;
-      aside.Put(Key(kDamagedPrefix, name + "/spec"), spec_bytes);
-      aside.Put(Key(kDamagedPrefix, name + "/record"), record_of[name]);
-      aside.Delete(Key(kSpecPrefix, name));
-      aside.Delete(Key(kRecordPrefix, name));
-      if (const absl::Status moved = store_.Write(aside); !moved.ok()) {
-        LogError("job", "row_not_set_aside", {{"job", name}, {"error", moved}});
-      }
+      // Neither is of use without the other.
+      const auto set_aside = [&, &id = name](const std::optional<store::Entry>& row,
+                                             std::string_view part) {
+        if (!row) return;
+        rows_->SetAside(aside, *row, absl::StrFormat("%s%s/%s", kDamagedPrefix, id, part),
+                        record.status(), "the poster makes the job anew");
+      };
+      set_aside(job_rows.spec, "spec");
+      set_aside(job_rows.record, "record");
       continue;
     }
     BringBack(*record, clock_.Now());
@@ -142,6 +158,7 @@ absl::Status Queue::LoadJobs() {
     std::vector<std::string> stores = StoresOf(*record->spec);
     jobs_[id] = {.record = *std::move(record), .stores = std::move(stores), .spec_on_disk = true};
   }
+  rows_->WriteAside(aside);
   return absl::OkStatus();
 }
 
@@ -149,6 +166,7 @@ absl::Status Queue::LoadSpeeds() {
   DAMOCLES_ASSIGN_OR_RETURN(const auto rows, store::List(store_, kSpeedPrefix));
   for (const store::Entry& row : rows) {
     absl::StatusOr<std::optional<WorkerSpeed>> speed = DecodeSpeed(AsBytes(row.value));
+    if (absl::IsFailedPrecondition(speed.status())) return Annotate(speed.status(), row.key);
     if (!speed.ok()) {
       LogWarning("job", "speed_row_unreadable", {{"row", row.key}, {"reason", speed.status()}});
       continue;
@@ -171,7 +189,7 @@ std::uint64_t Queue::NextAttempt() {
     const std::uint64_t reserved = last_attempt_ + kAttemptsReserved;
     store::Batch batch;
     batch.Put(kLastAttemptKey, absl::StrFormat("%d", reserved));
-    const absl::Status written = store_.Write(batch);
+    const absl::Status written = rows_->Write(batch);
     if (written.ok()) {
       reserved_attempts_ = reserved;
     } else {
@@ -206,7 +224,7 @@ void Queue::Flush() {
     const WorkerSpeed& speed = speeds_.at(key);
     batch.Put(SpeedKeyText(speed), AsText(EncodeSpeed(speed)));
   }
-  const absl::Status written = store_.Write(batch);
+  const absl::Status written = rows_->Write(batch);
   if (!written.ok()) return NoteRefusal(written);
   for (const JobId& id : unsaved_) {
     if (const auto job = jobs_.find(id); job != jobs_.end()) job->second.spec_on_disk = true;

@@ -10,6 +10,7 @@
 #include "damocles/base/status.h"
 #include "damocles/filecoin/number_limits.h"
 #include "damocles/job/state_machine.h"
+#include "damocles/store/rows.h"
 
 namespace damocles::job {
 namespace {
@@ -24,12 +25,6 @@ constexpr std::size_t kTextBytesMax = 1 << 20;
 // The smallest circuits hold two sectors.
 constexpr std::size_t kProofBytesMax = filecoin::ProofPartitionsFor(kSectorsMax, 2).ProofBytes();
 constexpr std::size_t kWorkersMax = 100'000;
-
-absl::Status NewerFormat(std::string_view what, std::uint8_t found, std::uint8_t known) {
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "%s has format %d, this program knows formats up to %d: run the newer program that wrote it",
-      what, found, known));
-}
 
 void EncodeAttempts(Encoder& out, const std::vector<Attempt>& attempts) {
   out.Count(attempts.size());
@@ -140,7 +135,8 @@ Bytes EncodeSpec(const JobSpec& spec) {
 absl::StatusOr<JobSpec> DecodeSpec(ByteSpan bytes) {
   Decoder in(bytes);
   const std::uint8_t format = in.U8();
-  if (in.Ok() && format > kSpecFormat) return NewerFormat("a job's spec", format, kSpecFormat);
+  if (in.Ok() && format > kSpecFormat)
+    return store::NewerFormat("a job's spec", format, kSpecFormat);
   if (in.Ok() && format != kSpecFormat) in.Fail("not a format number");
   JobSpec spec;
   spec.miner = in.U64();
@@ -216,7 +212,7 @@ absl::StatusOr<JobRecord> DecodeRecord(const JobId& id, std::shared_ptr<const Jo
   Decoder in(bytes);
   const std::uint8_t format = in.U8();
   if (in.Ok() && format > kRecordFormat) {
-    return NewerFormat("a job's record", format, kRecordFormat);
+    return store::NewerFormat("a job's record", format, kRecordFormat);
   }
   if (in.Ok() && format == 0) in.Fail("not a format number");
   JobRecord record;

@@ -116,7 +116,7 @@ absl::StatusOr<Opened> OpenDisk(const Home& home, const config::ManagerConfig& c
   DAMOCLES_ASSIGN_OR_RETURN(storage::StoreRegistry stores, OpenStores(config));
   waits("the database " + home.Database());
   DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<store::Store> database,
-                            store::OpenLevelDb(home.Database(), nullptr, store::kReserveBytes));
+                            store::OpenLevelDb(home.Database(), store::kReserveBytes));
   DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<sector::Index> index, sector::Index::Open(*database));
   DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<job::Queue> queue,
                             job::Queue::Open(*database, SteadyClock(), JobPolicyOf(config)));

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "damocles/filecoin/number_limits.h"
+#include "damocles/store/rows.h"
 
 namespace damocles::poster::internal {
 namespace {
@@ -191,6 +192,16 @@ void Decoder::Refuse(std::string_view why) {
   if (!Ok()) return;
   status_ = absl::InvalidArgumentError(
       absl::StrFormat("byte %d: %s", reader_.Position(), std::string(why)));
+}
+
+std::uint64_t Decoder::Format(std::uint64_t known, std::string_view what) {
+  const std::uint64_t format = Uint();
+  if (Ok() && format > known) {
+    status_ = store::NewerFormat(what, format, known);
+  } else if (format == 0) {
+    Refuse(absl::StrFormat("%s without a format", std::string(what)));
+  }
+  return format;
 }
 
 absl::Status Decoder::Finish() {

@@ -195,6 +195,7 @@ absl::Status AttachPlan(DeadlineRecord& record, const std::optional<std::string>
     return absl::DataLossError("its plan row is not the one that was written with it");
   }
   absl::StatusOr<DeadlinePlan> plan = DecodePlan(*plan_row);
+  if (absl::IsFailedPrecondition(plan.status())) return plan.status();
   if (!plan.ok()) {
     return absl::DataLossError(
         absl::StrFormat("its plan row: %s", std::string(plan.status().message())));
@@ -257,11 +258,8 @@ absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes) {
   Decoder in(bytes);
   DeadlineRecord record;
   const std::uint64_t fields = in.Array();
-  const std::uint64_t format = in.Uint();
-  if (format == 0 || format > kRecordFormat) {
-    in.Refuse(absl::StrFormat("deadline record of format %d, this program knows 1 to %d", format,
-                              kRecordFormat));
-  } else if (fields != (format == 1 ? kRecordFieldsOfFormat1 : kRecordFields)) {
+  const std::uint64_t format = in.Format(kRecordFormat, "deadline record");
+  if (fields != (format == 1 ? kRecordFieldsOfFormat1 : kRecordFields)) {
     in.Refuse(absl::StrFormat("deadline record of format %d with %d fields", format, fields));
   }
   record.miner = in.Miner();
@@ -319,11 +317,9 @@ std::string EncodePlan(const DeadlinePlan& plan) {
 absl::StatusOr<DeadlinePlan> DecodePlan(std::string_view bytes) {
   Decoder in(bytes);
   DeadlinePlan plan;
-  in.Struct(2, "deadline plan");
-  if (const std::uint64_t format = in.Uint(); format != kPlanFormat) {
-    in.Refuse(
-        absl::StrFormat("deadline plan of format %d, this program knows %d", format, kPlanFormat));
-  }
+  const std::uint64_t fields = in.Array();
+  (void)in.Format(kPlanFormat, "deadline plan");
+  if (fields != 2) in.Refuse(absl::StrFormat("deadline plan with %d fields", fields));
   for (std::uint64_t partitions = in.Array(); partitions > 0 && in.Ok(); --partitions) {
     PlannedPartition partition;
     in.Struct(5, "partition");

@@ -91,11 +91,9 @@ std::string EncodeRecovery(const RecoveryRecord& record) {
 absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
   internal::Decoder in(bytes);
   RecoveryRecord record;
-  in.Struct(8, "recovery record");
-  if (const std::uint64_t format = in.Uint(); format != kRecoveryFormat) {
-    in.Refuse(absl::StrFormat("recovery record of format %d, this program knows %d", format,
-                              kRecoveryFormat));
-  }
+  const std::uint64_t fields = in.Array();
+  (void)in.Format(kRecoveryFormat, "recovery record");
+  if (fields != 8) in.Refuse(absl::StrFormat("recovery record with %d fields", fields));
   record.miner = in.Miner();
   record.target = in.Deadline();
   record.state = in.Choice<RecoveryState>(5, "state");

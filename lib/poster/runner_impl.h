@@ -22,6 +22,7 @@
 #include "damocles/base/clock_skew.h"
 #include "damocles/poster/runner.h"
 #include "damocles/poster/state_machine.h"
+#include "damocles/store/rows.h"
 
 namespace damocles::poster::internal {
 
@@ -108,8 +109,6 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   void TellOfReorg(filecoin::ChainEpoch lowest);
 
   // ---- the store (runner_store.cpp)
-  absl::Status LoadRecords(store::Batch& aside);
-  absl::Status LoadRecoveries(store::Batch& aside);
   // Writes what is dirty, to the history if it is over; false if it is not on disk.
   async::Task<bool> Save(RecordKey key, bool over);
   async::Task<bool> SaveRecovery(RecordKey key);
@@ -129,6 +128,7 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   void taskFailed(kj::Exception&& exception) override;
 
   RunnerParts parts_;
+  std::shared_ptr<store::Rows> rows_;  // shared with writes under way; never null once it is open
   RunnerOptions options_;
   std::map<filecoin::ActorId, MinerPolicy> miners_;
   std::map<filecoin::ActorId, Period> periods_;

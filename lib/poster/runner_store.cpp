@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lib/poster/codec.h"
+#include "lib/poster/rows.h"
 #include "lib/poster/runner_impl.h"
 
 #include "damocles/base/log.h"
@@ -23,81 +24,21 @@ constexpr absl::Duration kWritePause = absl::Milliseconds(200);
 // Between two lines in the log that records are not written.
 constexpr absl::Duration kTellUnwritten = absl::Minutes(10);
 
-// A manager that does not start would cost every other deadline: the row goes aside, and what it
-// was about is read from the chain again.
-void SetAside(std::string_view key, std::string_view value, const absl::Status& why,
-              store::Batch& batch) {
-  LogError("poster", "row_damaged",
-           {{"row", key}, {"reason", why}, {"effect", "set aside, read from the chain again"}});
-  batch.Put(absl::StrFormat("%s%s", std::string(kDamagedPrefix), std::string(key)), value);
-  batch.Delete(key);
-}
-
-// The row decoded, if it is the one its key names.
-template <typename Record>
-absl::StatusOr<Record> UnderItsKey(absl::StatusOr<Record> record, std::string_view prefix,
-                                   std::string_view key) {
-  if (record.ok() && RowKey(prefix, record->Key()) != key) {
-    return absl::DataLossError("it is about another window than its key");
-  }
-  return record;
-}
-
 }  // namespace
 
 absl::Status RunnerImpl::Load() {
-  DAMOCLES_RETURN_IF_ERROR(EnsureFormat(parts_.store, "poster", kRowFormat).status());
-  store::Batch aside;
-  DAMOCLES_RETURN_IF_ERROR(LoadRecords(aside));
-  DAMOCLES_RETURN_IF_ERROR(LoadRecoveries(aside));
-  if (aside.Empty()) return absl::OkStatus();
-  if (const absl::Status status = parts_.store.Write(aside); !status.ok()) {
-    LogError("poster", "damaged_rows_not_set_aside", {{"error", status}});  // at the next start
-  }
-  return absl::OkStatus();
-}
-
-absl::Status RunnerImpl::LoadRecords(store::Batch& aside) {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
-                            List(parts_.store, kRecordPrefix));
-  for (const store::Entry& row : rows) {
-    absl::StatusOr<DeadlineRecord> record =
-        UnderItsKey(DecodeRecord(row.value), kRecordPrefix, row.key);
-    if (!record.ok()) {
-      SetAside(row.key, row.value, record.status(), aside);
-      continue;
-    }
-    const RecordKey key = record->Key();
-    DeadlineEntry& entry = deadlines_[key];
-    if (record->randomness) {
-      const std::string plan_key = PlanRowKey(key);
-      absl::StatusOr<std::optional<std::string>> plan = parts_.store.Get(plan_key);
-      const absl::Status attached = plan.ok() ? AttachPlan(*record, *plan) : plan.status();
-      if (!attached.ok()) {
-        SetAside(plan_key, plan.ok() ? plan->value_or("") : "", attached, aside);
-        ForgetPlan(*record, "its plan was lost: read from the chain again");
-        entry.record_dirty = entry.plan_dirty = true;
-      }
-    }
-    entry.machine = LoadedMachine(*std::move(record));
+  DAMOCLES_ASSIGN_OR_RETURN(rows_, store::Rows::Open(parts_.store, "poster", kRowFormat));
+  DAMOCLES_ASSIGN_OR_RETURN(LoadedRows loaded, LoadRows(parts_.store, *rows_));
+  for (LoadedRecord& row : loaded.records) {
+    DeadlineEntry& entry = deadlines_[row.record.Key()];
+    entry.record_dirty = entry.plan_dirty = row.plan_lost;
+    entry.machine = LoadedMachine(std::move(row.record));
     // What the chain did meanwhile nobody saw.
     if (IsFinal(entry.machine.record.state)) entry.events.emplace_back(event::Reorg{});
   }
-  return absl::OkStatus();
-}
-
-absl::Status RunnerImpl::LoadRecoveries(store::Batch& aside) {
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows,
-                            List(parts_.store, kRecoveryPrefix));
-  for (const store::Entry& row : rows) {
-    absl::StatusOr<RecoveryRecord> record =
-        UnderItsKey(DecodeRecovery(row.value), kRecoveryPrefix, row.key);
-    if (!record.ok()) {
-      SetAside(row.key, row.value, record.status(), aside);
-    } else if (!IsFinal(record->state)) {
-      const RecordKey key = record->Key();
-      recoveries_[key].machine.record = *std::move(record);
-    }
+  for (RecoveryRecord& record : loaded.recoveries) {
+    const RecordKey key = record.Key();
+    recoveries_[key].machine.record = std::move(record);
   }
   return absl::OkStatus();
 }
@@ -145,8 +86,8 @@ async::Task<bool> RunnerImpl::SaveRecovery(RecordKey key) {
 async::Task<absl::Status> RunnerImpl::Write(std::shared_ptr<store::Batch> batch, std::string what,
                                             int tries) {
   for (int attempt = 1;; ++attempt) {
-    absl::AnyInvocable<absl::Status()&&> work = [batch, &store = parts_.store]() {
-      return store.Write(*batch);
+    absl::AnyInvocable<absl::Status()&&> work = [batch, rows = rows_]() {
+      return rows->Write(*batch);
     };
     kj::Promise<absl::Status> writing =
         async::Offload<absl::Status>(parts_.executor, std::move(work))

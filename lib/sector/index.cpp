@@ -56,9 +56,9 @@ absl::StatusOr<Location> Decode(filecoin::SectorId sector, std::string_view row)
   ByteSpan rest = AsBytes(row);
   if (rest.empty()) return damaged();
   if (rest[0] > kRowFormat) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "sector index: the row of %s has format %d, this program knows formats up to %d",
-        storage::SectorFileName(sector), rest[0], kRowFormat));
+    return store::NewerFormat(
+        absl::StrFormat("sector index: the row of %s", storage::SectorFileName(sector)), rest[0],
+        kRowFormat);
   }
   if (rest[0] != kRowFormat) return damaged();
   rest = rest.subspan(1);
@@ -89,8 +89,8 @@ absl::StatusOr<std::vector<std::optional<Location>>> Locator::FindMany(
 }
 
 absl::StatusOr<std::unique_ptr<Index>> Index::Open(store::Store& store) {
-  DAMOCLES_RETURN_IF_ERROR(store::EnsureFormat(store, "sector", kFormat).status());
-  return std::unique_ptr<Index>(new Index(store));
+  DAMOCLES_ASSIGN_OR_RETURN(auto rows, store::Rows::Open(store, "sector", kFormat));
+  return std::unique_ptr<Index>(new Index(store, std::move(rows)));
 }
 
 absl::StatusOr<std::optional<Location>> Index::Find(filecoin::SectorId sector,
@@ -122,11 +122,13 @@ absl::Status Index::Put(const std::vector<IndexRow>& rows) {
     }
     batch.Put(Key(row.sector, row.variant), Encode(row.location));
   }
-  return store_.Write(batch);
+  return rows_->Write(batch);
 }
 
 absl::Status Index::Remove(filecoin::SectorId sector, Variant variant) {
-  return store::Delete(store_, Key(sector, variant));
+  store::Batch batch;
+  batch.Delete(Key(sector, variant));
+  return rows_->Write(batch);
 }
 
 absl::Status Index::ScanRows(std::optional<filecoin::ActorId> miner,

@@ -14,7 +14,7 @@
 
 #include "damocles/base/random.h"
 
-namespace damocles::store {
+namespace damocles::store::internal {
 
 std::optional<std::uint64_t> FreeBytesAt(const std::string& folder) {
   struct statvfs info;
@@ -22,7 +22,6 @@ std::optional<std::uint64_t> FreeBytesAt(const std::string& folder) {
   return std::uint64_t{info.f_bavail} * info.f_frsize;
 }
 
-namespace internal {
 namespace {
 
 // Manifest, CURRENT and a new log, with a margin.
@@ -144,5 +143,4 @@ bool RemoveReserve(leveldb::Env& env, const std::string& folder) {
   return env.FileExists(ReserveName(folder)) && env.RemoveFile(ReserveName(folder)).ok();
 }
 
-}  // namespace internal
-}  // namespace damocles::store
+}  // namespace damocles::store::internal

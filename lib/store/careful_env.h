@@ -7,12 +7,16 @@
 #include <leveldb/env.h>
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "damocles/store/store.h"
-
 namespace damocles::store::internal {
+
+// Free bytes of the file system that `folder` lies on; none where that cannot be learnt.
+using FreeBytes = std::function<std::optional<std::uint64_t>(const std::string& folder)>;
+std::optional<std::uint64_t> FreeBytesAt(const std::string& folder);
 
 // A file of which one write failed takes nothing more.  LevelDB goes on writing its log behind a
 // record of which only a part fitted on the disk, and refuses such a log when it opens it again; a

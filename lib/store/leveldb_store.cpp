@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
+#include "lib/store/leveldb_store.h"
+
 #include <leveldb/db.h>
-#include <leveldb/env.h>
 #include <leveldb/filter_policy.h>
 #include <leveldb/iterator.h>
 #include <leveldb/options.h>
 #include <leveldb/write_batch.h>
 
 #include <algorithm>
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "lib/store/careful_env.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/log.h"
 #include "damocles/base/mutex.h"
 #include "damocles/base/status.h"
-#include "damocles/store/store.h"
 
 namespace damocles::store {
 namespace {
@@ -70,7 +72,7 @@ constexpr std::uint64_t kReserveRefusedMicros = 3'600'000'000;
 class LevelDbStore final : public Store {
  public:
   LevelDbStore(std::string path, leveldb::Env* env, std::uint64_t reserve_bytes,
-               FreeBytes free_bytes)
+               internal::FreeBytes free_bytes)
       : path_(std::move(path)),
         env_(env, std::move(free_bytes)),
         reserve_bytes_(reserve_bytes),
@@ -88,11 +90,7 @@ class LevelDbStore final : public Store {
 
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
     DAMOCLES_ASSIGN_OR_RETURN(const Handle db, ForReading());
-    std::string value;
-    const leveldb::Status status = db->Get(Verified(), ToSlice(key), &value);
-    if (status.IsNotFound()) return std::optional<std::string>();
-    DAMOCLES_RETURN_IF_ERROR(FromLevelDb(status, path_, "read"));
-    return std::optional<std::string>(std::move(value));
+    return Read(*db, key);
   }
 
   absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
@@ -106,27 +104,21 @@ class LevelDbStore final : public Store {
     return FromLevelDb(at->status(), path_, "scan");
   }
 
-  absl::Status Write(const Batch& batch) override {
-    if (batch.Empty()) return absl::OkStatus();
-    leveldb::WriteBatch changes;
-    for (const Batch::Operation& operation : batch.Operations()) {
-      if (operation.value.has_value()) {
-        changes.Put(operation.key, *operation.value);
+  absl::Status Commit(const Batch& batch, const Fence* fence) override {
+    if (fence == nullptr && batch.Empty()) return absl::OkStatus();
+    {
+      // Writes without a fence go together, so that LevelDB syncs several at once.
+      std::shared_lock<std::shared_mutex> together(fencing_, std::defer_lock);
+      std::unique_lock<std::shared_mutex> alone(fencing_, std::defer_lock);
+      if (fence == nullptr) {
+        together.lock();
       } else {
-        changes.Delete(operation.key);
+        alone.lock();
       }
+      DAMOCLES_RETURN_IF_ERROR(CommitLocked(batch, fence));
     }
-    leveldb::WriteOptions options;
-    options.sync = true;
-    DAMOCLES_ASSIGN_OR_RETURN(const Handle db, ForWriting());
-    const leveldb::Status status = db->Write(options, &changes);
-    if (!status.ok()) {
-      const MutexLock lock(mutex_);
-      if (db == db_) write_failed_ = true;
-    } else {
-      KeepReserve();
-    }
-    return FromLevelDb(status, path_, "write");
+    KeepReserve();
+    return absl::OkStatus();
   }
 
  private:
@@ -137,6 +129,42 @@ class LevelDbStore final : public Store {
     leveldb::ReadOptions options;
     options.verify_checksums = true;
     return options;
+  }
+
+  absl::StatusOr<std::optional<std::string>> Read(leveldb::DB& db, std::string_view key) const {
+    std::string value;
+    const leveldb::Status status = db.Get(Verified(), ToSlice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    DAMOCLES_RETURN_IF_ERROR(FromLevelDb(status, path_, "read"));
+    return std::optional<std::string>(std::move(value));
+  }
+
+  // Holding fencing_, alone if there is a fence.
+  absl::Status CommitLocked(const Batch& batch, const Fence* fence) {
+    DAMOCLES_ASSIGN_OR_RETURN(const Handle db, ForWriting());
+    if (fence != nullptr) {
+      // In the database that is written: one that was opened anew after a failed write may have
+      // the batch of that write, the one before it did not show it.
+      DAMOCLES_ASSIGN_OR_RETURN(const auto found, Read(*db, fence->key));
+      DAMOCLES_RETURN_IF_ERROR(CheckFence(*fence, found));
+      if (batch.Empty()) return absl::OkStatus();
+    }
+    leveldb::WriteBatch changes;
+    for (const Batch::Operation& operation : batch.Operations()) {
+      if (operation.value.has_value()) {
+        changes.Put(operation.key, *operation.value);
+      } else {
+        changes.Delete(operation.key);
+      }
+    }
+    leveldb::WriteOptions options;
+    options.sync = true;
+    const leveldb::Status status = db->Write(options, &changes);
+    if (!status.ok()) {
+      const MutexLock lock(mutex_);
+      if (db == db_) write_failed_ = true;
+    }
+    return FromLevelDb(status, path_, "write");
   }
 
   absl::StatusOr<Handle> ForReading() const {
@@ -235,6 +263,8 @@ class LevelDbStore final : public Store {
   mutable internal::CarefulEnv env_;
   const std::uint64_t reserve_bytes_;
   const std::unique_ptr<const leveldb::FilterPolicy> filter_;
+  // Taken before mutex_, by writers only: a scan may write.
+  std::shared_mutex fencing_;
   mutable Mutex mutex_;
   mutable bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
   bool keeping_reserve_ ABSL_GUARDED_BY(mutex_) = false;
@@ -245,15 +275,20 @@ class LevelDbStore final : public Store {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path, leveldb::Env* env,
-                                                   std::uint64_t reserve_bytes,
-                                                   FreeBytes free_bytes) {
-  const std::string folder = ExpandHome(path);
-  if (env == nullptr) DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
-  auto store = std::make_unique<LevelDbStore>(
-      folder, env != nullptr ? env : leveldb::Env::Default(), reserve_bytes, std::move(free_bytes));
+absl::StatusOr<std::unique_ptr<Store>> internal::OpenLevelDbOn(leveldb::Env& env,
+                                                               const std::string& path,
+                                                               std::uint64_t reserve_bytes,
+                                                               FreeBytes free_bytes) {
+  auto store = std::make_unique<LevelDbStore>(path, &env, reserve_bytes, std::move(free_bytes));
   DAMOCLES_RETURN_IF_ERROR(store->Open());
   return std::unique_ptr<Store>(std::move(store));
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path,
+                                                   std::uint64_t reserve_bytes) {
+  const std::string folder = ExpandHome(path);
+  DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
+  return internal::OpenLevelDbOn(*leveldb::Env::Default(), folder, reserve_bytes);
 }
 
 }  // namespace damocles::store

@@ -25,8 +25,14 @@ class MemoryStore final : public Store {
     return absl::OkStatus();
   }
 
-  absl::Status Write(const Batch& batch) override {
+  absl::Status Commit(const Batch& batch, const Fence* fence) override {
     MutexLock lock(mutex_);
+    if (fence != nullptr) {
+      const auto at = rows_.find(fence->key);
+      const auto found =
+          at == rows_.end() ? std::optional<std::string>() : std::optional(at->second);
+      DAMOCLES_RETURN_IF_ERROR(CheckFence(*fence, found));
+    }
     for (const Batch::Operation& operation : batch.Operations()) {
       if (operation.value.has_value()) {
         rows_.insert_or_assign(operation.key, *operation.value);

@@ -2,7 +2,7 @@
 
 #include "damocles/store/store.h"
 
-#include "absl/strings/numbers.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/status.h"
@@ -31,25 +31,15 @@ absl::Status Delete(Store& store, std::string_view key) {
   return store.Write(batch);
 }
 
-absl::StatusOr<std::uint32_t> EnsureFormat(Store& store, std::string_view what,
-                                           std::uint32_t version) {
-  const std::string key = absl::StrFormat("format/%s", what);
-  DAMOCLES_ASSIGN_OR_RETURN(const auto found, store.Get(key));
-  if (!found.has_value()) {
-    DAMOCLES_RETURN_IF_ERROR(Put(store, key, absl::StrFormat("%d", version)));
-    return version;
-  }
-  std::uint32_t number = 0;
-  if (!absl::SimpleAtoi(*found, &number)) {
-    return absl::DataLossError(absl::StrFormat("row %s of the store is not a number", key));
-  }
-  if (number > version) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "the %s rows of the store have format %d, this program knows formats up to %d: "
-        "run the newer program that wrote them",
-        what, number, version));
-  }
-  return number;
+absl::Status CheckFence(const Fence& fence, const std::optional<std::string>& found) {
+  if (found == fence.value) return absl::OkStatus();
+  const auto shown = [](const std::optional<std::string>& value) {
+    return value ? absl::StrFormat("\"%s\"", absl::CHexEscape(*value)) : std::string("absent");
+  };
+  return absl::AbortedError(absl::StrFormat(
+      "store: row %s is %s, this writer goes by %s: somebody else has taken the rows over, and "
+      "nothing was written",
+      fence.key, shown(found), shown(fence.value)));
 }
 
 }  // namespace damocles::store

@@ -22,10 +22,10 @@ class FailingStore final : public store::Store {
   absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
     return inner_->Scan(prefix, visit);
   }
-  absl::Status Write(const store::Batch& batch) override {
+  absl::Status Commit(const store::Batch& batch, const store::Fence* fence) override {
     ++writes;
     if (broken) return absl::UnavailableError("disk full");
-    return inner_->Write(batch);
+    return inner_->Commit(batch, fence);
   }
 
   bool broken = false;

@@ -453,6 +453,25 @@ TEST_F(QueueTest, DamagedRowIsSetAsideAndTheRestGoesOn) {
               StatusIs(absl::StatusCode::kFailedPrecondition, "format 127"));
 }
 
+TEST_F(QueueTest, NewerRowsRefuseTheStartAndStayWhereTheyAre) {
+  ASSERT_OK(Put(store_, "job/speed/10/a", std::string("\x03") + std::string(20, 'x')));
+  EXPECT_THAT(Queue::Open(store_, clock_, policy_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "job/speed/10/a"));
+  ASSERT_OK_AND_ASSIGN(const auto row, store_.Get("job/speed/10/a"));
+  EXPECT_TRUE(row.has_value());
+}
+
+// Only what was there is kept.
+TEST_F(QueueTest, ARowWithoutItsOtherHalfIsSetAsideAlone) {
+  const JobId id = Add(1);
+  ASSERT_OK(store::Delete(store_, "job/record/" + id.ToString()));
+  Reopen();
+  EXPECT_TRUE(queue_->List().empty());
+  ASSERT_OK_AND_ASSIGN(const auto rows, store::List(store_, "job/damaged/"));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].key, "job/damaged/" + id.ToString() + "/spec");
+}
+
 TEST_F(QueueTest, OldJobsAreCleanedUp) {
   const JobId id = Add(1);
   const auto assignment = Ask("a");

@@ -20,7 +20,12 @@ absl::Status Disk::Scan(std::string_view prefix, const Visitor& visit) const {
   return inner_->Scan(prefix, visit);
 }
 
-absl::Status Disk::Write(const store::Batch& batch) {
+absl::Status Disk::Commit(const store::Batch& batch, const store::Fence* fence) {
+  if (fence != nullptr) {
+    const auto found = inner_->Get(fence->key);
+    DAMOCLES_CHECK(found.ok());
+    if (const absl::Status holds = store::CheckFence(*fence, *found); !holds.ok()) return holds;
+  }
   if (const absl::Status status = admit_(batch); !status.ok()) return status;
   Apply(batch);
   written_();

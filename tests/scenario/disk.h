@@ -26,7 +26,7 @@ class Disk final : public store::Store {
 
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override;
   absl::Status Scan(std::string_view prefix, const Visitor& visit) const override;
-  absl::Status Write(const store::Batch& batch) override;
+  absl::Status Commit(const store::Batch& batch, const store::Fence* fence) override;
 
   // The only way in which it forgets: takes the last writes back, as after the fail-over of a
   // database; more than there were, or than kRemembered: as many as it can.

@@ -333,6 +333,28 @@ TEST_F(PosterScenarioTest, DamagedRowsAreSetAsideAndReadFromTheChainAgain) {
   EXPECT_GT(set_aside["recovery/"], 10u);
 }
 
+// An older program that starts on it must meet the number before it meets a row.
+TEST_F(PosterScenarioTest, AHomeOfAnOlderFormatSaysTheNewerOneWithItsFirstRow) {
+  World world(SmallOptions(), prover_);
+  ASSERT_TRUE(store::Put(world.disk(), "format/poster", "1").ok());
+  const std::string now = std::to_string(poster::kRowFormat);
+  std::size_t rows = 0;
+  world.refuse_write = [&](const store::Batch& batch) {
+    bool has_row = false;
+    bool has_number = *world.disk().Get("format/poster") == now;
+    for (const store::Batch::Operation& operation : batch.Operations()) {
+      has_row = has_row || operation.key.starts_with(poster::kRecordPrefix);
+      has_number = has_number || (operation.key == "format/poster" && operation.value == now);
+    }
+    rows += has_row ? 1 : 0;
+    EXPECT_TRUE(has_number || !has_row);
+    return false;
+  };
+  world.RunTo(ChainEpoch(140));
+  EXPECT_GT(rows, 1u);
+  EXPECT_EQ(*world.disk().Get("format/poster"), now);
+}
+
 // A row that says of itself what no address can hold: the manager starts all the same.
 TEST_F(PosterScenarioTest, RowOfAMinerThatCannotBeIsSetAside) {
   World world(SmallOptions(), prover_);

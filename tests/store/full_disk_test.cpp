@@ -21,11 +21,13 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/store/leveldb_store.h"
 #include "tests/store/content.h"
 #include "tests/support/status_matchers.h"
 
 #include "damocles/base/log.h"
 #include "damocles/base/random.h"
+#include "damocles/store/rows.h"
 #include "damocles/store/store.h"
 
 namespace damocles::store {
@@ -78,7 +80,7 @@ class FullDiskEnv final : public leveldb::EnvWrapper {
     const std::lock_guard lock(mutex_);
     return least_room_;
   }
-  FreeBytes AskRoom() {
+  internal::FreeBytes AskRoom() {
     return [this](const std::string&) { return std::optional<std::uint64_t>(Room()); };
   }
   // What repeats itself, or lies there already, takes no room.
@@ -146,7 +148,7 @@ class FullDiskEnv final : public leveldb::EnvWrapper {
 TEST(FullDiskTest, DatabaseSurvivesAndServesAgainOnceThereIsRoom) {
   FullDiskEnv env;
   {
-    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
+    ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
     ASSERT_OK(Put(*store, "before", "1"));
     env.SetRoom(1000);  // a part of the record fits
     EXPECT_THAT(Put(*store, "lost", std::string(5000, 'x')),
@@ -161,7 +163,7 @@ TEST(FullDiskTest, DatabaseSurvivesAndServesAgainOnceThereIsRoom) {
     ASSERT_OK_AND_ASSIGN(auto again, store->Get("before"));
     EXPECT_EQ(again, "1");
   }
-  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
+  ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
   const Model rows = Content(*store);
   EXPECT_EQ(rows.at("before"), "1");
   EXPECT_EQ(rows.at("after"), "3");
@@ -171,21 +173,21 @@ TEST(FullDiskTest, AProgramThatStartsOnAFullDiskOpensInTheReserve) {
   constexpr std::uint64_t kReserve = std::uint64_t{4} << 20;
   FullDiskEnv env;
   const auto write = [&](const std::string& key) {
-    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserve, env.AskRoom()));
+    ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db", kReserve, env.AskRoom()));
     ASSERT_OK(Put(*store, key, "1"));
   };
   write("first");
   env.SetRoom(0);
   write("full");
   env.SetRoom(0);
-  EXPECT_THAT(OpenLevelDb("/db", &env, kReserve, env.AskRoom()),
+  EXPECT_THAT(internal::OpenLevelDbOn(env, "/db", kReserve, env.AskRoom()),
               StatusIs(absl::StatusCode::kUnavailable, "make room"))
       << "it was used, and there was no room for another";
   env.SetRoom(FullDiskEnv::kPlenty);
   write("room");
   env.SetRoom(0);
   write("full again");
-  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
+  ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
   for (const char* key : {"first", "full", "room", "full again"}) {
     EXPECT_TRUE(Content(*store).contains(key)) << key;
   }
@@ -196,7 +198,8 @@ TEST(FullDiskTest, TheReserveIsThereAgainOnceThereIsRoom) {
   FullDiskEnv env;
   {
     env.SetRoom(std::uint64_t{1} << 20);  // none for it at the start
-    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserveBytes, env.AskRoom()));
+    ASSERT_OK_AND_ASSIGN(auto store,
+                         internal::OpenLevelDbOn(env, "/db", kReserveBytes, env.AskRoom()));
     env.SetRoom(0);
     EXPECT_THAT(Put(*store, "key", "1"), StatusIs(absl::StatusCode::kUnavailable, "make room"));
     env.SetRoom(FullDiskEnv::kPlenty);
@@ -204,17 +207,19 @@ TEST(FullDiskTest, TheReserveIsThereAgainOnceThereIsRoom) {
     ASSERT_OK(Put(*store, "key", "2"));
   }
   env.SetRoom(0);
-  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserveBytes, env.AskRoom()));
+  ASSERT_OK_AND_ASSIGN(auto store,
+                       internal::OpenLevelDbOn(env, "/db", kReserveBytes, env.AskRoom()));
   EXPECT_EQ(Content(*store).at("key"), "2");
 }
 
 // No write fails, and nobody starts anew: the reserve that a start used up comes back by itself.
 TEST(FullDiskTest, TheReserveThatAStartUsedComesBackWithALaterWrite) {
   FullDiskEnv env;
-  ASSERT_OK(OpenLevelDb("/db", &env, kReserveBytes, env.AskRoom()).status());
+  ASSERT_OK(internal::OpenLevelDbOn(env, "/db", kReserveBytes, env.AskRoom()).status());
   ASSERT_TRUE(env.FileExists(kReserveFile));
   env.SetRoom(0);
-  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserveBytes, env.AskRoom()));
+  ASSERT_OK_AND_ASSIGN(auto store,
+                       internal::OpenLevelDbOn(env, "/db", kReserveBytes, env.AskRoom()));
   EXPECT_FALSE(env.FileExists(kReserveFile)) << "given up";
   env.SetRoom(FullDiskEnv::kPlenty);
   ASSERT_OK(Put(*store, "key", "1"));
@@ -232,7 +237,8 @@ TEST(FullDiskTest, ADiskThatIsNearlyFullIsNotFilledForTheReserve) {
     SCOPED_TRACE(room);
     FullDiskEnv env;
     env.SetRoom(room);
-    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserveBytes, env.AskRoom()));
+    ASSERT_OK_AND_ASSIGN(auto store,
+                         internal::OpenLevelDbOn(env, "/db", kReserveBytes, env.AskRoom()));
     for (int i = 0; i < 10; ++i) {
       env.Pass(absl::Hours(1));
       ASSERT_OK(Put(*store, "key", "1"));
@@ -241,7 +247,7 @@ TEST(FullDiskTest, ADiskThatIsNearlyFullIsNotFilledForTheReserve) {
     EXPECT_FALSE(env.FileExists(kReserveFile));
   }
   FullDiskEnv env;
-  ASSERT_OK(OpenLevelDb("/db", &env, kReserveBytes, [](const std::string&) {
+  ASSERT_OK(internal::OpenLevelDbOn(env, "/db", kReserveBytes, [](const std::string&) {
               return std::optional<std::uint64_t>();
             }).status());
   EXPECT_FALSE(env.FileExists(kReserveFile)) << "nobody knows whether there is room";
@@ -252,7 +258,8 @@ TEST(FullDiskTest, ADiskThatRefusesTheReserveIsNotFilledAgainAndAgain) {
   FullDiskEnv env;
   constexpr std::uint64_t kRoom = std::uint64_t{2} << 20;
   env.SetRoom(kRoom);
-  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserveBytes, [](const std::string&) {
+  ASSERT_OK_AND_ASSIGN(auto store,
+                       internal::OpenLevelDbOn(env, "/db", kReserveBytes, [](const std::string&) {
                          return std::optional<std::uint64_t>(FullDiskEnv::kPlenty);
                        }));
   EXPECT_EQ(env.LeastRoom(), 0u);
@@ -273,12 +280,13 @@ TEST(FullDiskTest, OnlyAFullDiskTakesTheReserve) {
     // A path that speaks of it says nothing about the error.
     const std::string folder = "/quota/No space left on device";
     const std::string reserve = folder + "/room.reserve";
-    ASSERT_OK(OpenLevelDb(folder, &env, kReserveBytes, env.AskRoom()).status());
+    ASSERT_OK(internal::OpenLevelDbOn(env, folder, kReserveBytes, env.AskRoom()).status());
     ASSERT_TRUE(env.FileExists(reserve));
     env.Refuse(why);
     std::string log;
     SetLogSink([&log](Severity, std::string_view line) { log += line; });
-    const absl::Status opened = OpenLevelDb(folder, &env, kReserveBytes, env.AskRoom()).status();
+    const absl::Status opened =
+        internal::OpenLevelDbOn(env, folder, kReserveBytes, env.AskRoom()).status();
     SetLogSink({});
     EXPECT_THAT(opened, StatusIs(absl::StatusCode::kUnavailable, why));
     EXPECT_THAT(std::string(opened.message()), testing::Not(testing::HasSubstr("make room")));
@@ -292,12 +300,13 @@ TEST(FullDiskTest, TheLogTellsOfTheReserveOnceItHelped) {
   for (const bool helps : {true, false}) {
     SCOPED_TRACE(helps);
     FullDiskEnv env;
-    ASSERT_OK(OpenLevelDb("/db", &env, kReserveBytes, env.AskRoom()).status());
+    ASSERT_OK(internal::OpenLevelDbOn(env, "/db", kReserveBytes, env.AskRoom()).status());
     env.SetRoom(0);
     if (!helps) env.Refuse("No space left on device");
     std::string log;
     SetLogSink([&log](Severity, std::string_view line) { log += line; });
-    const absl::Status opened = OpenLevelDb("/db", &env, kReserveBytes, env.AskRoom()).status();
+    const absl::Status opened =
+        internal::OpenLevelDbOn(env, "/db", kReserveBytes, env.AskRoom()).status();
     SetLogSink({});
     EXPECT_EQ(opened.ok(), helps) << opened;
     EXPECT_EQ(log.find("reserve_used") != std::string::npos, helps) << log;
@@ -308,7 +317,8 @@ TEST(FullDiskTest, TheLogTellsOfTheReserveOnceItHelped) {
 TEST(FullDiskTest, ReserveAndProbeTakeRoomWhereItIsCompressed) {
   FullDiskEnv env;
   env.Compress();
-  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env, kReserveBytes, env.AskRoom()));
+  ASSERT_OK_AND_ASSIGN(auto store,
+                       internal::OpenLevelDbOn(env, "/db", kReserveBytes, env.AskRoom()));
   EXPECT_LT(env.Room(), FullDiskEnv::kPlenty - kReserveBytes);
   ASSERT_OK(Put(*store, "key", "1"));
   env.SetRoom(300'000);
@@ -324,7 +334,7 @@ TEST(FullDiskTest, ReserveAndProbeTakeRoomWhereItIsCompressed) {
 
 TEST(FullDiskTest, WriteFromInsideAScanDoesNotWaitForItself) {
   FullDiskEnv env;
-  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
+  ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
   ASSERT_OK(Put(*store, "a", "1"));
   env.SetRoom(0);
   ASSERT_FALSE(Put(*store, "b", "1").ok());
@@ -345,7 +355,7 @@ TEST(FullDiskTest, AcknowledgedBatchesSurviveDisksThatFillAgainAndAgain) {
     FullDiskEnv env;
     Model acknowledged;
     std::map<std::string, std::vector<std::string>> maybe;  // of failed writes
-    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
+    ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
     int failures = 0;
     for (int i = 0; i < 400; ++i) {
       if (random.Below(20) == 0) env.SetRoom(random.Below(300'000));
@@ -363,7 +373,7 @@ TEST(FullDiskTest, AcknowledgedBatchesSurviveDisksThatFillAgainAndAgain) {
       if (random.Below(60) == 0) {
         env.SetRoom(FullDiskEnv::kPlenty);
         store.reset();
-        auto opened = OpenLevelDb("/db", &env);
+        auto opened = internal::OpenLevelDbOn(env, "/db");
         ASSERT_OK(opened);
         store = *std::move(opened);
       }
@@ -371,7 +381,7 @@ TEST(FullDiskTest, AcknowledgedBatchesSurviveDisksThatFillAgainAndAgain) {
     EXPECT_GT(failures, 0);
     env.SetRoom(FullDiskEnv::kPlenty);
     store.reset();
-    auto opened = OpenLevelDb("/db", &env);
+    auto opened = internal::OpenLevelDbOn(env, "/db");
     ASSERT_OK(opened);
     Model found = Content(**opened);
     for (const auto& [key, value] : acknowledged) {
@@ -382,9 +392,47 @@ TEST(FullDiskTest, AcknowledgedBatchesSurviveDisksThatFillAgainAndAgain) {
   }
 }
 
+// The database that is opened anew is the one that is asked.
+TEST(FullDiskTest, AFenceIsJudgedAnewAfterAFailedWrite) {
+  FullDiskEnv env;
+  ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
+  ASSERT_OK(Put(*store, "lease", "1"));
+  Batch large;
+  large.Put("row", std::string(5000, 'x'));
+  Batch take;
+  take.Put("lease", "2");
+  take.Put("row", std::string(5000, 'y'));
+  env.SetRoom(1000);
+  EXPECT_THAT(store->Write(large, {"lease", "1"}),
+              StatusIs(absl::StatusCode::kUnavailable, "No space left"));
+  EXPECT_THAT(store->Write(take, {"lease", "1"}),
+              StatusIs(absl::StatusCode::kUnavailable, "No space left"));
+
+  env.SetRoom(FullDiskEnv::kPlenty);
+  EXPECT_THAT(store->Write(large, {"lease", "2"}), StatusIs(absl::StatusCode::kAborted, "lease"));
+  ASSERT_OK(store->Write(take, {"lease", "1"}));
+  EXPECT_THAT(store->Write(large, {"lease", "1"}), StatusIs(absl::StatusCode::kAborted, "lease"));
+  ASSERT_OK(store->Write(large, {"lease", "2"}));
+}
+
+// The row that follows, and the number of its format, may come when there is room again.
+TEST(FullDiskTest, OpeningTheRowsOfAModuleWritesNothing) {
+  FullDiskEnv env;
+  ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
+  ASSERT_OK(Put(*store, "format/job", "1"));
+  env.SetRoom(0);
+  ASSERT_OK_AND_ASSIGN(const auto rows, Rows::Open(*store, "job", 2));
+  Batch row;
+  row.Put("job/1", "x");
+  EXPECT_FALSE(rows->Write(row).ok());
+  env.SetRoom(FullDiskEnv::kPlenty);
+  ASSERT_OK(rows->Write(row));
+  EXPECT_EQ(Content(*store), (Model{{"format/job", "2"}, {"job/1", "x"}}));
+}
+
 TEST(FullDiskTest, WritersOfSeveralThreadsGoOnAfterwards) {
   FullDiskEnv env;
-  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
+  ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
   std::vector<std::thread> threads;
   std::mutex mutex;
   Model acknowledged;
@@ -406,7 +454,7 @@ TEST(FullDiskTest, WritersOfSeveralThreadsGoOnAfterwards) {
   for (std::thread& thread : threads) thread.join();
   store.reset();
   env.SetRoom(FullDiskEnv::kPlenty);
-  auto opened = OpenLevelDb("/db", &env);
+  auto opened = internal::OpenLevelDbOn(env, "/db");
   ASSERT_OK(opened);
   EXPECT_EQ(Content(**opened), acknowledged);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "lib/store/leveldb_store.h"
 #include "tests/store/content.h"
 #include "tests/support/status_matchers.h"
 
@@ -151,7 +152,7 @@ void WriteCutAndReopen(std::uint64_t seed, int cut) {
   for (int life = 0; life < 3; ++life) {
     env.PlanCut(cut);
     {
-      auto store = OpenLevelDb("/db", &env);
+      auto store = internal::OpenLevelDbOn(env, "/db");
       if (store.ok()) {
         ASSERT_EQ(Content(**store), acknowledged);
         for (int i = 0; i < 200; ++i) {
@@ -175,7 +176,7 @@ void WriteCutAndReopen(std::uint64_t seed, int cut) {
       }
     }
     env.CutPower(random);
-    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb("/db", &env));
+    ASSERT_OK_AND_ASSIGN(auto store, internal::OpenLevelDbOn(env, "/db"));
     const Model found = Content(*store);
     ASSERT_TRUE(found == acknowledged || found == under_way)
         << "rows found " << found.size() << ", acknowledged " << acknowledged.size();

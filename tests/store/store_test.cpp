@@ -5,16 +5,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/random.h"
+#include "damocles/store/rows.h"
 
 namespace damocles::store {
 namespace {
@@ -95,16 +100,100 @@ TEST_P(StoreTest, ScanStopsWhereTheVisitorFailsAndSeesNoLaterWrites) {
   EXPECT_EQ(seen, 3);
 }
 
-TEST_P(StoreTest, FormatIsWrittenOnceAndANewerOneIsRefused) {
-  ASSERT_OK_AND_ASSIGN(auto first, EnsureFormat(*store_, "job", 1));
-  EXPECT_EQ(first, 1u);
-  ASSERT_OK_AND_ASSIGN(auto later, EnsureFormat(*store_, "job", 3));
-  EXPECT_EQ(later, 1u);
-  ASSERT_OK(Put(*store_, "format/job", "4"));
-  EXPECT_THAT(EnsureFormat(*store_, "job", 3),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "format 4"));
+TEST_P(StoreTest, TheFormatGoesWithTheFirstRowAndIsRaisedWithTheFirstOfANewerOne) {
+  Batch row;
+  row.Put("job/1", "x");
+  for (const std::uint32_t format : {1U, 3U}) {
+    SCOPED_TRACE(format);
+    ASSERT_OK_AND_ASSIGN(const auto before, store_->Get("format/job"));
+    ASSERT_OK_AND_ASSIGN(const auto rows, Rows::Open(*store_, "job", format));
+    ASSERT_OK_AND_ASSIGN(const auto opened, store_->Get("format/job"));
+    EXPECT_EQ(opened, before) << "an opening writes nothing";
+    ASSERT_OK(rows->Write(row));
+    ASSERT_OK_AND_ASSIGN(const auto after, store_->Get("format/job"));
+    EXPECT_EQ(after, std::to_string(format));
+  }
+  EXPECT_THAT(Rows::Open(*store_, "job", 2),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "format 3"));
+  ASSERT_OK(Rows::Open(*store_, "deadline", 1).status());
   ASSERT_OK(Put(*store_, "format/job", "x"));
-  EXPECT_THAT(EnsureFormat(*store_, "job", 3), StatusIs(absl::StatusCode::kDataLoss, "format/job"));
+  EXPECT_THAT(Rows::Open(*store_, "job", 3), StatusIs(absl::StatusCode::kDataLoss, "format/job"));
+}
+
+TEST_P(StoreTest, AWriteIsMadeOnlyWhileItsFenceHolds) {
+  const auto write = [&](const Fence& fence, std::string_view key) {
+    Batch batch;
+    batch.Put(key, "1");
+    return store_->Write(batch, fence);
+  };
+  const Fence absent{"lease", std::nullopt};
+  const Fence first{"lease", "1"};
+  ASSERT_OK(write(absent, "a"));
+  EXPECT_THAT(write(first, "b"), StatusIs(absl::StatusCode::kAborted, "lease is absent"));
+
+  Batch take;
+  take.Put("lease", "1");
+  ASSERT_OK(store_->Write(take, absent));
+  EXPECT_THAT(store_->Write(take, absent), StatusIs(absl::StatusCode::kAborted, "lease is \"1\""));
+  ASSERT_OK(write(first, "c"));
+  EXPECT_OK(store_->Write(Batch(), first));
+
+  Batch hand_over;
+  hand_over.Put("lease", "2");
+  hand_over.Put("d", "1");
+  ASSERT_OK(store_->Write(hand_over, first));
+  EXPECT_THAT(write(first, "e"), StatusIs(absl::StatusCode::kAborted, "taken the rows over"));
+  EXPECT_THAT(store_->Write(Batch(), first), StatusIs(absl::StatusCode::kAborted, ""));
+  ASSERT_OK(write({"lease", "2"}, "f"));
+
+  Batch give_back;
+  give_back.Delete("lease");
+  ASSERT_OK(store_->Write(give_back, {"lease", "2"}));
+  EXPECT_THAT(write({"lease", "2"}, "g"), StatusIs(absl::StatusCode::kAborted, "absent"));
+  ASSERT_OK_AND_ASSIGN(const auto rows, List(*store_, ""));
+  EXPECT_EQ(rows, (std::vector<Entry>{{"a", "1"}, {"c", "1"}, {"d", "1"}, {"f", "1"}}));
+}
+
+// Each number is taken once, whoever asks: nothing comes between the comparison and the write, also
+// not a write without a fence that changes the fence's row.
+TEST_P(StoreTest, OfSeveralThatTakeOverAtOnceOneDoes) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 25;
+  ASSERT_OK(Put(*store_, "lease", "0"));
+  std::atomic<int> refused = 0;
+  std::atomic<int> forced = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int taken = 0; taken < kEach;) {
+        const auto held = store_->Get("lease");
+        ASSERT_OK(held);
+        const int next = std::stoi(held->value()) + 1;
+        Batch take;
+        take.Put("lease", std::to_string(next));
+        take.Put("holder/" + std::to_string(next), std::to_string(t));
+        const absl::Status status = store_->Write(take, {"lease", **held});
+        if (status.ok()) {
+          ++taken;
+        } else {
+          ASSERT_THAT(status, StatusIs(absl::StatusCode::kAborted, "lease"));
+          ++refused;
+        }
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    while (forced < kEach) {
+      // Far above what the others reach by themselves, and each time further.
+      ASSERT_OK(Put(*store_, "lease", std::to_string(1'000'000 * ++forced)));
+      const auto held = store_->Get("lease");
+      ASSERT_OK(held);
+      ASSERT_GE(std::stoi(held->value()), 1'000'000 * forced) << "the write before it was lost";
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_OK_AND_ASSIGN(const auto holders, List(*store_, "holder/"));
+  EXPECT_EQ(holders.size(), std::size_t{kThreads * kEach}) << "a number was given twice";
 }
 
 // Random batches, look-ups, scans and (where it lasts) reopenings against a std::map.
@@ -210,6 +299,21 @@ TEST(LevelDbTest, SecondOpeningInAnotherProcessIsRefused) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_OK(OpenLevelDb(dir / "db"));
   for (const int fd : {ready[0], ready[1], done[0]}) close(fd);
+}
+
+TEST(LevelDbTest, AFenceHoldsAfterAReopeningAsBefore) {
+  TempDir dir;
+  {
+    ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb(dir / "db"));
+    ASSERT_OK(Put(*store, "lease", "2"));
+  }
+  Batch row;
+  row.Put("row", "1");
+  ASSERT_OK_AND_ASSIGN(auto store, OpenLevelDb(dir / "db"));
+  EXPECT_THAT(store->Write(row, {"lease", "1"}), StatusIs(absl::StatusCode::kAborted, "\"2\""));
+  EXPECT_THAT(store->Write(row, {"lease", std::nullopt}),
+              StatusIs(absl::StatusCode::kAborted, "\"2\""));
+  ASSERT_OK(store->Write(row, {"lease", "2"}));
 }
 
 TEST(LevelDbTest, PlaceThatCannotBeMadeIsNamed) {

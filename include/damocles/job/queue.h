@@ -24,6 +24,7 @@
 #include "damocles/job/record.h"
 #include "damocles/job/spec.h"
 #include "damocles/job/state_machine.h"
+#include "damocles/store/rows.h"
 #include "damocles/store/store.h"
 
 namespace damocles::job {
@@ -214,6 +215,7 @@ class Queue {
   const Job* Choose(const WorkerOffer& offer, absl::Time now) const;
 
   store::Store& store_;
+  std::unique_ptr<store::Rows> rows_;  // never null once it is open
   const Clock& clock_;
   Policy policy_;
   absl::Time receiving_since_;

@@ -193,6 +193,7 @@ void NotePlan(DeadlineRecord& record, std::string_view plan_row);
 
 // The plan of a record that has randomness, out of its row.  DATA_LOSS: the row is missing, damaged
 // or of another write than the record: what the record says about sectors must not be used.
+// FAILED_PRECONDITION as of DecodePlan.
 absl::Status AttachPlan(DeadlineRecord& record, const std::optional<std::string>& plan_row);
 
 // Back to before the chain was read.  Numbers that were given out are not given out again.
@@ -216,6 +217,7 @@ std::string EncodeRecord(const DeadlineRecord& record);
 std::string EncodePlan(const DeadlinePlan& plan);
 
 // INVALID_ARGUMENT for bytes that no version of this program wrote; the message says where.
+// FAILED_PRECONDITION: a newer one wrote them.
 absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes);
 absl::StatusOr<DeadlinePlan> DecodePlan(std::string_view bytes);
 

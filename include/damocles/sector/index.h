@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +21,7 @@
 #include "damocles/filecoin/sector.h"
 #include "damocles/storage/persist_store.h"
 #include "damocles/storage/sector_paths.h"
+#include "damocles/store/rows.h"
 #include "damocles/store/store.h"
 
 namespace damocles::sector {
@@ -77,10 +80,12 @@ class Index final : public Locator {
   absl::StatusOr<std::map<std::string, std::uint64_t>> CountSectorsIn() const;
 
  private:
-  explicit Index(store::Store& store) : store_(store) {}
+  Index(store::Store& store, std::unique_ptr<store::Rows> rows)
+      : store_(store), rows_(std::move(rows)) {}
   absl::Status ScanRows(std::optional<filecoin::ActorId> miner,
                         const std::function<void(IndexRow)>& visit) const;
   store::Store& store_;
+  const std::unique_ptr<store::Rows> rows_;
 };
 
 struct AttachOptions {

@@ -20,10 +20,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace leveldb {
-class Env;
-}
-
 namespace damocles::store {
 
 struct Entry {
@@ -53,6 +49,13 @@ class Batch {
   std::vector<Operation> operations_;
 };
 
+// A row that must be as its writer knows it for a write to be made.  Whoever takes a store over
+// changes that row first; what the earlier holder still has under way is refused from then on.
+struct Fence {
+  std::string key;
+  std::optional<std::string> value;  // none: there is no such row
+};
+
 // Safe to call from several threads.  Keys order by their bytes, unsigned.
 //
 // Errors: DATA_LOSS the files are damaged; UNAVAILABLE the disk refused (the message names the
@@ -73,8 +76,18 @@ class Store {
   virtual absl::Status Scan(std::string_view prefix, const Visitor& visit) const = 0;
 
   // All or nothing, and on the disk when it returns OK.
-  virtual absl::Status Write(const Batch& batch) = 0;
+  absl::Status Write(const Batch& batch) { return Commit(batch, nullptr); }
+
+  // The same if `fence` holds, which is judged in one with the write: no other write comes between.
+  // The batch may change the fence's row.  ABORTED: it does not hold, and nothing was written.
+  absl::Status Write(const Batch& batch, const Fence& fence) { return Commit(batch, &fence); }
+
+  // What a store does for both; without a fence it is null.
+  virtual absl::Status Commit(const Batch& batch, const Fence* fence) = 0;
 };
+
+// OK if `fence` holds where its row is `found`; otherwise what Write answers.
+absl::Status CheckFence(const Fence& fence, const std::optional<std::string>& found);
 
 // The rows under `prefix` as a list.
 absl::StatusOr<std::vector<Entry>> List(const Store& store, std::string_view prefix);
@@ -83,33 +96,20 @@ absl::StatusOr<std::vector<Entry>> List(const Store& store, std::string_view pre
 absl::Status Put(Store& store, std::string_view key, std::string_view value);
 absl::Status Delete(Store& store, std::string_view key);
 
-// Free bytes of the file system that `folder` lies on; none where that cannot be learnt.
-using FreeBytes = std::function<std::optional<std::uint64_t>(const std::string& folder)>;
-std::optional<std::uint64_t> FreeBytesAt(const std::string& folder);
-
-// Opens or makes a LevelDB in the folder `path` (parents are made too).  `env` is where LevelDB
-// finds its files: null means the machine's own; it must outlive the store.  `reserve_bytes` are
-// kept in a file beside the rows: opening writes (tables, a manifest), and an opening that fails
-// for lack of room gives them up and is tried again, so that a full disk does not keep a program
-// from starting.  The file is made where `free_bytes` says that there is room for it several times
-// over: at the opening, or with a later write.
+// Opens or makes a LevelDB in the folder `path` (parents are made too).  `reserve_bytes` are kept
+// in a file beside the rows: opening writes (tables, a manifest), and an opening that fails for
+// lack of room gives them up and is tried again, so that a full disk does not keep a program from
+// starting. The file is made where there is room for it several times over: at the opening, or with
+// a later write.
 //
 // FAILED_PRECONDITION: another process has it open ("another manager runs with this home").
 // DATA_LOSS: its files are damaged; says what to do.
 absl::StatusOr<std::unique_ptr<Store>> OpenLevelDb(const std::string& path,
-                                                   leveldb::Env* env = nullptr,
-                                                   std::uint64_t reserve_bytes = 0,
-                                                   FreeBytes free_bytes = FreeBytesAt);
+                                                   std::uint64_t reserve_bytes = 0);
 // Enough for an opening and for days of small rows.
 inline constexpr std::uint64_t kReserveBytes = std::uint64_t{8} << 20;
 
 // The same contract in memory, for tests and for what need not survive.
 std::unique_ptr<Store> OpenMemoryStore();
-
-// Makes sure that the rows of `what` (say "job") are in format `version`: writes the number when
-// there is none, refuses with FAILED_PRECONDITION when the store was written by a newer program.
-// Returns the version found, so that the caller can bring older rows up to date.
-absl::StatusOr<std::uint32_t> EnsureFormat(Store& store, std::string_view what,
-                                           std::uint32_t version);
 
 }  // namespace damocles::store

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+#include "lib/poster/rows.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/poster/machine_bench.h"
+#include "tests/support/status_matchers.h"
+
+namespace damocles::poster::internal {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+using testing_support::StatusIs;
+
+// A store of which some rows cannot be read.
+class HalfReadable final : public store::Store {
+ public:
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
+    if (key.starts_with(unreadable)) return absl::UnavailableError("Input/output error");
+    return inner_->Get(key);
+  }
+  absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
+    if (prefix.starts_with(unreadable)) return absl::UnavailableError("Input/output error");
+    return inner_->Scan(prefix, visit);
+  }
+  absl::Status Commit(const store::Batch& batch, const store::Fence* fence) override {
+    return inner_->Commit(batch, fence);
+  }
+
+  std::string unreadable = "none";
+
+ private:
+  std::unique_ptr<store::Store> inner_ = store::OpenMemoryStore();
+};
+
+class PosterRowsTest : public ::testing::Test {
+ protected:
+  PosterRowsTest() {
+    testing::Bench bench;
+    bench.Reach(DeadlineState::kOnChain);
+    record_ = bench.Record();
+    recovery_.miner = record_.miner;
+    recovery_.target = record_.deadline;
+    Put(RecordRowKey(record_.Key()), EncodeRecord(record_));
+    Put(PlanRowKey(record_.Key()), EncodePlan(*record_.plan));
+    Put(RecoveryRowKey(record_.Key()), EncodeRecovery(recovery_));
+  }
+
+  void Put(const std::string& key, const std::string& value) {
+    ASSERT_OK(store::Put(store_, key, value));
+  }
+  absl::StatusOr<LoadedRows> Load() {
+    absl::StatusOr<std::unique_ptr<store::Rows>> rows =
+        store::Rows::Open(store_, "poster", kRowFormat);
+    EXPECT_OK(rows);
+    return LoadRows(store_, **rows);
+  }
+  std::vector<std::string> Keys(std::string_view prefix) {
+    std::vector<std::string> keys;
+    const auto rows = store::List(store_, prefix);
+    EXPECT_OK(rows);
+    for (const store::Entry& row : *rows) keys.push_back(row.key);
+    return keys;
+  }
+
+  HalfReadable store_;
+  DeadlineRecord record_;
+  RecoveryRecord recovery_;
+};
+
+TEST_F(PosterRowsTest, WhatWasWrittenIsLoaded) {
+  ASSERT_OK_AND_ASSIGN(const LoadedRows loaded, Load());
+  ASSERT_EQ(loaded.records.size(), 1u);
+  EXPECT_FALSE(loaded.records[0].plan_lost);
+  EXPECT_EQ(loaded.records[0].record.batches, record_.batches);
+  EXPECT_EQ(*loaded.records[0].record.plan, *record_.plan);
+  ASSERT_EQ(loaded.recoveries.size(), 1u);
+  EXPECT_THAT(Keys(kDamagedPrefix), IsEmpty());
+}
+
+// A read that fails says nothing about the row.
+TEST_F(PosterRowsTest, WhatCouldNotBeReadIsNeitherDeletedNorSetAside) {
+  const auto before = Keys("");
+  for (const std::string_view prefix : {kRecordPrefix, kPlanPrefix, kRecoveryPrefix}) {
+    SCOPED_TRACE(prefix);
+    store_.unreadable = prefix;
+    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kUnavailable, "Input/output error"));
+    store_.unreadable = "none";
+    EXPECT_EQ(Keys(""), before);
+  }
+  ASSERT_OK_AND_ASSIGN(const LoadedRows loaded, Load());
+  EXPECT_FALSE(loaded.records.at(0).plan_lost);
+}
+
+TEST_F(PosterRowsTest, ARowOfANewerProgramRefusesTheStartAndStays) {
+  const auto newer = [](std::string row) {
+    row[1] = 23;  // the format, behind the head of the array
+    return row;
+  };
+  record_.plan_digest.reset();
+  for (const auto& [key, row] :
+       {std::pair(RecordRowKey(record_.Key()), EncodeRecord(record_)),
+        std::pair(PlanRowKey(record_.Key()), EncodePlan(*record_.plan)),
+        std::pair(RecoveryRowKey(record_.Key()), EncodeRecovery(recovery_))}) {
+    SCOPED_TRACE(key);
+    Put(RecordRowKey(record_.Key()), EncodeRecord(record_));
+    Put(key, newer(row));
+    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kFailedPrecondition, "format 23"));
+    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kFailedPrecondition, key));
+    EXPECT_THAT(Keys(kDamagedPrefix), IsEmpty());
+    ASSERT_OK_AND_ASSIGN(const auto there, store_.Get(key));
+    EXPECT_EQ(there, newer(row));
+    Put(key, row);
+  }
+}
+
+TEST_F(PosterRowsTest, DamagedRowsAreSetAsideUnderTheirWholeKey) {
+  for (const std::string& key : {RecordRowKey(record_.Key()), RecoveryRowKey(record_.Key())}) {
+    Put(key, "garbage of " + key);
+  }
+  ASSERT_OK_AND_ASSIGN(const LoadedRows loaded, Load());
+  EXPECT_THAT(loaded.records, IsEmpty());
+  EXPECT_THAT(loaded.recoveries, IsEmpty());
+  const std::string record = std::string(kDamagedPrefix) + RecordRowKey(record_.Key());
+  const std::string recovery = std::string(kDamagedPrefix) + RecoveryRowKey(record_.Key());
+  EXPECT_THAT(Keys(kDamagedPrefix), UnorderedElementsAre(record, recovery));
+  ASSERT_OK_AND_ASSIGN(const auto kept, store_.Get(record));
+  EXPECT_EQ(kept, "garbage of " + RecordRowKey(record_.Key()));
+}
+
+TEST_F(PosterRowsTest, ADamagedPlanIsSetAsideAndAMissingOneIsNot) {
+  const std::string key = PlanRowKey(record_.Key());
+  Put(key, "garbage");
+  for (const bool is_there : {true, false}) {
+    SCOPED_TRACE(is_there);
+    ASSERT_OK_AND_ASSIGN(const LoadedRows loaded, Load());
+    ASSERT_EQ(loaded.records.size(), 1u);
+    EXPECT_TRUE(loaded.records[0].plan_lost);
+    EXPECT_EQ(loaded.records[0].record.state, DeadlineState::kPreparing);
+    EXPECT_EQ(loaded.records[0].record.attempts, record_.attempts);
+    EXPECT_THAT(Keys(kPlanPrefix), IsEmpty());
+    ASSERT_OK_AND_ASSIGN(const auto kept, store_.Get(std::string(kDamagedPrefix) + key));
+    EXPECT_EQ(kept, "garbage") << "the first stays there";
+  }
+}
+
+}  // namespace
+}  // namespace damocles::poster::internal
