@@ -19,9 +19,9 @@ namespace {
 
 using filecoin::ChainEpoch;
 using filecoin::EpochDelta;
-using testing::CidOfNumber;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::HeaderOf;
 using ::testing::IsEmpty;
 using testing::KeyOf;
 
@@ -44,7 +44,9 @@ class RoundTest : public ::testing::Test {
     state_ = std::move(step.state);
     actions_ = std::move(step.actions);
     for (Ended& ended : step.ended) ended_.push_back(std::move(ended));
+    deleted_ = std::move(step.deleted);
     EXPECT_THAT(InvariantsOf(state_).Rules(), IsEmpty());
+    EXPECT_GT(WakeAt(rules_, state_), now_);
   }
   void At(absl::Time time) {
     now_ = time;
@@ -56,7 +58,7 @@ class RoundTest : public ::testing::Test {
     answer.stage = state_.stage;
     answer.wins = 1;
     answer.head = state_.attempt.head;
-    answer.block = CidOfNumber(1000 + static_cast<std::uint64_t>(state_.attempt.height.Value()));
+    answer.header = HeaderOf(state_.attempt, 1);
     return answer;
   }
   void Fail(absl::Status status) {
@@ -91,6 +93,7 @@ class RoundTest : public ::testing::Test {
   absl::Time now_ = TimeOf(10);
   std::vector<Action> actions_;
   std::vector<Ended> ended_;
+  std::vector<ChainEpoch> deleted_;
 };
 
 TEST_F(RoundTest, BlockIsMadeInLotussOrder) {
@@ -110,14 +113,14 @@ TEST_F(RoundTest, BlockIsMadeInLotussOrder) {
       EXPECT_EQ(now_, TimeOf(11));
     }
   }
-  EXPECT_THAT(asked,
-              ElementsAre(Stage::kAskingBase, Stage::kElecting, Stage::kProving, Stage::kTicket,
-                          Stage::kSelecting, Stage::kLookingAgain, Stage::kRecording,
-                          Stage::kCreating, Stage::kKeeping, Stage::kSubmitting));
+  EXPECT_THAT(
+      asked, ElementsAre(Stage::kLooking, Stage::kAskingBase, Stage::kElecting, Stage::kProving,
+                         Stage::kTicket, Stage::kSelecting, Stage::kLookingAgain, Stage::kRecording,
+                         Stage::kCreating, Stage::kKeeping, Stage::kSubmitting));
   ASSERT_EQ(ended_.size(), 1);
   EXPECT_EQ(ended_[0].result, Result::kMade);
   EXPECT_EQ(ended_[0].height, ChainEpoch(11));
-  EXPECT_EQ(state_.made.Blocks().at(ChainEpoch(11)).cid, CidOfNumber(1011));
+  EXPECT_EQ(ended_[0].block, state_.made.Blocks().at(ChainEpoch(11)).cid);
 }
 
 TEST_F(RoundTest, WhoIsNotElectedWaitsForTheNextEpoch) {
@@ -156,6 +159,7 @@ TEST_F(RoundTest, QuestionsToTheNodeAreAskedAgainUntilTheEpochIsOver) {
   At(TimeOf(11) + absl::Seconds(10));
   ASSERT_FALSE(ended_.empty());
   EXPECT_EQ(ended_[0].result, Result::kLate);
+  EXPECT_EQ(ended_[0].why, "no node");
   EXPECT_EQ(ended_[0].stage, Stage::kTicket);
   EXPECT_EQ(state_.attempt.height, ChainEpoch(12));  // and on
 }
@@ -169,22 +173,76 @@ TEST_F(RoundTest, ProofThatFailsEndsTheAttempt) {
   EXPECT_THAT(ended_[0].why, HasSubstr("sector 7"));
 }
 
-TEST_F(RoundTest, BlockThatMayBeSignedIsNeverAskedForTwice) {
+TEST_F(RoundTest, RowOfABlockThatNobodySawIsWithdrawn) {
+  for (const Stage stage : {Stage::kRecording, Stage::kCreating, Stage::kKeeping}) {
+    state_ = {};
+    now_ = TimeOf(10);
+    ended_.clear();
+    SeeFirstHead();
+    GoTo(stage);
+    EXPECT_EQ(state_.made.Blocks().count(ChainEpoch(11)), 1);
+    Fail(absl::UnavailableError("trouble"));
+    EXPECT_EQ(WakeAt(rules_, state_), now_ + rules_.retry_delay);
+    At(WakeAt(rules_, state_));
+    EXPECT_THAT(Asked(), ElementsAre(stage));
+    At(TimeOf(11) + absl::Seconds(10));
+    ASSERT_EQ(ended_.size(), 1);
+    EXPECT_EQ(ended_[0].result, Result::kLate);
+    EXPECT_EQ(ended_[0].why, "trouble");
+    EXPECT_EQ(state_.made.Blocks().count(ChainEpoch(11)), 0);
+    EXPECT_THAT(deleted_, ElementsAre(ChainEpoch(11)));
+  }
+}
+
+TEST_F(RoundTest, BlockThatTheNodeRefusesToMakeIsNotAskedForAgain) {
   SeeFirstHead();
   GoTo(Stage::kCreating);
-  const State before = state_;
-  Fail(absl::UnavailableError("the connection was lost"));
+  Fail(absl::InvalidArgumentError("no such parents"));
   ASSERT_EQ(ended_.size(), 1);
   EXPECT_EQ(ended_[0].result, Result::kFailed);
-  EXPECT_EQ(state_.made.Blocks().at(ChainEpoch(11)).cid, std::nullopt);
-  // After a restart all that is left are the rows.
+  EXPECT_THAT(deleted_, ElementsAre(ChainEpoch(11)));
+}
+
+TEST_F(RoundTest, BlockThatWasNotAskedForIsNotShownToAnybody) {
+  SeeFirstHead();
+  GoTo(Stage::kCreating);
+  event::Answer answer = Answer();
+  answer.header->height = ChainEpoch(12);
+  Feed(answer);
+  ASSERT_EQ(ended_.size(), 1);
+  EXPECT_THAT(ended_[0].why, HasSubstr("another block"));
+  EXPECT_EQ(state_.stage, Stage::kIdle);
+}
+
+TEST_F(RoundTest, AfterARestartTheRowKeepsItsHeight) {
+  SeeFirstHead();
+  GoTo(Stage::kCreating);
+  const BlocksMade made = state_.made;
   state_ = {};
-  state_.made = before.made;
+  state_.made = made;
   now_ += absl::Seconds(1);
   Feed(event::HeadSeen{HeadAt(10, {1}, {0})});
-  ASSERT_EQ(ended_.size(), 2);
-  EXPECT_EQ(ended_[1].result, Result::kRefused);
-  EXPECT_EQ(state_.stage, Stage::kIdle);
+  ASSERT_EQ(ended_.size(), 1);
+  EXPECT_EQ(ended_[0].result, Result::kRefused);
+  GoTo(Stage::kAskingBase);
+  EXPECT_EQ(state_.attempt.height, ChainEpoch(12));
+}
+
+TEST_F(RoundTest, BlockThatWasKeptIsSubmittedAfterARestart) {
+  SeeFirstHead();
+  GoTo(Stage::kHolding);
+  const MadeBlock row = state_.made.Blocks().at(ChainEpoch(11));
+  const BlocksMade made = state_.made;
+  State fresh;
+  fresh.made = made;
+  state_ = Resumed(rules_, fresh, row, TimeOf(11), now_);
+  EXPECT_EQ(WakeAt(rules_, state_), TimeOf(11));
+  At(TimeOf(11));
+  EXPECT_THAT(Asked(), ElementsAre(Stage::kSubmitting));
+  Feed(Answer());
+  EXPECT_EQ(ended_.back().result, Result::kMade);
+  EXPECT_EQ(ended_.back().block, row.cid);
+  EXPECT_EQ(Resumed(rules_, fresh, row, TimeOf(11), TimeOf(12)).stage, Stage::kIdle);
 }
 
 TEST_F(RoundTest, BlocksThatVanishFromTheBaseAreLeftOut) {
@@ -192,21 +250,124 @@ TEST_F(RoundTest, BlocksThatVanishFromTheBaseAreLeftOut) {
   Feed(event::HeadSeen{HeadAt(10, {1, 2}, {0})});
   GoTo(Stage::kLookingAgain);
   event::Answer looked = Answer();
-  looked.head = HeadAt(10, {2}, {0});  // who made block 1 made two
+  looked.head = HeadAt(10, {2, 3}, {0});  // who made block 1 made two; block 3 came late
   Feed(looked);
   EXPECT_THAT(Asked(), ElementsAre(Stage::kTicketAgain));
   GoTo(Stage::kRecording);
   EXPECT_EQ(state_.made.Blocks().at(ChainEpoch(11)).parents, KeyOf({2}));
 }
 
+TEST_F(RoundTest, BaseThatIsWhollyReplacedStays) {
+  SeeFirstHead();
+  GoTo(Stage::kLookingAgain);
+  event::Answer looked = Answer();
+  looked.head = HeadAt(10, {7, 8}, {0});
+  Feed(looked);
+  EXPECT_EQ(state_.stage, Stage::kRecording);
+  EXPECT_EQ(state_.made.Blocks().at(ChainEpoch(11)).parents, KeyOf({1}));
+}
+
+TEST_F(RoundTest, BlocksOfOthersAtItsHeightDoNotMakeItLate) {
+  SeeFirstHead();
+  GoTo(Stage::kLookingAgain);
+  now_ = TimeOf(11) + absl::Seconds(2);
+  event::Answer looked = Answer();
+  looked.head = HeadAt(11, {4}, {1});
+  Feed(looked);
+  EXPECT_EQ(state_.stage, Stage::kRecording);
+  GoTo(Stage::kSubmitting);
+  EXPECT_EQ(state_.made.Blocks().at(ChainEpoch(11)).parents, KeyOf({1}));
+}
+
 TEST_F(RoundTest, ChainThatWentOnMakesItLate) {
   SeeFirstHead();
   GoTo(Stage::kLookingAgain);
   event::Answer looked = Answer();
-  looked.head = HeadAt(11, {4}, {1});
+  looked.head = HeadAt(12, {4}, {1});
   Feed(looked);
   ASSERT_EQ(ended_.size(), 1);
   EXPECT_EQ(ended_[0].result, Result::kLate);
+}
+
+TEST_F(RoundTest, BetterBaseThatArrivesMeanwhileIsTakenAtOnce) {
+  SeeFirstHead();
+  At(TimeOf(11) + absl::Seconds(10));
+  ASSERT_EQ(state_.attempt.height, ChainEpoch(12));
+  GoTo(Stage::kProving);
+  Feed(event::HeadSeen{HeadAt(11, {4}, {1})});
+  EXPECT_THAT(Asked(), ElementsAre(Stage::kAskingBase));
+  EXPECT_EQ(state_.attempt.height, ChainEpoch(12));
+  EXPECT_EQ(state_.attempt.head.base.key, KeyOf({4}));
+}
+
+TEST_F(RoundTest, HeadOfTheNodeIsAskedForFirst) {
+  SeeFirstHead();
+  GoTo(Stage::kLooking);
+  event::Answer looked = Answer();
+  looked.head = HeadAt(10, {1, 2}, {0});
+  Feed(looked);
+  EXPECT_EQ(state_.stage, Stage::kAskingBase);
+  EXPECT_EQ(state_.attempt.head.base.key, KeyOf({1, 2}));
+}
+
+TEST_F(RoundTest, HeightThatWasRefusedIsTriedAgainOnAnotherBase) {
+  state_.made.Add({.height = ChainEpoch(10),
+                   .parents = KeyOf({0}),
+                   .cid = filecoin::CidOf(HeaderOf(Attempt{}, 5))});
+  SeeFirstHead();  // without our block
+  At(TimeOf(10) + absl::Seconds(10));
+  ASSERT_EQ(ended_.size(), 1);
+  EXPECT_EQ(ended_[0].result, Result::kRefused);
+  now_ += absl::Seconds(1);
+  Head better = HeadAt(10, {1}, {0});
+  std::vector<filecoin::Cid> cids = better.base.key.Cids();
+  cids.push_back(*state_.made.Blocks().at(ChainEpoch(10)).cid);
+  better.base.key = filecoin::TipSetKey(cids);
+  Feed(event::HeadSeen{better});
+  EXPECT_EQ(state_.stage, Stage::kLooking);
+  EXPECT_EQ(state_.attempt.height, ChainEpoch(11));
+}
+
+TEST_F(RoundTest, HeadThatANodeDreamtOfChangesNothingForGood) {
+  SeeFirstHead();
+  GoTo(Stage::kSubmitting);
+  Feed(Answer());
+  Feed(event::HeadSeen{HeadAt(50'000, {9}, {8})});
+  Feed(event::HeadSeen{HeadAt(10, {1}, {0})});
+  EXPECT_EQ(state_.made.Blocks().count(ChainEpoch(11)), 1);
+  At(TimeOf(11) + absl::Seconds(10));
+  EXPECT_EQ(ended_.back().result, Result::kRefused);
+  Feed(event::HeadSeen{HeadAt(std::int64_t{1} << 62, {9}, {8})});
+}
+
+TEST_F(RoundTest, ClockThatWasAheadCostsOneEpoch) {
+  SeeFirstHead();
+  At(TimeOf(10) + absl::Seconds(10) + absl::Seconds(30) * 15);
+  ASSERT_EQ(state_.attempt.height, ChainEpoch(26));
+  GoTo(Stage::kElecting);
+  At(TimeOf(10) + absl::Seconds(12));
+  ASSERT_EQ(ended_.size(), 1);
+  EXPECT_EQ(ended_[0].result, Result::kFailed);
+  EXPECT_THAT(ended_[0].why, HasSubstr("clock"));
+  EXPECT_EQ(state_.attempt.height, ChainEpoch(11));  // in its own time
+  Feed(event::HeadSeen{HeadAt(11, {2}, {1})});
+  At(TimeOf(11) + absl::Seconds(10));
+  EXPECT_EQ(state_.attempt.height, ChainEpoch(12));
+}
+
+TEST_F(RoundTest, ChainThatStandsStillIsFilledUpFromItsHead) {
+  now_ = TimeOf(5000);
+  Feed(event::HeadSeen{HeadAt(10, {1}, {0})});
+  for (std::int64_t height = 11; height < 14; ++height) {
+    GoTo(Stage::kElecting);
+    EXPECT_EQ(state_.attempt.height, ChainEpoch(height));
+    event::Answer lost = Answer();
+    lost.wins = 0;
+    Feed(lost);
+  }
+  GoTo(Stage::kSubmitting);
+  Feed(Answer());
+  EXPECT_EQ(ended_.back().result, Result::kMade);
 }
 
 TEST_F(RoundTest, LateBlockOfAnEpochThatSeemedNullIsBuiltOn) {
@@ -246,17 +407,35 @@ TEST_F(RoundTest, SubmissionIsRepeatedWithTheSameBlock) {
   EXPECT_EQ(ended_.back().result, Result::kMade);
 }
 
+TEST_F(RoundTest, WithoutTroubleEachEpochThatIsWonHasItsBlock) {
+  Head head = HeadAt(10, {1}, {0});
+  for (std::int64_t height = 11; height < 1200; ++height) {
+    now_ = TimeOf(height - 1) + absl::Seconds(1);
+    Feed(event::HeadSeen{head});
+    GoTo(Stage::kSubmitting);
+    Feed(Answer());
+    ASSERT_EQ(ended_.size(), static_cast<std::size_t>(height - 10));
+    ASSERT_EQ(ended_.back().result, Result::kMade);
+    ASSERT_EQ(ended_.back().height, ChainEpoch(height));
+    head = {.base = {.key = filecoin::TipSetKey({*ended_.back().block}),
+                     .height = ChainEpoch(height),
+                     .parents = head.base.key},
+            .timestamp = TimeOf(height)};
+  }
+  EXPECT_LE(state_.made.Blocks().size(), 901);  // what nobody can report is forgotten
+}
+
 // ---- nothing that the chain punishes, whatever happens
 
+// What the network has seen of us.
 struct Signed {
   ChainEpoch height;
   filecoin::TipSetKey parents;
-  std::uint64_t number;
+  filecoin::Cid cid;
 };
 struct Tip {
   Head head;
-  std::vector<std::uint64_t> blocks;
-  std::vector<std::uint64_t> parents;
+  std::vector<filecoin::Cid> blocks;
 };
 
 // Why somebody could report the two, or nothing (specs-actors: ConsensusFault).
@@ -273,7 +452,7 @@ std::string Fault(const std::vector<Signed>& all, const std::map<filecoin::TipSe
         if (tip == tips.end() || tip->second.head.base.height != earlier.height) continue;
         const auto& blocks = tip->second.blocks;
         if (tip->second.head.base.parents == earlier.parents &&
-            std::find(blocks.begin(), blocks.end(), earlier.number) == blocks.end()) {
+            std::find(blocks.begin(), blocks.end(), earlier.cid) == blocks.end()) {
           return "parent grinding";
         }
       }
@@ -293,24 +472,45 @@ TEST(WinningRoundLifeTest, NothingThatTheChainPunishesHoweverItGoes) {
     std::map<filecoin::TipSetKey, Tip> tips;
     std::vector<Tip> recent;
     std::uint64_t next_block = 1;
-    const auto new_tip = [&](const Tip& on, std::int64_t height, std::optional<std::uint64_t> own) {
+    const auto new_tip = [&](const Tip& on, std::int64_t height,
+                             const std::optional<filecoin::Cid>& own) {
       Tip tip;
-      tip.parents = on.blocks;
-      for (std::uint64_t i = 0; i < 1 + random.Below(2); ++i) tip.blocks.push_back(next_block++);
+      for (std::uint64_t i = 0; i < 1 + random.Below(2); ++i) {
+        tip.blocks.push_back(testing::CidOfNumber(next_block++));
+      }
       if (own && random.Below(4) != 0) tip.blocks.push_back(*own);
-      tip.head = HeadAt(height, tip.blocks, tip.parents);
+      tip.head = {.base = {.key = filecoin::TipSetKey(tip.blocks),
+                           .height = ChainEpoch(height),
+                           .parents = filecoin::TipSetKey(on.blocks)},
+                  .timestamp = TimeOf(height)};
       tips[tip.head.base.key] = tip;
       return tip;
     };
     recent.push_back(new_tip({}, 10, {}));
     absl::Time now = TimeOf(10);
     std::vector<Action> asked;
+    const auto show = [&](std::uint64_t attempt) {
+      if (attempt != state.attempt.id || !state.attempt.block) return;
+      for (const Signed& block : signed_blocks) {
+        if (block.cid == *state.attempt.block) return;  // the same again
+      }
+      signed_blocks.push_back(
+          {state.attempt.height, state.attempt.head.base.key, *state.attempt.block});
+    };
     const auto feed = [&](const Event& event) {
       StepResult step = Step(rules, std::move(state), event, now);
       state = std::move(step.state);
+      // What is asked of the disk is done in order: a row that is deleted was written before.
+      for (const ChainEpoch height : step.deleted) {
+        disk.erase(height);
+        std::erase_if(asked, [&](const Action& action) {
+          return action.row && action.row->height == height;
+        });
+      }
       for (Action& action : step.actions) asked.push_back(std::move(action));
       for (const Ended& ended : step.ended) made += ended.result == Result::kMade ? 1 : 0;
       ASSERT_THAT(InvariantsOf(state).Rules(), IsEmpty()) << "seed " << seed;
+      ASSERT_GT(WakeAt(rules, state), now) << "seed " << seed;
     };
     for (int turn = 0; turn < 1500; ++turn) {
       now += absl::Milliseconds(static_cast<std::int64_t>(random.Below(1500)));
@@ -322,10 +522,10 @@ TEST(WinningRoundLifeTest, NothingThatTheChainPunishesHoweverItGoes) {
         const std::int64_t height = std::max<std::int64_t>(
             on.head.base.height.Value() + 1,
             (now - kGenesis) / absl::Seconds(30) - static_cast<std::int64_t>(random.Below(2)));
-        std::optional<std::uint64_t> own;
+        std::optional<filecoin::Cid> own;
         for (const Signed& block : signed_blocks) {
           if (block.height.Value() == height && block.parents == on.head.base.key) {
-            own = block.number;
+            own = block.cid;
           }
         }
         recent.push_back(new_tip(on, height, own));
@@ -336,12 +536,15 @@ TEST(WinningRoundLifeTest, NothingThatTheChainPunishesHoweverItGoes) {
         // The process is killed; what was on the disk is there.
         state = {};
         for (const auto& [height, row] : disk) state.made.Add(row);
-        // A signature that was asked for may be made all the same.
+        // What was submitted may arrive all the same.
         for (const Action& action : asked) {
-          if (action.stage != Stage::kCreating || random.Below(2) == 0) continue;
-          signed_blocks.push_back({action.row->height, action.row->parents, next_block++});
+          if (action.stage == Stage::kSubmitting && random.Below(2) == 0) show(action.attempt);
         }
         asked.clear();
+        if (!disk.empty() && random.Below(2) == 0) {
+          const MadeBlock& last = disk.rbegin()->second;
+          state = Resumed(rules, state, last, TimeOf(last.height.Value()), now);
+        }
         feed(event::HeadSeen{recent.back().head});  // the first thing that it asks for
       } else if (dice < 25 || asked.empty()) {
         feed(event::Tick{});
@@ -354,16 +557,15 @@ TEST(WinningRoundLifeTest, NothingThatTheChainPunishesHoweverItGoes) {
         answer.stage = action.stage;
         answer.wins = random.Below(4) == 0 ? 0 : 1;
         if (random.Below(12) == 0) answer.status = absl::UnavailableError("trouble");
-        if (action.stage == Stage::kLookingAgain) answer.head = recent.back().head;
+        answer.head = recent.back().head;
         const bool writes = action.stage == Stage::kRecording || action.stage == Stage::kKeeping;
         if (writes && (answer.status.ok() || random.Below(2) == 0)) {
           disk[action.row->height] = *action.row;  // written, whatever was heard of it
         }
-        if (action.stage == Stage::kCreating && (answer.status.ok() || random.Below(2) == 0)) {
-          // Signed, whatever was heard of it.
-          signed_blocks.push_back({action.row->height, action.row->parents, next_block});
-          answer.block = CidOfNumber(next_block++);
-        }
+        if (action.stage == Stage::kCreating) answer.header = HeaderOf(state.attempt, next_block++);
+        // Seen by the network, whatever was heard of it.
+        const bool shown = action.stage == Stage::kSubmitting && action.attempt == state.attempt.id;
+        if (shown && (answer.status.ok() || random.Below(2) == 0)) show(action.attempt);
         feed(answer);
       }
       ASSERT_EQ(Fault(signed_blocks, tips), "") << "seed " << seed << " turn " << turn;

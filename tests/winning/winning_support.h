@@ -27,4 +27,17 @@ inline filecoin::TipSetKey KeyOf(const std::vector<std::uint64_t>& blocks) {
   return filecoin::TipSetKey(std::move(cids));
 }
 
+// The block that an attempt is about; its CID follows from its number.
+inline filecoin::BlockHeader HeaderOf(const Attempt& attempt, std::uint64_t number) {
+  filecoin::BlockHeader header;
+  header.miner = filecoin::Address::FromId(1000);
+  header.parents = attempt.head.base.key.Cids();
+  header.height = attempt.height;
+  header.timestamp = static_cast<std::uint64_t>(absl::ToUnixSeconds(attempt.publish));
+  header.parent_state_root = CidOfNumber(number);
+  header.parent_message_receipts = CidOfNumber(0);
+  header.messages = CidOfNumber(0);
+  return header;
+}
+
 }  // namespace damocles::winning::testing

@@ -27,27 +27,30 @@ struct Base {
 struct MadeBlock {
   filecoin::ChainEpoch height;
   filecoin::TipSetKey parents;
-  // Nothing: it was going to be signed, and whether it was is not known.
+  // Nothing: it was going to be signed.  Whatever became of that, nobody has seen it: a block is
+  // shown to the network only when its CID is on the disk.
   std::optional<filecoin::Cid> cid;
   friend bool operator==(const MadeBlock&, const MadeBlock&) = default;
 };
 
-// Of one miner; a value that is kept on disk, a row a block.
+// Of one miner on one chain; a value that is kept on disk, a row a block.
 class BlocksMade {
  public:
-  // Nobody can be reported for what is older (the chain's finality).
+  // Nobody can be reported for what is older than this (the chain's finality), by our own count: a
+  // head that a node dreamt of makes us forget nothing.
   static constexpr filecoin::EpochDelta kReportable{900};
 
   // OK, or FAILED_PRECONDITION with the rule that a block at `height` on `base` would break,
   // whoever of the network's nodes has seen which of ours (specs-actors: ReportConsensusFault): two
-  // blocks at one height; two blocks with the same parents; a block on a tipset that our own block
-  // belongs to and is missing from.  A block that may have been signed counts as one that was.
+  // blocks at one height; two blocks with the same parents; a block on a tipset that is missing our
+  // own block of its height and parents.
   absl::Status MayMake(filecoin::ChainEpoch height, const Base& base) const;
 
-  // One for each height; a second one replaces the first only to give it its CID.
-  void Add(MadeBlock block);
-  // What is below `head` - kReportable is of no use any more; the heights that were dropped.
-  std::vector<filecoin::ChainEpoch> Forget(filecoin::ChainEpoch head);
+  // One for each height; a second one replaces the first only to give it its CID.  The heights that
+  // are of no use any more, and were dropped.
+  std::vector<filecoin::ChainEpoch> Add(MadeBlock block);
+  // Nobody has seen it, and nobody will.
+  void Withdraw(filecoin::ChainEpoch height);
 
   const std::map<filecoin::ChainEpoch, MadeBlock>& Blocks() const { return blocks_; }
 
