@@ -2,7 +2,8 @@
 
 #include "damocles/bls/signature.h"
 
-#include <algorithm>
+#include <set>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 
@@ -78,7 +79,6 @@ absl::Status Verify(ByteSpan public_key, ByteSpan message, ByteSpan signature) {
 }
 
 absl::StatusOr<Signature> Aggregate(std::span<const Signature> signatures) {
-  if (signatures.empty()) return absl::InvalidArgumentError("no signatures to add up");
   G2 sum = G2::Infinity();
   for (std::size_t i = 0; i < signatures.size(); ++i) {
     auto point = ReadSignature(signatures[i]);
@@ -89,12 +89,15 @@ absl::StatusOr<Signature> Aggregate(std::span<const Signature> signatures) {
 }
 
 absl::Status VerifyAggregate(std::span<const Signed> signed_by, ByteSpan aggregate) {
-  if (signed_by.empty()) return absl::InvalidArgumentError("nobody signed");
   DAMOCLES_ASSIGN_OR_RETURN(const G2Affine point, ReadSignature(aggregate));
+  std::set<Bytes> messages;
   std::vector<PairingPair> pairs;
   pairs.reserve(signed_by.size() + 1);
   for (const Signed& one : signed_by) {
     DAMOCLES_ASSIGN_OR_RETURN(const G1Affine key, ReadKey(one.public_key));
+    if (!messages.insert(one.message).second) {
+      return absl::InvalidArgumentError("two of those who signed have one message");
+    }
     pairs.emplace_back(key, HashToG2(one.message));
   }
   return Check(std::move(pairs), point);

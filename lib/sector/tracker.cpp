@@ -17,8 +17,6 @@
 namespace damocles::sector {
 namespace {
 
-using storage::Variant;
-
 std::string Name(filecoin::SectorId sector) {
   return absl::StrFormat("sector f0%d/%d", sector.miner, sector.number);
 }

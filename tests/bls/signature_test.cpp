@@ -65,8 +65,36 @@ TEST(BlsTest, WhatDoesNotDecodeIsNamed) {
   EXPECT_FALSE(SecretKey::FromBytesLe(Bytes(32)).ok());
   EXPECT_FALSE(SecretKey::FromBytesLe(Bytes(32, 0xff)).ok());
   EXPECT_FALSE(SecretKey::FromBytesLe(Bytes(31, 1)).ok());
-  EXPECT_FALSE(Aggregate({}).ok());
   EXPECT_FALSE(VerifyAggregate({}, key.Sign({})).ok());
+}
+
+// On the curve, of another order.
+TEST(BlsTest, PointsOutsideTheSubgroupAreRefused) {
+  SeededRandom random(10);
+  const SecretKey key = SecretKey::Generate(random);
+  PublicKey stray_key{};
+  for (std::uint8_t x = 1; x < 255; ++x) {
+    stray_key = {};
+    stray_key[0] = 0x80;
+    stray_key[47] = x;
+    if (bls12_381::G1FromCompressed(stray_key, bls12_381::PointCheck::kOnCurve).ok()) break;
+  }
+  ASSERT_TRUE(bls12_381::G1FromCompressed(stray_key, bls12_381::PointCheck::kOnCurve).ok());
+  EXPECT_THAT(Verify(stray_key, {}, key.Sign({})),
+              StatusIs(absl::StatusCode::kInvalidArgument, "order"));
+  Signature stray{};
+  for (std::uint8_t x = 1; x < 255; ++x) {
+    stray = {};
+    stray[0] = 0x80;
+    stray[95] = x;
+    if (bls12_381::G2FromCompressed(stray, bls12_381::PointCheck::kOnCurve).ok()) break;
+  }
+  ASSERT_TRUE(bls12_381::G2FromCompressed(stray, bls12_381::PointCheck::kOnCurve).ok());
+  EXPECT_THAT(Verify(key.Public(), {}, stray),
+              StatusIs(absl::StatusCode::kInvalidArgument, "order"));
+  EXPECT_FALSE(Aggregate(std::vector<Signature>{stray}).ok());
+  EXPECT_THAT(VerifyAggregate(std::vector<Signed>{{key.Public(), {1}}}, stray),
+              StatusIs(absl::StatusCode::kInvalidArgument, "order"));
 }
 
 TEST(BlsTest, OneSignatureForManyMessages) {
@@ -82,6 +110,11 @@ TEST(BlsTest, OneSignatureForManyMessages) {
   EXPECT_THAT(VerifyAggregate(signed_by, aggregate), IsOk());
   signed_by.pop_back();
   EXPECT_FALSE(VerifyAggregate(signed_by, aggregate).ok());
+  signed_by.push_back(signed_by.front());
+  EXPECT_THAT(VerifyAggregate(signed_by, aggregate),
+              StatusIs(absl::StatusCode::kInvalidArgument, "one message"));
+  ASSERT_OK_AND_ASSIGN(const Signature of_none, Aggregate({}));
+  EXPECT_THAT(VerifyAggregate({}, of_none), IsOk());
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ using Signature = std::array<std::uint8_t, bls12_381::kG2CompressedBytes>;
 // 1 to 255 bytes.
 bls12_381::G2Affine HashToG2(ByteSpan message, std::string_view tag = kChainTag);
 
-// Wiped when it goes.
+// The object is wiped when it goes; what is computed with it stays on the stack for a while.
 class SecretKey {
  public:
   // 32 bytes, least significant first, as a node exports it.  INVALID_ARGUMENT unless it is in
@@ -59,16 +59,16 @@ class SecretKey {
 // is no key), or one that does not fit the message.
 absl::Status Verify(ByteSpan public_key, ByteSpan message, ByteSpan signature);
 
-// The sum of signatures; INVALID_ARGUMENT if there is none or one does not decode.
+// The sum of signatures, of none the identity; INVALID_ARGUMENT if one does not decode.
 absl::StatusOr<Signature> Aggregate(std::span<const Signature> signatures);
 
 struct Signed {
   PublicKey public_key{};
   Bytes message;
 };
-// Whether `aggregate` is the sum of one signature for each of `signed_by`; as Verify.  An empty
-// list is never signed.  Two equal messages are fine where each key has shown that its secret is
-// known, as a chain's keys have with their first message (a block's messages name their senders).
+// Whether `aggregate` is the sum of one signature for each of `signed_by`; as Verify.  Of nobody it
+// is the identity, as in a block without such messages.  Two equal messages are refused: with a key
+// made for it, anybody could sign for both (the draft, 3.1).
 absl::Status VerifyAggregate(std::span<const Signed> signed_by, ByteSpan aggregate);
 
 }  // namespace damocles::bls
