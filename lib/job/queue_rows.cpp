@@ -12,12 +12,13 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
-#include "lib/job/codec.h"
 #include "lib/job/queue_stores.h"
 
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/job/queue.h"
+#include "damocles/store/fields.h"
+#include "damocles/store/row.h"
 #include "damocles/store/rows.h"
 
 namespace damocles::job {
@@ -28,10 +29,14 @@ constexpr std::string_view kRecordPrefix = "job/record/";
 constexpr std::string_view kDamagedPrefix = "job/damaged/";
 constexpr std::string_view kSpeedPrefix = "job/speed/";
 constexpr std::string_view kLastAttemptKey = "job/last-attempt";
-constexpr std::uint32_t kFormat = 1;
+// 1: rows without frames.
+constexpr std::uint32_t kFormat = 2;
 // Format 1 had times per chain partition, of which a proof may have fewer partitions: too little,
 // and a spare that starts by it starts too late.
 constexpr std::uint8_t kSpeedFormat = 2;
+constexpr store::RowKind kSpecKind{"job/spec", kSpecFormat};
+constexpr store::RowKind kRecordKind{"job/record", kRecordFormat};
+constexpr store::RowKind kSpeedKind{"job/speed", kSpeedFormat};
 
 // So many attempt numbers are used up on the disk before the first of them is given out: enough for
 // any time that a disk stays full.
@@ -60,32 +65,35 @@ void BringBack(JobRecord& record, absl::Time now) {
   for (Exclusion& exclusion : record.excluded) exclusion.at = std::min(exclusion.at, now);
 }
 
+template <typename Io, typename T>
+void SpeedFields(Io& io, T& speed) {
+  io.Text(speed.worker, 1 << 20);
+  io.Number(
+      speed.proof_type, [](filecoin::PoStProofType type) { return filecoin::ToNumber(type); },
+      [](std::int64_t number) { return static_cast<filecoin::PoStProofType>(number); });
+  io.Number(
+      speed.per_proof_partition,
+      [](absl::Duration time) { return absl::ToInt64Microseconds(time); },
+      [](std::int64_t micros) { return absl::Microseconds(micros); });
+  io.U64(speed.samples);
+}
+
 Bytes EncodeSpeed(const WorkerSpeed& speed) {
-  Encoder out;
-  out.U8(kSpeedFormat);
-  out.String(speed.worker);
-  out.I64(filecoin::ToNumber(speed.proof_type));
-  out.I64(absl::ToInt64Microseconds(speed.per_proof_partition));
-  out.U64(speed.samples);
-  return out.Take();
+  store::FieldWriter out(kSpeedFormat);
+  SpeedFields(out, speed);
+  return std::move(out).Take();
 }
 
 // nullopt: of format 1.  Such a worker is measured anew by its next proof, which takes the row
 // over.
-absl::StatusOr<std::optional<WorkerSpeed>> DecodeSpeed(ByteSpan bytes) {
-  Decoder in(bytes);
-  const std::uint8_t format = in.U8();
-  if (in.Ok() && format > kSpeedFormat) {
-    return store::NewerFormat("a worker's speed", format, kSpeedFormat);
-  }
-  if (format < 1) in.Fail("not a format number");
+absl::StatusOr<std::optional<WorkerSpeed>> DecodeSpeed(const store::Entry& row) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string_view body,
+                            store::OpenRow(kSpeedKind, row.key, row.value));
+  store::FieldReader in(kSpeedFormat, AsBytes(body));
   WorkerSpeed speed;
-  speed.worker = in.String(1 << 20);
-  speed.proof_type = static_cast<filecoin::PoStProofType>(in.I64());
-  speed.per_proof_partition = absl::Microseconds(in.I64());
-  speed.samples = in.U64();
+  SpeedFields(in, speed);
   DAMOCLES_RETURN_IF_ERROR(in.Finish());
-  if (format < kSpeedFormat) return std::optional<WorkerSpeed>();
+  if (in.Version() < kSpeedFormat) return std::optional<WorkerSpeed>();
   return std::optional<WorkerSpeed>(std::move(speed));
 }
 
@@ -94,9 +102,21 @@ absl::StatusOr<JobRecord> DecodeJob(std::string_view name, const std::optional<s
   DAMOCLES_ASSIGN_OR_RETURN(const JobId id, JobId::Parse(name));
   if (!spec) return absl::DataLossError("its spec is missing");
   if (!record) return absl::DataLossError("its record is missing");
-  DAMOCLES_ASSIGN_OR_RETURN(JobSpec decoded, DecodeSpec(AsBytes(spec->value)));
+  const auto spec_body = store::OpenRow(kSpecKind, spec->key, spec->value);
+  const auto record_body = store::OpenRow(kRecordKind, record->key, record->value);
+  // A newer half is not set aside with a damaged one.
+  if (absl::IsFailedPrecondition(record_body.status())) return record_body.status();
+  if (!spec_body.ok()) return spec_body.status();
+  if (!record_body.ok()) return record_body.status();
+  DAMOCLES_ASSIGN_OR_RETURN(JobSpec decoded, DecodeSpec(AsBytes(*spec_body)));
   return DecodeRecord(id, std::make_shared<const JobSpec>(std::move(decoded)),
-                      AsBytes(record->value));
+                      AsBytes(*record_body));
+}
+
+// A row under its key.
+void PutRow(store::Batch& batch, const store::RowKind& kind, const std::string& key,
+            const Bytes& body) {
+  batch.Put(key, store::FrameRow(kind, key, AsText(body)));
 }
 
 std::string SpeedKeyText(const WorkerSpeed& speed) {
@@ -165,7 +185,7 @@ absl::Status Queue::LoadJobs() {
 absl::Status Queue::LoadSpeeds() {
   DAMOCLES_ASSIGN_OR_RETURN(const auto rows, store::List(store_, kSpeedPrefix));
   for (const store::Entry& row : rows) {
-    absl::StatusOr<std::optional<WorkerSpeed>> speed = DecodeSpeed(AsBytes(row.value));
+    absl::StatusOr<std::optional<WorkerSpeed>> speed = DecodeSpeed(row);
     if (absl::IsFailedPrecondition(speed.status())) return Annotate(speed.status(), row.key);
     if (!speed.ok()) {
       LogWarning("job", "speed_row_unreadable", {{"row", row.key}, {"reason", speed.status()}});
@@ -216,13 +236,14 @@ void Queue::Flush() {
       continue;
     }
     if (!job->second.spec_on_disk) {
-      batch.Put(Key(kSpecPrefix, id.ToString()), AsText(EncodeSpec(*job->second.record.spec)));
+      PutRow(batch, kSpecKind, Key(kSpecPrefix, id.ToString()),
+             EncodeSpec(*job->second.record.spec));
     }
-    batch.Put(Key(kRecordPrefix, id.ToString()), AsText(EncodeRecord(job->second.record)));
+    PutRow(batch, kRecordKind, Key(kRecordPrefix, id.ToString()), EncodeRecord(job->second.record));
   }
   for (const SpeedKey& key : unsaved_speeds_) {
     const WorkerSpeed& speed = speeds_.at(key);
-    batch.Put(SpeedKeyText(speed), AsText(EncodeSpeed(speed)));
+    PutRow(batch, kSpeedKind, SpeedKeyText(speed), EncodeSpeed(speed));
   }
   const absl::Status written = rows_->Write(batch);
   if (!written.ok()) return NoteRefusal(written);

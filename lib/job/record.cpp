@@ -3,22 +3,19 @@
 #include "damocles/job/record.h"
 
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_format.h"
-#include "lib/job/codec.h"
 
 #include "damocles/base/status.h"
 #include "damocles/filecoin/number_limits.h"
 #include "damocles/job/state_machine.h"
-#include "damocles/store/rows.h"
+#include "damocles/store/fields.h"
 
 namespace damocles::job {
 namespace {
 
-// First byte of a row.  A newer program reads older ones; an older one refuses newer ones.
-constexpr std::uint8_t kSpecFormat = 1;
-constexpr std::uint8_t kRecordFormat = 2;
-// The first whose attempts name the worker's process and whose exclusions have a time.
+// The first format whose attempts name the worker's process and whose exclusions have a time.
 constexpr std::uint8_t kFormatWithInstances = 2;
 
 constexpr std::size_t kTextBytesMax = 1 << 20;
@@ -26,29 +23,89 @@ constexpr std::size_t kTextBytesMax = 1 << 20;
 constexpr std::size_t kProofBytesMax = filecoin::ProofPartitionsFor(kSectorsMax, 2).ProofBytes();
 constexpr std::size_t kWorkersMax = 100'000;
 
-void EncodeAttempts(Encoder& out, const std::vector<Attempt>& attempts) {
-  out.Count(attempts.size());
-  for (const Attempt& attempt : attempts) {
-    out.U64(attempt.number);
-    out.String(attempt.worker);
-    out.U32(attempt.try_number);
-    out.Time(attempt.started_at);
-    out.Time(attempt.heartbeat_at);
-    out.String(attempt.instance);
-  }
+template <typename Io, typename T>
+void AttemptFields(Io& io, T& attempt) {
+  io.U64(attempt.number);
+  io.Text(attempt.worker, kTextBytesMax);
+  io.U32(attempt.try_number);
+  io.Time(attempt.started_at);
+  io.Time(attempt.heartbeat_at);
+  if (io.Version() >= kFormatWithInstances) io.Text(attempt.instance, kTextBytesMax);
 }
 
-std::vector<Attempt> DecodeAttempts(Decoder& in, std::size_t max, std::uint8_t format) {
-  std::vector<Attempt> attempts(in.Count(32, max));
-  for (Attempt& attempt : attempts) {
-    attempt.number = in.U64();
-    attempt.worker = in.String(kTextBytesMax);
-    attempt.try_number = in.U32();
-    attempt.started_at = in.Time();
-    attempt.heartbeat_at = in.Time();
-    if (format >= kFormatWithInstances) attempt.instance = in.String(kTextBytesMax);
-  }
-  return attempts;
+// All but id and spec.
+template <typename Io, typename T>
+void RecordFields(Io& io, T& record) {
+  const auto attempt = [](auto& in, auto& item) { AttemptFields(in, item); };
+  io.Choice(record.state, JobState::kFailed);
+  io.Choice(record.failure, FailureKind::kClosed);
+  io.U64(record.attempt);
+  io.U32(record.tries);
+  io.U32(record.spares);
+  io.List(record.live, 32, kLiveAttemptsMax, attempt);
+  io.List(record.lost, 32, kLostMax, attempt);
+  io.Text(record.worker, kTextBytesMax);
+  io.List(record.excluded, 8, kWorkersMax, [](auto& in, auto& exclusion) {
+    in.Text(exclusion.worker, kTextBytesMax);
+    in.Text(exclusion.reason, kTextBytesMax);
+    if (in.Version() >= kFormatWithInstances) in.Time(exclusion.at);
+  });
+  io.List(record.avoid, 4, kWorkersMax,
+          [](auto& in, auto& worker) { in.Text(worker, kTextBytesMax); });
+  io.Blob(record.proof, kProofBytesMax);
+  io.List(record.faults, 12, kSectorsMax, [](auto& in, auto& fault) {
+    in.U64(fault.number);
+    in.Want(filecoin::IsSectorNumber(fault.number), "no sector has such a number");
+    in.Text(fault.reason, kTextBytesMax);
+  });
+  io.Text(record.error, kTextBytesMax);
+  io.Time(record.created_at);
+  io.Time(record.started_at);
+  io.Time(record.heartbeat_at);
+  io.Time(record.finished_at);
+  io.Time(record.updated_at);
+  io.Time(record.close_time);
+}
+
+// A sector of a spec as it is written: sectors of one store are many and its name is long, so names
+// come once, and here are their numbers.
+struct SectorBody {
+  filecoin::SectorNumber number{};
+  Bytes32 comm_r{};
+  bool upgraded = false;
+  std::uint32_t sealed = 0;
+  std::uint32_t cache = 0;
+};
+
+template <typename Io, typename Spec, typename Stores, typename Sectors>
+void SpecFields(Io& io, Spec& spec, Stores& stores, Sectors& sectors) {
+  const auto of_epoch = [](filecoin::ChainEpoch epoch) { return epoch.Value(); };
+  const auto to_epoch = [](std::int64_t number) { return filecoin::ChainEpoch(number); };
+  io.U64(spec.miner);
+  io.Number(
+      spec.proof_type, [](filecoin::PoStProofType type) { return filecoin::ToNumber(type); },
+      [](std::int64_t number) { return static_cast<filecoin::PoStProofType>(number); });
+  io.U64(spec.deadline_index);
+  io.List(spec.chain_partitions, 8, kChainPartitionsMax, [](auto& in, auto& partition) {
+    in.Number(
+        partition, [](filecoin::ChainPartition index) { return index.Index(); },
+        [](std::uint64_t number) { return filecoin::ChainPartition(number); });
+  });
+  io.Number(spec.open, of_epoch, to_epoch);
+  io.Number(spec.close, of_epoch, to_epoch);
+  io.Time(spec.close_time);
+  io.Raw32(spec.randomness);
+  io.List(stores, 4, 2 * kSectorsMax,
+          [](auto& in, auto& name) { in.Text(name, kStoreNameBytesMax); });
+  io.List(sectors, 49, kSectorsMax, [&](auto& in, auto& sector) {
+    in.U64(sector.number);
+    in.Raw32(sector.comm_r);
+    in.Bool(sector.upgraded);
+    in.U32(sector.sealed);
+    in.U32(sector.cache);
+    in.Want(sector.sealed < stores.size() && sector.cache < stores.size(),
+            "no store with this number");
+  });
 }
 
 // What Step never breaks; a row that does was not written by us.
@@ -96,78 +153,43 @@ std::string DescribeState(const JobRecord& record) {
 }
 
 Bytes EncodeSpec(const JobSpec& spec) {
-  Encoder out;
-  out.U8(kSpecFormat);
-  out.U64(spec.miner);
-  out.I64(filecoin::ToNumber(spec.proof_type));
-  out.U64(spec.deadline_index);
-  out.Count(spec.chain_partitions.size());
-  for (const filecoin::ChainPartition partition : spec.chain_partitions) {
-    out.U64(partition.Index());
-  }
-  out.I64(spec.open.Value());
-  out.I64(spec.close.Value());
-  out.Time(spec.close_time);
-  out.Raw(spec.randomness);
-  // Sectors of one store are many and its name is long: names once, then numbers.
+  std::vector<std::string> stores;
+  std::vector<SectorBody> sectors;
   std::map<std::string_view, std::uint32_t> index_of;
-  std::vector<std::string_view> names;
+  const auto index = [&](const std::string& name) {
+    const auto [at, is_new] = index_of.emplace(name, static_cast<std::uint32_t>(stores.size()));
+    if (is_new) stores.push_back(name);
+    return at->second;
+  };
   for (const JobSector& sector : spec.sectors) {
-    for (const std::string_view name :
-         {std::string_view(sector.sealed_store), std::string_view(sector.cache_store)}) {
-      const auto next = static_cast<std::uint32_t>(names.size());
-      if (index_of.emplace(name, next).second) names.push_back(name);
-    }
+    const std::uint32_t sealed = index(sector.sealed_store);
+    const std::uint32_t cache = index(sector.cache_store);
+    sectors.push_back({.number = sector.number,
+                       .comm_r = sector.comm_r,
+                       .upgraded = sector.upgraded,
+                       .sealed = sealed,
+                       .cache = cache});
   }
-  out.Count(names.size());
-  for (const std::string_view name : names) out.String(name);
-  out.Count(spec.sectors.size());
-  for (const JobSector& sector : spec.sectors) {
-    out.U64(sector.number);
-    out.Raw(sector.comm_r);
-    out.U8(sector.upgraded ? 1 : 0);
-    out.U32(index_of.at(sector.sealed_store));
-    out.U32(index_of.at(sector.cache_store));
-  }
-  return out.Take();
+  store::FieldWriter out(kSpecFormat);
+  SpecFields(out, spec, stores, sectors);
+  return std::move(out).Take();
 }
 
 absl::StatusOr<JobSpec> DecodeSpec(ByteSpan bytes) {
-  Decoder in(bytes);
-  const std::uint8_t format = in.U8();
-  if (in.Ok() && format > kSpecFormat)
-    return store::NewerFormat("a job's spec", format, kSpecFormat);
-  if (in.Ok() && format != kSpecFormat) in.Fail("not a format number");
   JobSpec spec;
-  spec.miner = in.U64();
-  spec.proof_type = static_cast<filecoin::PoStProofType>(in.I64());
-  spec.deadline_index = in.U64();
-  spec.chain_partitions.resize(in.Count(8, kChainPartitionsMax));
-  for (filecoin::ChainPartition& partition : spec.chain_partitions) {
-    partition = filecoin::ChainPartition(in.U64());
-  }
-  spec.open = filecoin::ChainEpoch(in.I64());
-  spec.close = filecoin::ChainEpoch(in.I64());
-  spec.close_time = in.Time();
-  spec.randomness = in.Raw32();
-  std::vector<std::string> names(in.Count(4, 2 * kSectorsMax));
-  for (std::string& name : names) name = in.String(kStoreNameBytesMax);
-  spec.sectors.resize(in.Count(49, kSectorsMax));
-  for (JobSector& sector : spec.sectors) {
-    sector.number = in.U64();
-    sector.comm_r = in.Raw32();
-    sector.upgraded = in.Bool();
-    const std::uint32_t sealed = in.U32();
-    const std::uint32_t cache = in.U32();
-    if (!in.Ok()) break;
-    if (sealed >= names.size() || cache >= names.size()) {
-      in.Fail("no store with this number");
-      break;
-    }
-    sector.sealed_store = names[sealed];
-    sector.cache_store = names[cache];
-  }
+  std::vector<std::string> stores;
+  std::vector<SectorBody> sectors;
+  store::FieldReader in(kSpecFormat, bytes);
+  SpecFields(in, spec, stores, sectors);
   DAMOCLES_RETURN_IF_ERROR(in.Finish());
+  spec.sectors.reserve(sectors.size());
+  for (const SectorBody& sector : sectors) {
+    spec.sectors.push_back({.number = sector.number,
+                            .comm_r = sector.comm_r,
+                            .upgraded = sector.upgraded,
+                            .sealed_store = stores[sector.sealed],
+                            .cache_store = stores[sector.cache]});
+  }
   if (const absl::Status valid = ValidateSpec(spec); !valid.ok()) {
     return absl::DataLossError(std::string(valid.message()));
   }
@@ -175,81 +197,18 @@ absl::StatusOr<JobSpec> DecodeSpec(ByteSpan bytes) {
 }
 
 Bytes EncodeRecord(const JobRecord& record) {
-  Encoder out;
-  out.U8(kRecordFormat);
-  out.U8(static_cast<std::uint8_t>(record.state));
-  out.U8(static_cast<std::uint8_t>(record.failure));
-  out.U64(record.attempt);
-  out.U32(record.tries);
-  out.U32(record.spares);
-  EncodeAttempts(out, record.live);
-  EncodeAttempts(out, record.lost);
-  out.String(record.worker);
-  out.Count(record.excluded.size());
-  for (const Exclusion& exclusion : record.excluded) {
-    out.String(exclusion.worker);
-    out.String(exclusion.reason);
-    out.Time(exclusion.at);
-  }
-  out.Count(record.avoid.size());
-  for (const std::string& worker : record.avoid) out.String(worker);
-  out.Blob(record.proof);
-  out.Count(record.faults.size());
-  for (const SectorFault& fault : record.faults) {
-    out.U64(fault.number);
-    out.String(fault.reason);
-  }
-  out.String(record.error);
-  for (const absl::Time time : {record.created_at, record.started_at, record.heartbeat_at,
-                                record.finished_at, record.updated_at, record.close_time}) {
-    out.Time(time);
-  }
-  return out.Take();
+  store::FieldWriter out(kRecordFormat);
+  RecordFields(out, record);
+  return std::move(out).Take();
 }
 
 absl::StatusOr<JobRecord> DecodeRecord(const JobId& id, std::shared_ptr<const JobSpec> spec,
                                        ByteSpan bytes) {
-  Decoder in(bytes);
-  const std::uint8_t format = in.U8();
-  if (in.Ok() && format > kRecordFormat) {
-    return store::NewerFormat("a job's record", format, kRecordFormat);
-  }
-  if (in.Ok() && format == 0) in.Fail("not a format number");
   JobRecord record;
   record.id = id;
   record.spec = std::move(spec);
-  const std::uint8_t state = in.U8();
-  const std::uint8_t failure = in.U8();
-  if (state > static_cast<std::uint8_t>(JobState::kFailed)) in.Fail("no such state");
-  if (failure > static_cast<std::uint8_t>(FailureKind::kClosed)) in.Fail("no such failure");
-  record.state = static_cast<JobState>(state);
-  record.failure = static_cast<FailureKind>(failure);
-  record.attempt = in.U64();
-  record.tries = in.U32();
-  record.spares = in.U32();
-  record.live = DecodeAttempts(in, kLiveAttemptsMax, format);
-  record.lost = DecodeAttempts(in, kLostMax, format);
-  record.worker = in.String(kTextBytesMax);
-  record.excluded.resize(in.Count(8, kWorkersMax));
-  for (Exclusion& exclusion : record.excluded) {
-    exclusion.worker = in.String(kTextBytesMax);
-    exclusion.reason = in.String(kTextBytesMax);
-    if (format >= kFormatWithInstances) exclusion.at = in.Time();
-  }
-  record.avoid.resize(in.Count(4, kWorkersMax));
-  for (std::string& worker : record.avoid) worker = in.String(kTextBytesMax);
-  record.proof = in.Blob(kProofBytesMax);
-  record.faults.resize(in.Count(12, kSectorsMax));
-  for (SectorFault& fault : record.faults) {
-    fault.number = in.U64();
-    if (!filecoin::IsSectorNumber(fault.number)) in.Fail("no sector has such a number");
-    fault.reason = in.String(kTextBytesMax);
-  }
-  record.error = in.String(kTextBytesMax);
-  for (absl::Time* time : {&record.created_at, &record.started_at, &record.heartbeat_at,
-                           &record.finished_at, &record.updated_at, &record.close_time}) {
-    *time = in.Time();
-  }
+  store::FieldReader in(kRecordFormat, bytes);
+  RecordFields(in, record);
   DAMOCLES_RETURN_IF_ERROR(in.Finish());
   if (const std::string_view why = Contradiction(record); !why.empty()) {
     return absl::DataLossError(std::string(why));

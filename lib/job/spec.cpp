@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
-#include "lib/job/codec.h"
 
 #include "damocles/filecoin/number_limits.h"
 #include "damocles/hash/sha256.h"
+#include "damocles/store/fields.h"
 
 namespace damocles::job {
 namespace {
@@ -87,31 +88,29 @@ JobId JobId::FromNumber(std::uint64_t number) {
 }
 
 Bytes32 WorkDigest(const JobSpec& spec) {
-  Encoder work;
-  work.String("damocles job 1");
+  constexpr std::string_view kName = "damocles job 1";
+  store::FieldWriter work;
+  work.Text(kName, kName.size());
   work.U64(spec.miner);
   work.I64(filecoin::ToNumber(spec.proof_type));
   work.I64(spec.open.Value());
-  work.Count(spec.chain_partitions.size());
-  for (const filecoin::ChainPartition partition : spec.chain_partitions) {
-    work.U64(partition.Index());
-  }
-  work.Raw(spec.randomness);
-  work.Count(spec.sectors.size());
-  for (const JobSector& sector : spec.sectors) {
-    work.U64(sector.number);
-    work.Raw(sector.comm_r);
-    work.U8(sector.upgraded ? 1 : 0);
-  }
-  return hash::Sha256Of(work.Take());
+  work.List(spec.chain_partitions, 8, kChainPartitionsMax,
+            [](auto& out, const auto& partition) { out.U64(partition.Index()); });
+  work.Raw32(spec.randomness);
+  work.List(spec.sectors, 41, kSectorsMax, [](auto& out, const auto& sector) {
+    out.U64(sector.number);
+    out.Raw32(sector.comm_r);
+    out.Bool(sector.upgraded);
+  });
+  return hash::Sha256Of(std::move(work).Take());
 }
 
 JobId MakeJobId(const Bytes32& work_digest, std::uint32_t collision) {
   if (collision == 0) return JobId::FromNumber(LoadBe64(work_digest.data()));
-  Encoder again;
-  again.Raw(work_digest);
-  again.U32(collision);
-  const Bytes32 digest = hash::Sha256Of(again.Take());
+  Bytes again;
+  Append(again, work_digest);
+  AppendLe32(again, collision);
+  const Bytes32 digest = hash::Sha256Of(again);
   return JobId::FromNumber(LoadBe64(digest.data()));
 }
 

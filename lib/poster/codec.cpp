@@ -8,7 +8,6 @@
 #include <system_error>
 
 #include "damocles/filecoin/number_limits.h"
-#include "damocles/store/rows.h"
 
 namespace damocles::poster::internal {
 namespace {
@@ -196,10 +195,9 @@ void Decoder::Refuse(std::string_view why) {
 
 std::uint64_t Decoder::Format(std::uint64_t known, std::string_view what) {
   const std::uint64_t format = Uint();
-  if (Ok() && format > known) {
-    status_ = store::NewerFormat(what, format, known);
-  } else if (format == 0) {
-    Refuse(absl::StrFormat("%s without a format", std::string(what)));
+  if (format == 0 || format > known) {
+    Refuse(absl::StrFormat("%s of format %d, this program knows 1 to %d", std::string(what), format,
+                           known));
   }
   return format;
 }

@@ -100,7 +100,8 @@ class Decoder {
   }
 
   void Refuse(std::string_view why);
-  // The format, a number that every row begins with; for one above `known` see store::NewerFormat.
+  // The format, a number that every row begins with.  One above `known` is damage: what is newer
+  // has a frame, which says so.
   std::uint64_t Format(std::uint64_t known, std::string_view what);
   bool Ok() const { return status_.ok(); }
   // OK if everything was read, and nothing is left.

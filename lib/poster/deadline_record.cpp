@@ -16,13 +16,11 @@ namespace {
 using internal::Decoder;
 using internal::Encoder;
 
-// The first item of each row (docs/formats/deadline.md).
-constexpr std::uint64_t kRecordFormat = 3;
+// The first item of each row is its format (docs/formats/deadline.md).
 constexpr std::uint64_t kRecordFields = 15;
 constexpr std::uint64_t kRecordFieldsOfFormat1 = 12;
 constexpr std::uint64_t kBatchFields = 12;
 constexpr std::uint64_t kBatchFieldsOfFormat2 = 11;  // and of format 1
-constexpr std::uint64_t kPlanFormat = 1;
 
 void EncodeMessage(Encoder& out, const BatchMessage& message) {
   out.Array(11);
@@ -195,7 +193,6 @@ absl::Status AttachPlan(DeadlineRecord& record, const std::optional<std::string>
     return absl::DataLossError("its plan row is not the one that was written with it");
   }
   absl::StatusOr<DeadlinePlan> plan = DecodePlan(*plan_row);
-  if (absl::IsFailedPrecondition(plan.status())) return plan.status();
   if (!plan.ok()) {
     return absl::DataLossError(
         absl::StrFormat("its plan row: %s", std::string(plan.status().message())));

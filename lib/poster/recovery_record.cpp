@@ -12,12 +12,6 @@
 #include "damocles/poster/recovery.h"
 
 namespace damocles::poster {
-namespace {
-
-constexpr std::uint64_t kRecoveryFormat = 1;
-
-}  // namespace
-
 std::string_view Name(RecoveryState state) {
   switch (state) {
     case RecoveryState::kReading:

@@ -11,9 +11,14 @@
 #include "lib/poster/codec.h"
 
 #include "damocles/base/status.h"
+#include "damocles/store/row.h"
 
 namespace damocles::poster::internal {
 namespace {
+
+constexpr store::RowKind kRecordKind{"deadline", kRecordFormat};
+constexpr store::RowKind kPlanKind{"deadline-plan", kPlanFormat};
+constexpr store::RowKind kRecoveryKind{"recovery", kRecoveryFormat};
 
 // The row decoded, if it is the one its key names.
 template <typename Record>
@@ -41,7 +46,7 @@ class Loader {
     DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows, List(store_, kRecordPrefix));
     for (const store::Entry& row : rows) {
       absl::StatusOr<DeadlineRecord> record =
-          UnderItsKey(DecodeRecord(row.value), kRecordPrefix, row.key);
+          UnderItsKey(ReadRecord(row.key, row.value), kRecordPrefix, row.key);
       if (!record.ok()) {
         DAMOCLES_RETURN_IF_ERROR(SetAside(row, record.status()));
         continue;
@@ -56,7 +61,7 @@ class Loader {
   absl::Status LoadPlan(LoadedRecord& loaded) {
     const std::string key = PlanRowKey(loaded.record.Key());
     DAMOCLES_ASSIGN_OR_RETURN(const std::optional<std::string> row, store_.Get(key));
-    const absl::Status attached = AttachPlan(loaded.record, row);
+    const absl::Status attached = Attach(loaded.record, key, row);
     if (attached.ok()) return attached;
     if (row) DAMOCLES_RETURN_IF_ERROR(SetAside({key, *row}, attached));
     ForgetPlan(loaded.record, "its plan was lost: read from the chain again");
@@ -64,11 +69,18 @@ class Loader {
     return absl::OkStatus();
   }
 
+  static absl::Status Attach(DeadlineRecord& record, std::string_view key,
+                             const std::optional<std::string>& row) {
+    if (!row) return AttachPlan(record, std::nullopt);
+    DAMOCLES_ASSIGN_OR_RETURN(const std::string_view body, store::OpenRow(kPlanKind, key, *row));
+    return AttachPlan(record, std::string(body));
+  }
+
   absl::Status LoadRecoveries() {
     DAMOCLES_ASSIGN_OR_RETURN(const std::vector<store::Entry> rows, List(store_, kRecoveryPrefix));
     for (const store::Entry& row : rows) {
       absl::StatusOr<RecoveryRecord> record =
-          UnderItsKey(DecodeRecovery(row.value), kRecoveryPrefix, row.key);
+          UnderItsKey(ReadRecovery(row.key, row.value), kRecoveryPrefix, row.key);
       if (!record.ok()) {
         DAMOCLES_RETURN_IF_ERROR(SetAside(row, record.status()));
       } else if (!IsFinal(record->state)) {
@@ -92,6 +104,28 @@ class Loader {
 };
 
 }  // namespace
+
+std::string RecordRow(std::string_view key, const DeadlineRecord& record) {
+  return store::FrameRow(kRecordKind, key, EncodeRecord(record));
+}
+
+std::string PlanRow(std::string_view key, std::string_view body) {
+  return store::FrameRow(kPlanKind, key, body);
+}
+
+std::string RecoveryRow(std::string_view key, const RecoveryRecord& record) {
+  return store::FrameRow(kRecoveryKind, key, EncodeRecovery(record));
+}
+
+absl::StatusOr<DeadlineRecord> ReadRecord(std::string_view key, std::string_view row) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string_view body, store::OpenRow(kRecordKind, key, row));
+  return DecodeRecord(body);
+}
+
+absl::StatusOr<RecoveryRecord> ReadRecovery(std::string_view key, std::string_view row) {
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string_view body, store::OpenRow(kRecoveryKind, key, row));
+  return DecodeRecovery(body);
+}
 
 absl::StatusOr<LoadedRows> LoadRows(const store::Store& store, store::Rows& rows) {
   return Loader(store, rows).Load();

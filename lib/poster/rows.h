@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// The rows that a runner goes on from.
+// The rows of the poster: bodies in their frames, and what a runner goes on from.
 
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -14,6 +16,14 @@
 #include "damocles/store/store.h"
 
 namespace damocles::poster::internal {
+
+// A record moves from below kRecordPrefix to below kHistoryPrefix: the same kind.
+std::string RecordRow(std::string_view key, const DeadlineRecord& record);
+std::string PlanRow(std::string_view key, std::string_view body);
+std::string RecoveryRow(std::string_view key, const RecoveryRecord& record);
+// INVALID_ARGUMENT and DATA_LOSS: damaged.  FAILED_PRECONDITION: a newer program wrote it.
+absl::StatusOr<DeadlineRecord> ReadRecord(std::string_view key, std::string_view row);
+absl::StatusOr<RecoveryRecord> ReadRecovery(std::string_view key, std::string_view row);
 
 struct LoadedRecord {
   DeadlineRecord record;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "lib/poster/codec.h"
+#include "lib/poster/rows.h"
 #include "lib/poster/runner_impl.h"
 
 #include "damocles/base/log.h"
@@ -133,7 +134,8 @@ RunnerImpl::Done RunnerImpl::JudgeGap(filecoin::ActorId miner, filecoin::PeriodS
     const Now now = CurrentTime();
     record.milestones[static_cast<std::size_t>(record.state)] = {now.epoch, now.time};
     auto batch = std::make_shared<store::Batch>();
-    batch->Put(HistoryRowKey(key), EncodeRecord(record));
+    const std::string row_key = HistoryRowKey(key);
+    batch->Put(row_key, RecordRow(row_key, record));
     const absl::Status written = co_await Write(std::move(batch), Describe(key), 1);
     if (!written.ok()) co_return;
     ended_.insert(key);

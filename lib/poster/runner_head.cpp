@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lib/poster/codec.h"
+#include "lib/poster/rows.h"
 #include "lib/poster/runner_impl.h"
 
 #include "damocles/base/log.h"
@@ -215,7 +216,7 @@ void RunnerImpl::OpenWindows(const MinerPolicy& miner) {
   recovery::Event news = recovery::Tick{};
   if (finished->has_value()) {
     // Of an earlier life: what the chain did meanwhile nobody saw.
-    absl::StatusOr<RecoveryRecord> known = DecodeRecovery(**finished);
+    absl::StatusOr<RecoveryRecord> known = ReadRecovery(RecoveryRowKey(key), **finished);
     if (!known.ok() || head_->Height() >= target.fault_cutoff) return;
     record = *std::move(known);
     news = recovery::Reorg{};

@@ -53,17 +53,20 @@ async::Task<bool> RunnerImpl::Save(RecordKey key, bool over) {
     const std::string plan = record.plan != nullptr ? EncodePlan(*record.plan) : std::string();
     NotePlan(record, plan);
     if (record.plan != nullptr && !over) {
-      batch->Put(PlanRowKey(key), plan);
+      const std::string plan_key = PlanRowKey(key);
+      batch->Put(plan_key, PlanRow(plan_key, plan));
     } else {
       batch->Delete(PlanRowKey(key));
     }
   }
   if (over) {
-    batch->Put(HistoryRowKey(key), EncodeRecord(record));
+    const std::string history_key = HistoryRowKey(key);
+    batch->Put(history_key, RecordRow(history_key, record));
     batch->Delete(RecordRowKey(key));
     batch->Delete(PlanRowKey(key));  // large, and what matters of it is in the record
   } else {
-    batch->Put(RecordRowKey(key), EncodeRecord(record));
+    const std::string record_key = RecordRowKey(key);
+    batch->Put(record_key, RecordRow(record_key, record));
   }
   const absl::Status status =
       co_await Write(std::move(batch), Describe(key), entry.write_failed ? 1 : kWriteTries);
@@ -75,7 +78,8 @@ async::Task<bool> RunnerImpl::Save(RecordKey key, bool over) {
 async::Task<bool> RunnerImpl::SaveRecovery(RecordKey key) {
   RecoveryEntry& entry = recoveries_.at(key);
   auto batch = std::make_shared<store::Batch>();
-  batch->Put(RecoveryRowKey(key), EncodeRecovery(entry.machine.record));
+  const std::string row_key = RecoveryRowKey(key);
+  batch->Put(row_key, RecoveryRow(row_key, entry.machine.record));
   const absl::Status status = co_await Write(std::move(batch), "recovery of " + Describe(key),
                                              entry.write_failed ? 1 : kWriteTries);
   entry.write_failed = !status.ok();
@@ -179,7 +183,8 @@ absl::StatusOr<std::vector<DeadlineRecord>> ListRecords(const store::Store& stor
   if (!filter.unfinished_only) DAMOCLES_RETURN_IF_ERROR(scan(kHistoryPrefix));
   std::vector<DeadlineRecord> out;
   for (; !newest.empty(); newest.pop()) {
-    absl::StatusOr<DeadlineRecord> record = DecodeRecord(newest.top().value);
+    absl::StatusOr<DeadlineRecord> record =
+        internal::ReadRecord(newest.top().name, newest.top().value);
     if (record.ok() && filter.unfinished_only && IsFinal(record->state)) continue;
     if (record.ok()) {
       out.push_back(*std::move(record));
@@ -209,7 +214,7 @@ absl::StatusOr<std::vector<RecoveryRecord>> ListRecoveries(const store::Store& s
                             store::List(store, kRecoveryPrefix));
   std::vector<RecoveryRecord> out;
   for (const store::Entry& row : rows) {
-    absl::StatusOr<RecoveryRecord> record = DecodeRecovery(row.value);
+    absl::StatusOr<RecoveryRecord> record = internal::ReadRecovery(row.key, row.value);
     if (!record.ok()) {
       LogError("poster", "row_not_listed", {{"row", row.key}, {"error", record.status()}});
     } else if (!miner || record->miner == *miner) {

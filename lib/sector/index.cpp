@@ -10,6 +10,8 @@
 #include "damocles/base/bytes.h"
 #include "damocles/base/status.h"
 #include "damocles/filecoin/number_limits.h"
+#include "damocles/store/fields.h"
+#include "damocles/store/row.h"
 
 namespace damocles::sector {
 namespace {
@@ -17,8 +19,10 @@ namespace {
 using storage::Variant;
 
 // Rows, see docs/formats/store.md.
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;  // 1: rows without frames
 constexpr std::uint8_t kRowFormat = 1;
+constexpr store::RowKind kRowKind{"sector", kRowFormat};
+constexpr std::size_t kNameBytesMax = std::size_t{1} << 30;
 constexpr std::size_t kPrefixBytes = 9;  // of "sector/s/"
 
 std::string_view Prefix(Variant variant) {
@@ -38,41 +42,39 @@ std::string Key(filecoin::SectorId sector, Variant variant) {
   return MinerPrefix(variant, sector.miner) + std::string(AsText(number));
 }
 
-std::string Encode(const Location& location) {
-  Bytes row{kRowFormat};
-  for (const std::string* name : {&location.sealed_store, &location.cache_store}) {
-    AppendLe32(row, static_cast<std::uint32_t>(name->size()));
-    Append(row, AsBytes(*name));
+template <typename Io, typename T>
+void LocationFields(Io& io, T& location) {
+  for (auto* name : {&location.sealed_store, &location.cache_store}) {
+    io.Text(*name, kNameBytesMax);
+    io.Want(!name->empty(), "a store without a name");
   }
-  return std::string(AsText(row));
 }
 
-absl::StatusOr<Location> Decode(filecoin::SectorId sector, std::string_view row) {
-  const auto damaged = [&] {
-    return absl::DataLossError(
-        absl::StrFormat("sector index: the row of %s is damaged: attach its store again",
-                        storage::SectorFileName(sector)));
+std::string Encode(std::string_view key, const Location& location) {
+  store::FieldWriter out(kRowFormat);
+  LocationFields(out, location);
+  return store::FrameRow(kRowKind, key, AsText(std::move(out).Take()));
+}
+
+absl::StatusOr<Location> Decode(filecoin::SectorId sector, std::string_view key,
+                                std::string_view row) {
+  const auto decode = [&]() -> absl::StatusOr<Location> {
+    DAMOCLES_ASSIGN_OR_RETURN(const std::string_view body, store::OpenRow(kRowKind, key, row));
+    store::FieldReader in(kRowFormat, AsBytes(body));
+    Location location;
+    LocationFields(in, location);
+    DAMOCLES_RETURN_IF_ERROR(in.Finish());
+    return location;
   };
-  ByteSpan rest = AsBytes(row);
-  if (rest.empty()) return damaged();
-  if (rest[0] > kRowFormat) {
-    return store::NewerFormat(
-        absl::StrFormat("sector index: the row of %s", storage::SectorFileName(sector)), rest[0],
-        kRowFormat);
+  absl::StatusOr<Location> location = decode();
+  if (location.ok()) return location;
+  const std::string name = storage::SectorFileName(sector);
+  if (!absl::IsDataLoss(location.status())) {
+    return Annotate(location.status(), absl::StrFormat("sector index: the row of %s", name));
   }
-  if (rest[0] != kRowFormat) return damaged();
-  rest = rest.subspan(1);
-  Location location;
-  for (std::string* name : {&location.sealed_store, &location.cache_store}) {
-    if (rest.size() < 4) return damaged();
-    const std::size_t size = LoadLe32(rest.data());
-    rest = rest.subspan(4);
-    if (size == 0 || rest.size() < size) return damaged();
-    name->assign(AsText(rest.first(size)));
-    rest = rest.subspan(size);
-  }
-  if (!rest.empty()) return damaged();
-  return location;
+  return absl::DataLossError(
+      absl::StrFormat("sector index: the row of %s is damaged (%s): attach its store again", name,
+                      std::string(location.status().message())));
 }
 
 }  // namespace
@@ -95,9 +97,10 @@ absl::StatusOr<std::unique_ptr<Index>> Index::Open(store::Store& store) {
 
 absl::StatusOr<std::optional<Location>> Index::Find(filecoin::SectorId sector,
                                                     Variant variant) const {
-  DAMOCLES_ASSIGN_OR_RETURN(const auto row, store_.Get(Key(sector, variant)));
+  const std::string key = Key(sector, variant);
+  DAMOCLES_ASSIGN_OR_RETURN(const auto row, store_.Get(key));
   if (!row.has_value()) return std::optional<Location>();
-  DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, *row));
+  DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, key, *row));
   return std::optional<Location>(std::move(location));
 }
 
@@ -120,7 +123,8 @@ absl::Status Index::Put(const std::vector<IndexRow>& rows) {
       return absl::InvalidArgumentError(absl::StrFormat("sector index: %s without a store name",
                                                         storage::SectorFileName(row.sector)));
     }
-    batch.Put(Key(row.sector, row.variant), Encode(row.location));
+    const std::string key = Key(row.sector, row.variant);
+    batch.Put(key, Encode(key, row.location));
   }
   return rows_->Write(batch);
 }
@@ -150,7 +154,7 @@ absl::Status Index::ScanRows(std::optional<filecoin::ActorId> miner,
                                 "such a number",
                                 storage::SectorFileName(sector)));
           }
-          DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, value));
+          DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, key, value));
           visit({.sector = sector, .variant = variant, .location = std::move(location)});
           return absl::OkStatus();
         }));

@@ -16,20 +16,27 @@
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/hash/sha256.h"
+#include "damocles/store/fields.h"
+#include "damocles/store/row.h"
 
 namespace damocles::worker {
 namespace {
 
-constexpr std::string_view kMagic = "damocles-result-1\n";
-constexpr std::size_t kChecksumBytes = 32;
+constexpr store::RowKind kResultKind{"result", 2};
+// Format 1 had no frame: this, fields, and the SHA-256 of both.
+constexpr std::string_view kMagic1 = "damocles-result-1\n";
+constexpr std::size_t kSumBytes1 = 32;
 // A deadline has at most a few proofs a job; far below this.
 constexpr std::uint64_t kFileBytesMax = 1 << 20;
 
-void AppendField(std::string& out, std::string_view value) {
-  std::uint8_t length[8];
-  StoreLe64(value.size(), length);
-  out.append(AsText(length));
-  out.append(value);
+// `job` is the text of the attempt's.
+template <typename Io, typename T, typename Text>
+void ResultFields(Io& io, T& result, Text& job) {
+  io.Text(result.manager, kFileBytesMax);
+  io.Text(job, job::JobId::kLength);
+  io.U64(result.attempt.attempt);
+  io.Time(result.close_time);
+  io.Blob(result.proof, kFileBytesMax);
 }
 
 // Takes one field off the front of `in`.
@@ -50,41 +57,21 @@ absl::StatusOr<std::int64_t> TakeNumber(std::string_view& in) {
   return static_cast<std::int64_t>(value);
 }
 
-void AppendNumber(std::string& out, std::int64_t value) {
-  std::uint8_t bytes[8];
-  StoreLe64(static_cast<std::uint64_t>(value), bytes);
-  out.append(AsText(bytes));
-}
-
 std::string ManagerKey(std::string_view manager) {
   const Bytes32 digest = hash::Sha256Of(AsBytes(manager));
   return ToHex(ByteSpan(digest).first(8));
 }
 
-}  // namespace
-
-std::string EncodeResult(const StoredResult& result) {
-  std::string out(kMagic);
-  AppendField(out, result.manager);
-  AppendField(out, result.attempt.job.ToString());
-  AppendNumber(out, static_cast<std::int64_t>(result.attempt.attempt));
-  AppendNumber(out, absl::ToUnixMillis(result.close_time));
-  AppendField(out, AsText(result.proof));
-  const Bytes32 checksum = hash::Sha256Of(AsBytes(out));
-  out.append(AsText(checksum));
-  return out;
-}
-
-absl::StatusOr<StoredResult> DecodeResult(std::string_view content) {
-  if (!content.starts_with(kMagic) || content.size() < kMagic.size() + kChecksumBytes) {
-    return absl::DataLossError("not a stored result of this version");
+absl::StatusOr<StoredResult> DecodeFormat1(std::string_view content) {
+  if (!content.starts_with(kMagic1) || content.size() < kMagic1.size() + kSumBytes1) {
+    return absl::DataLossError("not a stored result");
   }
-  const std::string_view covered = content.substr(0, content.size() - kChecksumBytes);
-  const Bytes32 checksum = hash::Sha256Of(AsBytes(covered));
-  if (content.substr(covered.size()) != AsText(checksum)) {
+  const std::string_view covered = content.substr(0, content.size() - kSumBytes1);
+  const Bytes32 sum = hash::Sha256Of(AsBytes(covered));
+  if (content.substr(covered.size()) != AsText(sum)) {
     return absl::DataLossError("a stored result does not match its checksum");
   }
-  std::string_view rest = covered.substr(kMagic.size());
+  std::string_view rest = covered.substr(kMagic1.size());
   StoredResult result;
   DAMOCLES_ASSIGN_OR_RETURN(const std::string_view manager, TakeField(rest));
   DAMOCLES_ASSIGN_OR_RETURN(const std::string_view job, TakeField(rest));
@@ -102,14 +89,42 @@ absl::StatusOr<StoredResult> DecodeResult(std::string_view content) {
   return result;
 }
 
+}  // namespace
+
+std::string ResultFileName(std::string_view manager, const AttemptId& attempt) {
+  return absl::StrFormat("%s-%s-%d.result", ManagerKey(manager), attempt.job.ToString(),
+                         attempt.attempt);
+}
+
+std::string EncodeResult(const StoredResult& result) {
+  store::FieldWriter out(kResultKind.version);
+  ResultFields(out, result, result.attempt.job.ToString());
+  return store::FrameRow(kResultKind, ResultFileName(result.manager, result.attempt),
+                         AsText(std::move(out).Take()));
+}
+
+absl::StatusOr<StoredResult> DecodeResult(std::string_view name, std::string_view content) {
+  if (!store::IsFramed(content)) return DecodeFormat1(content);
+  DAMOCLES_ASSIGN_OR_RETURN(const std::string_view body,
+                            store::OpenRow(kResultKind, name, content));
+  StoredResult result;
+  store::FieldReader in(kResultKind.version, AsBytes(body));
+  std::string job;
+  ResultFields(in, result, job);
+  DAMOCLES_RETURN_IF_ERROR(in.Finish());
+  auto id = job::JobId::Parse(job);
+  if (!id.ok()) return absl::DataLossError("a stored result names no job");
+  result.attempt.job = *std::move(id);
+  return result;
+}
+
 absl::StatusOr<ResultStore> ResultStore::Open(std::string folder) {
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(folder));
   return ResultStore(std::move(folder));
 }
 
 std::string ResultStore::PathOf(std::string_view manager, const AttemptId& attempt) const {
-  return absl::StrFormat("%s/%s-%s-%d.result", folder_, ManagerKey(manager), attempt.job.ToString(),
-                         attempt.attempt);
+  return absl::StrFormat("%s/%s", folder_, ResultFileName(manager, attempt));
 }
 
 absl::Status ResultStore::Save(const StoredResult& result) {
@@ -144,10 +159,10 @@ absl::StatusOr<std::vector<StoredResult>> ResultStore::List(std::string_view man
         return content.status();  // no descriptor left: says nothing about the file
       }
       const bool was_read = content.ok() || absl::IsResourceExhausted(content.status());
-      auto result = content.ok() ? DecodeResult(*content) : content.status();
+      auto result = content.ok() ? DecodeResult(name, *content) : content.status();
       if (result.ok()) {
         results.push_back(*std::move(result));
-      } else if (!was_read) {
+      } else if (!was_read || absl::IsFailedPrecondition(result.status())) {
         LogError("worker", "stored_result_not_read",
                  {{"file", path},
                   {"error", result.status()},

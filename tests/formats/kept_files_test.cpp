@@ -194,19 +194,27 @@ TEST(KeptFilesTest, RecoveryRecord1) {
   EXPECT_EQ(got.finished, want.finished);
 }
 
-TEST(KeptFilesTest, WorkerResult1) {
-  worker::StoredResult want{.manager = "10.1.0.2:1789",
-                            .attempt = {.job = job::JobId::FromNumber(77), .attempt = 5},
-                            .close_time = absl::FromUnixSeconds(1'700'000'002),
-                            .proof = Bytes(192, 0x5a)};
-  ASSERT_OK_AND_ASSIGN(
-      const worker::StoredResult got,
-      worker::DecodeResult(Kept("worker/result-1.result", worker::EncodeResult(want))));
+void ExpectKeptResult(const std::string& file) {
+  const worker::StoredResult want{.manager = "10.1.0.2:1789",
+                                  .attempt = {.job = job::JobId::FromNumber(77), .attempt = 5},
+                                  .close_time = absl::FromUnixSeconds(1'700'000'002),
+                                  .proof = Bytes(192, 0x5a)};
+  ASSERT_OK_AND_ASSIGN(const worker::StoredResult got,
+                       worker::DecodeResult(worker::ResultFileName(want.manager, want.attempt),
+                                            Kept(file, worker::EncodeResult(want))));
   EXPECT_EQ(got.manager, want.manager);
   EXPECT_EQ(got.attempt.job, want.attempt.job);
   EXPECT_EQ(got.attempt.attempt, want.attempt.attempt);
   EXPECT_EQ(got.close_time, want.close_time);
   EXPECT_EQ(got.proof, want.proof);
+}
+
+TEST(KeptFilesTest, WorkerResult1) {
+  ExpectKeptResult("worker/result-1.result");
+}
+
+TEST(KeptFilesTest, WorkerResult2) {
+  ExpectKeptResult("worker/result-2.result");
 }
 
 // The one row below `prefix`.

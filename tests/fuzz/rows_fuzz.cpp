@@ -66,20 +66,21 @@ void TrySectorRow(std::string_view row) {
           ->Put(
               {{.sector = id, .variant = damocles::storage::Variant::kSealed, .location = **found}})
           .ok());
-  const auto written = rows->Get(key);
-  DAMOCLES_CHECK(written.ok() && *written == std::string(row));
+  const auto again = (*index)->Find(id, damocles::storage::Variant::kSealed);
+  DAMOCLES_CHECK(again.ok() && *again == *found);
 }
 
 void TryResult(std::string_view content) {
   namespace worker = damocles::worker;
-  (void)worker::DecodeResult(content);
+  (void)worker::DecodeResult("a name", content);
   // Nothing gets past the checksum by itself.
   std::string summed(content);
   const damocles::Bytes32 sum = damocles::hash::Sha256Of(AsBytes(content));
   summed.append(AsText(sum));
-  const auto result = worker::DecodeResult(summed);
+  const auto result = worker::DecodeResult("a name", summed);
   if (!result.ok()) return;
-  const auto again = worker::DecodeResult(worker::EncodeResult(*result));
+  const auto again = worker::DecodeResult(worker::ResultFileName(result->manager, result->attempt),
+                                          worker::EncodeResult(*result));
   DAMOCLES_CHECK(again.ok() && again->manager == result->manager &&
                  again->attempt.job == result->attempt.job && again->proof == result->proof);
 }

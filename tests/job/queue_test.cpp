@@ -12,6 +12,7 @@
 #include "tests/support/status_matchers.h"
 
 #include "damocles/base/log.h"
+#include "damocles/store/row.h"
 #include "damocles/store/store.h"
 
 namespace damocles::job {
@@ -449,16 +450,101 @@ TEST_F(QueueTest, DamagedRowIsSetAsideAndTheRestGoesOn) {
   EXPECT_EQ(Add(2), bad) << "made anew";
 
   ASSERT_OK(Put(store_, "job/record/" + good.ToString(), "\x7f"));
+  Reopen();
+  EXPECT_EQ(queue_->List().size(), 1u) << "what is newer has a frame";
+}
+
+// Of every bit: none makes of a row another one, or one of a newer program.
+TEST_F(QueueTest, ARowWithAWrongBitIsSetAside) {
+  const JobId id = Add(1);
+  for (const std::string& key : {"job/spec/" + id.ToString(), "job/record/" + id.ToString()}) {
+    ASSERT_OK_AND_ASSIGN(const auto row, store_.Get(key));
+    const auto rows = store::List(store_, "job/");
+    ASSERT_OK(rows);
+    for (std::size_t bit = 0; bit < row->size() * 8; ++bit) {
+      SCOPED_TRACE(bit);
+      std::string damaged = *row;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+      for (const store::Entry& kept : *rows) ASSERT_OK(Put(store_, kept.key, kept.value));
+      ASSERT_OK(Put(store_, key, damaged));
+      Reopen();
+      ASSERT_TRUE(queue_->List().empty());
+      ASSERT_OK_AND_ASSIGN(const auto aside,
+                           store_.Get("job/damaged/" + key.substr(key.rfind('/') + 1) +
+                                      (key.starts_with("job/spec") ? "/spec" : "/record")));
+      ASSERT_EQ(aside, damaged);
+    }
+    for (const store::Entry& kept : *rows) ASSERT_OK(Put(store_, kept.key, kept.value));
+    Reopen();
+    ASSERT_EQ(queue_->List().size(), 1u);
+  }
+}
+
+TEST_F(QueueTest, ANewerRecordIsNotSetAsideWithADamagedSpec) {
+  const JobId id = Add(1);
+  const std::string key = "job/record/" + id.ToString();
+  ASSERT_OK(Put(store_, "job/spec/" + id.ToString(), "garbage"));
+  ASSERT_OK(Put(store_, key, store::FrameRow({"job/record", kRecordFormat + 1}, key, "new")));
   EXPECT_THAT(Queue::Open(store_, clock_, policy_),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "format 127"));
+              StatusIs(absl::StatusCode::kFailedPrecondition, "job/record"));
+  ASSERT_OK_AND_ASSIGN(const auto aside, store::List(store_, "job/damaged/"));
+  EXPECT_TRUE(aside.empty());
+}
+
+TEST_F(QueueTest, ARowOfAnotherJobIsNotBelieved) {
+  const JobId one = Add(1);
+  const JobId two = Add(2);
+  ASSERT_OK_AND_ASSIGN(const auto row, store_.Get("job/record/" + one.ToString()));
+  ASSERT_OK(Put(store_, "job/record/" + two.ToString(), *row));
+  Reopen();
+  ASSERT_EQ(queue_->List().size(), 1u);
+  EXPECT_EQ(queue_->List()[0].id, one);
+}
+
+// Rows from before there were frames are read, and written anew when they change.
+TEST_F(QueueTest, RowsWithoutFramesAreReadAndGetOneWhenTheyChange) {
+  const JobId id = Add(1);
+  const std::string record_key = "job/record/" + id.ToString();
+  const std::string spec_key = "job/spec/" + id.ToString();
+  const JobRecord before = Job(id);
+  ASSERT_OK(Put(store_, spec_key, AsText(EncodeSpec(*before.spec))));
+  ASSERT_OK(Put(store_, record_key, AsText(EncodeRecord(before))));
+  ASSERT_OK(Put(store_, "format/job", "1"));
+  Reopen();
+  EXPECT_EQ(EncodeRecord(Job(id)), EncodeRecord(before));
+  ASSERT_OK_AND_ASSIGN(auto row, store_.Get(record_key));
+  EXPECT_FALSE(store::IsFramed(*row));
+  ASSERT_OK_AND_ASSIGN(auto format, store_.Get("format/job"));
+  EXPECT_EQ(format, "1") << "reading changes nothing";
+
+  ASSERT_TRUE(Ask("a").has_value());
+  ASSERT_OK_AND_ASSIGN(row, store_.Get(record_key));
+  EXPECT_TRUE(store::IsFramed(*row));
+  ASSERT_OK_AND_ASSIGN(row, store_.Get(spec_key));
+  EXPECT_FALSE(store::IsFramed(*row)) << "it does not change";
+  ASSERT_OK_AND_ASSIGN(format, store_.Get("format/job"));
+  EXPECT_EQ(format, "2");
+  Reopen();
+  EXPECT_EQ(Job(id).state, JobState::kRunning);
 }
 
 TEST_F(QueueTest, NewerRowsRefuseTheStartAndStayWhereTheyAre) {
-  ASSERT_OK(Put(store_, "job/speed/10/a", std::string("\x03") + std::string(20, 'x')));
-  EXPECT_THAT(Queue::Open(store_, clock_, policy_),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "job/speed/10/a"));
-  ASSERT_OK_AND_ASSIGN(const auto row, store_.Get("job/speed/10/a"));
-  EXPECT_TRUE(row.has_value());
+  const JobId id = Add(1);
+  const std::map<std::string, store::RowKind> rows = {
+      {"job/speed/10/a", {"job/speed", 3}},
+      {"job/spec/" + id.ToString(), {"job/spec", kSpecFormat + 1}},
+      {"job/record/" + id.ToString(), {"job/record", kRecordFormat + 1}}};
+  for (const auto& [key, kind] : rows) {
+    SCOPED_TRACE(key);
+    ASSERT_OK_AND_ASSIGN(const auto before, store_.Get(key));
+    const std::string newer = store::FrameRow(kind, key, "whatever it says");
+    ASSERT_OK(Put(store_, key, newer));
+    EXPECT_THAT(Queue::Open(store_, clock_, policy_),
+                StatusIs(absl::StatusCode::kFailedPrecondition, kind.name));
+    ASSERT_OK_AND_ASSIGN(const auto there, store_.Get(key));
+    EXPECT_EQ(there, newer);
+    ASSERT_OK(before ? Put(store_, key, *before) : store::Delete(store_, key));
+  }
 }
 
 // Only what was there is kept.

@@ -2,6 +2,7 @@
 
 #include "lib/poster/rows.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,8 @@
 #include "gtest/gtest.h"
 #include "tests/poster/machine_bench.h"
 #include "tests/support/status_matchers.h"
+
+#include "damocles/store/row.h"
 
 namespace damocles::poster::internal {
 namespace {
@@ -47,9 +50,14 @@ class PosterRowsTest : public ::testing::Test {
     record_ = bench.Record();
     recovery_.miner = record_.miner;
     recovery_.target = record_.deadline;
-    Put(RecordRowKey(record_.Key()), EncodeRecord(record_));
-    Put(PlanRowKey(record_.Key()), EncodePlan(*record_.plan));
-    Put(RecoveryRowKey(record_.Key()), EncodeRecovery(recovery_));
+    const std::string plan = EncodePlan(*record_.plan);
+    NotePlan(record_, plan);
+    record_key_ = RecordRowKey(record_.Key());
+    plan_key_ = PlanRowKey(record_.Key());
+    recovery_key_ = RecoveryRowKey(record_.Key());
+    Put(record_key_, RecordRow(record_key_, record_));
+    Put(plan_key_, PlanRow(plan_key_, plan));
+    Put(recovery_key_, RecoveryRow(recovery_key_, recovery_));
   }
 
   void Put(const std::string& key, const std::string& value) {
@@ -72,6 +80,9 @@ class PosterRowsTest : public ::testing::Test {
   HalfReadable store_;
   DeadlineRecord record_;
   RecoveryRecord recovery_;
+  std::string record_key_;
+  std::string plan_key_;
+  std::string recovery_key_;
 };
 
 TEST_F(PosterRowsTest, WhatWasWrittenIsLoaded) {
@@ -82,6 +93,42 @@ TEST_F(PosterRowsTest, WhatWasWrittenIsLoaded) {
   EXPECT_EQ(*loaded.records[0].record.plan, *record_.plan);
   ASSERT_EQ(loaded.recoveries.size(), 1u);
   EXPECT_THAT(Keys(kDamagedPrefix), IsEmpty());
+}
+
+TEST_F(PosterRowsTest, RowsWithoutFramesAreRead) {
+  Put(record_key_, EncodeRecord(record_));
+  Put(plan_key_, EncodePlan(*record_.plan));
+  Put(recovery_key_, EncodeRecovery(recovery_));
+  ASSERT_OK_AND_ASSIGN(const LoadedRows loaded, Load());
+  ASSERT_EQ(loaded.records.size(), 1u);
+  EXPECT_FALSE(loaded.records[0].plan_lost);
+  EXPECT_EQ(*loaded.records[0].record.plan, *record_.plan);
+  EXPECT_EQ(loaded.recoveries.size(), 1u);
+}
+
+// Of every bit: none makes of a row another one, or one of a newer program.
+TEST_F(PosterRowsTest, ARowWithAWrongBitIsDamaged) {
+  const auto judge = [](const std::string& row, auto read) {
+    for (std::size_t bit = 0; bit < row.size() * 8; ++bit) {
+      std::string damaged = row;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+      const absl::Status status = read(damaged);
+      ASSERT_FALSE(status.ok()) << bit;
+      ASSERT_FALSE(absl::IsFailedPrecondition(status)) << bit << status;
+    }
+  };
+  judge(RecordRow(record_key_, record_),
+        [&](const std::string& row) { return ReadRecord(record_key_, row).status(); });
+  judge(RecoveryRow(recovery_key_, recovery_),
+        [&](const std::string& row) { return ReadRecovery(recovery_key_, row).status(); });
+}
+
+TEST_F(PosterRowsTest, ARowUnderAnotherKeyIsNotBelieved) {
+  const RecordKey other{record_.miner, record_.deadline.open + filecoin::EpochDelta(60)};
+  EXPECT_THAT(ReadRecord(RecordRowKey(other), RecordRow(record_key_, record_)),
+              StatusIs(absl::StatusCode::kDataLoss, "under this key"));
+  EXPECT_THAT(ReadRecord(HistoryRowKey(record_.Key()), RecordRow(record_key_, record_)),
+              StatusIs(absl::StatusCode::kDataLoss, "under this key"));
 }
 
 // A read that fails says nothing about the row.
@@ -99,25 +146,23 @@ TEST_F(PosterRowsTest, WhatCouldNotBeReadIsNeitherDeletedNorSetAside) {
 }
 
 TEST_F(PosterRowsTest, ARowOfANewerProgramRefusesTheStartAndStays) {
-  const auto newer = [](std::string row) {
-    row[1] = 23;  // the format, behind the head of the array
-    return row;
-  };
-  record_.plan_digest.reset();
-  for (const auto& [key, row] :
-       {std::pair(RecordRowKey(record_.Key()), EncodeRecord(record_)),
-        std::pair(PlanRowKey(record_.Key()), EncodePlan(*record_.plan)),
-        std::pair(RecoveryRowKey(record_.Key()), EncodeRecovery(recovery_))}) {
+  const std::map<std::string, store::RowKind> rows = {
+      {RecordRowKey(record_.Key()), {"deadline", kRecordFormat + 1}},
+      {PlanRowKey(record_.Key()), {"deadline-plan", kPlanFormat + 1}},
+      {RecoveryRowKey(record_.Key()), {"recovery", kRecoveryFormat + 1}}};
+  for (const auto& [key, kind] : rows) {
     SCOPED_TRACE(key);
-    Put(RecordRowKey(record_.Key()), EncodeRecord(record_));
-    Put(key, newer(row));
-    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kFailedPrecondition, "format 23"));
+    ASSERT_OK_AND_ASSIGN(const auto before, store_.Get(key));
+    const std::string newer = store::FrameRow(kind, key, "whatever it says");
+    Put(key, newer);
+    EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kFailedPrecondition, kind.name));
     EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kFailedPrecondition, key));
     EXPECT_THAT(Keys(kDamagedPrefix), IsEmpty());
     ASSERT_OK_AND_ASSIGN(const auto there, store_.Get(key));
-    EXPECT_EQ(there, newer(row));
-    Put(key, row);
+    EXPECT_EQ(there, newer);
+    Put(key, *before);
   }
+  ASSERT_OK(Load().status());
 }
 
 TEST_F(PosterRowsTest, DamagedRowsAreSetAsideUnderTheirWholeKey) {

@@ -16,6 +16,7 @@
 
 #include "damocles/base/random.h"
 #include "damocles/sector/store_survey.h"
+#include "damocles/store/row.h"
 
 namespace damocles::sector {
 namespace {
@@ -100,7 +101,8 @@ TEST(IndexTest, DamagedAndNewerRowsAreNamed) {
   ASSERT_EQ(rows.size(), 1u);
   // The format as docs/formats/store.md has it.
   EXPECT_EQ(rows[0].key, std::string("sector/s/\0\0\0\0\0\0\x03\xe8\0\0\0\0\0\0\0\x07", 25));
-  EXPECT_EQ(rows[0].value, std::string("\x01\x01\0\0\0a\x01\0\0\0b", 11));
+  const std::string body("\x01\x01\0\0\0a\x01\0\0\0b", 11);
+  EXPECT_EQ(rows[0].value, store::FrameRow({"sector", 1}, rows[0].key, body));
   for (std::size_t size = 0; size < rows[0].value.size(); ++size) {
     ASSERT_OK(Put(*store, rows[0].key, rows[0].value.substr(0, size)));
     EXPECT_THAT(index->Find({1000, 7}, Variant::kSealed),
@@ -120,7 +122,16 @@ TEST(IndexTest, DamagedAndNewerRowsAreNamed) {
               StatusIs(absl::StatusCode::kInvalidArgument, "9223372036854775808"));
   ASSERT_OK(Put(*store, rows[0].key, "\x02"));
   EXPECT_THAT(index->Find({1000, 7}, Variant::kSealed),
+              StatusIs(absl::StatusCode::kDataLoss, "s-t01000-7"));
+  ASSERT_OK(Put(*store, rows[0].key, store::FrameRow({"sector", 2}, rows[0].key, "\x02new")));
+  EXPECT_THAT(index->Find({1000, 7}, Variant::kSealed),
               StatusIs(absl::StatusCode::kFailedPrecondition, "format 2"));
+  EXPECT_THAT(index->Find({1000, 7}, Variant::kSealed),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "s-t01000-7"));
+  // As it was written before there were frames.
+  ASSERT_OK(Put(*store, rows[0].key, body));
+  ASSERT_OK_AND_ASSIGN(const auto old, index->Find({1000, 7}, Variant::kSealed));
+  EXPECT_EQ(old, (Location{.sealed_store = "a", .cache_store = "b"}));
 }
 
 TEST(StoreSurveyTest, NamesStoresOfTheIndexThatShowNothingHere) {

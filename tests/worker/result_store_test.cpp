@@ -10,6 +10,7 @@
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/file.h"
+#include "damocles/store/row.h"
 
 namespace damocles::worker {
 namespace {
@@ -40,9 +41,13 @@ std::vector<std::string> NamesIn(const std::string& folder) {
   return names;
 }
 
+absl::StatusOr<StoredResult> Decode(const StoredResult& result, std::string_view content) {
+  return DecodeResult(ResultFileName(result.manager, result.attempt), content);
+}
+
 TEST(ResultFileTest, RoundTrip) {
   const StoredResult result = MakeResult("manager.example:1789", 7);
-  ASSERT_OK_AND_ASSIGN(const StoredResult back, DecodeResult(EncodeResult(result)));
+  ASSERT_OK_AND_ASSIGN(const StoredResult back, Decode(result, EncodeResult(result)));
   ExpectSame(result, back);
 }
 
@@ -50,32 +55,53 @@ TEST(ResultFileTest, LargestAttemptAndEmptyProof) {
   StoredResult result = MakeResult("", 1);
   result.attempt.attempt = ~std::uint64_t{0};
   result.proof.clear();
-  ASSERT_OK_AND_ASSIGN(const StoredResult back, DecodeResult(EncodeResult(result)));
+  ASSERT_OK_AND_ASSIGN(const StoredResult back, Decode(result, EncodeResult(result)));
   ExpectSame(result, back);
 }
 
 TEST(ResultFileTest, EveryTruncationIsRefused) {
-  const std::string content = EncodeResult(MakeResult("m", 3));
+  const StoredResult result = MakeResult("m", 3);
+  const std::string content = EncodeResult(result);
   for (std::size_t length = 0; length < content.size(); ++length) {
-    EXPECT_THAT(DecodeResult(content.substr(0, length)), StatusIs(absl::StatusCode::kDataLoss, ""))
+    EXPECT_THAT(Decode(result, content.substr(0, length)),
+                StatusIs(absl::StatusCode::kDataLoss, ""))
         << length;
   }
-  EXPECT_THAT(DecodeResult(content + '\0'), StatusIs(absl::StatusCode::kDataLoss, ""));
+  EXPECT_THAT(Decode(result, content + '\0'), StatusIs(absl::StatusCode::kDataLoss, ""));
 }
 
 TEST(ResultFileTest, EveryBitFlipIsRefused) {
-  const std::string content = EncodeResult(MakeResult("m", 3));
+  const StoredResult result = MakeResult("m", 3);
+  const std::string content = EncodeResult(result);
   for (std::size_t bit = 0; bit < content.size() * 8; ++bit) {
     std::string damaged = content;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
-    EXPECT_THAT(DecodeResult(damaged), StatusIs(absl::StatusCode::kDataLoss, "")) << bit;
+    EXPECT_THAT(Decode(result, damaged), StatusIs(absl::StatusCode::kDataLoss, "")) << bit;
   }
 }
 
 TEST(ResultFileTest, AnImpossibleJobIdIsDataLossThoughTheChecksumHolds) {
   StoredResult result = MakeResult("m", 3);
   result.attempt.job = job::JobId();
-  EXPECT_THAT(DecodeResult(EncodeResult(result)), StatusIs(absl::StatusCode::kDataLoss, ""));
+  EXPECT_THAT(Decode(result, EncodeResult(result)), StatusIs(absl::StatusCode::kDataLoss, ""));
+}
+
+TEST(ResultFileTest, UnderAnotherNameItIsNotBelieved) {
+  const StoredResult result = MakeResult("m", 3);
+  EXPECT_THAT(Decode(MakeResult("m", 4), EncodeResult(result)),
+              StatusIs(absl::StatusCode::kDataLoss, "under this key"));
+}
+
+TEST(ResultStoreTest, AFileOfANewerProgramIsLeftForIt) {
+  const TempDir dir;
+  ASSERT_OK_AND_ASSIGN(ResultStore store, ResultStore::Open(dir.Path()));
+  const StoredResult result = MakeResult("m", 1);
+  const std::string name = ResultFileName("m", result.attempt);
+  ASSERT_OK(WriteFileAtomically(dir / name, store::FrameRow({"result", 3}, name, "\x03new")));
+  ASSERT_OK(store.Save(MakeResult("m", 2)));
+  ASSERT_OK_AND_ASSIGN(const auto listed, store.List("m"));
+  EXPECT_EQ(listed.size(), 1U);
+  EXPECT_TRUE(PathExists(dir / name));
 }
 
 TEST(ResultStoreTest, ListsByManager) {

@@ -103,8 +103,10 @@ inline bool IsFinished(JobState state) {
 // "Succeed", "Faults(3)", ...: StateName with the number of faults.
 std::string DescribeState(const JobRecord& record);
 
-// The two rows of a job: what never changes, and what does.  Decoding judges every byte: DATA_LOSS
-// for what no Encode writes, FAILED_PRECONDITION for a newer format.
+// The bodies of the two rows of a job: what never changes, and what does.  Decoding judges every
+// byte: DATA_LOSS for what no Encode writes.
+inline constexpr std::uint8_t kSpecFormat = 1;
+inline constexpr std::uint8_t kRecordFormat = 2;
 Bytes EncodeSpec(const JobSpec& spec);
 absl::StatusOr<JobSpec> DecodeSpec(ByteSpan bytes);
 Bytes EncodeRecord(const JobRecord& record);  // all but id and spec

@@ -191,9 +191,9 @@ std::vector<SkippedSector> SkippedSectors(const DeadlineRecord& record);
 // empty if there is none.  To be called whenever the plan is written, before EncodeRecord.
 void NotePlan(DeadlineRecord& record, std::string_view plan_row);
 
-// The plan of a record that has randomness, out of its row.  DATA_LOSS: the row is missing, damaged
-// or of another write than the record: what the record says about sectors must not be used.
-// FAILED_PRECONDITION as of DecodePlan.
+// The plan of a record that has randomness, out of the body of its row.  DATA_LOSS: the row is
+// missing, damaged or of another write than the record: what the record says about sectors must not
+// be used.
 absl::Status AttachPlan(DeadlineRecord& record, const std::optional<std::string>& plan_row);
 
 // Back to before the chain was read.  Numbers that were given out are not given out again.
@@ -207,17 +207,18 @@ inline constexpr std::string_view kPlanPrefix = "deadline-plan/";
 // Rows that could not be read are kept below this, under their whole key.
 inline constexpr std::string_view kDamagedPrefix = "damaged/";
 // Of all rows of this module, in `format/poster`.
-inline constexpr std::uint32_t kRowFormat = 3;
+inline constexpr std::uint32_t kRowFormat = 4;  // up to 3: rows without frames
 std::string RecordRowKey(const RecordKey& key);
 std::string HistoryRowKey(const RecordKey& key);
 std::string PlanRowKey(const RecordKey& key);
 
-// The small row, without the plan.
+// The bodies of the rows: the small one, without the plan, and the plan.
+inline constexpr std::uint8_t kRecordFormat = 3;
+inline constexpr std::uint8_t kPlanFormat = 1;
 std::string EncodeRecord(const DeadlineRecord& record);
 std::string EncodePlan(const DeadlinePlan& plan);
 
 // INVALID_ARGUMENT for bytes that no version of this program wrote; the message says where.
-// FAILED_PRECONDITION: a newer one wrote them.
 absl::StatusOr<DeadlineRecord> DecodeRecord(std::string_view bytes);
 absl::StatusOr<DeadlinePlan> DecodePlan(std::string_view bytes);
 

@@ -77,6 +77,7 @@ struct RecoveryRecord {
 
 inline constexpr std::string_view kRecoveryPrefix = "recovery/";
 std::string RecoveryRowKey(const RecordKey& key);
+inline constexpr std::uint8_t kRecoveryFormat = 1;
 std::string EncodeRecovery(const RecoveryRecord& record);
 absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes);
 

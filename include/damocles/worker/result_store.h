@@ -35,7 +35,8 @@ class ResultStore {
   absl::Status Remove(const std::string& manager, const AttemptId& attempt);
 
   // What is there for `manager`.  A file that is not ours or is damaged is set aside under the name
-  // *.corrupt and logged; one that cannot be read is logged and left: neither stops the others.
+  // *.corrupt and logged; one that cannot be read, or is of a newer program, is logged and left:
+  // none of them stops the others.
   // RESOURCE_EXHAUSTED: no descriptor is left, try again later.
   absl::StatusOr<std::vector<StoredResult>> List(std::string_view manager);
 
@@ -45,8 +46,10 @@ class ResultStore {
   std::string folder_;
 };
 
-// The file's content; DecodeResult gives DATA_LOSS for anything that EncodeResult did not make.
+// The name of a result's file in the folder, and its content.  DATA_LOSS for anything that is none
+// or has another name, FAILED_PRECONDITION for what a newer program wrote.
+std::string ResultFileName(std::string_view manager, const AttemptId& attempt);
 std::string EncodeResult(const StoredResult& result);
-absl::StatusOr<StoredResult> DecodeResult(std::string_view content);
+absl::StatusOr<StoredResult> DecodeResult(std::string_view name, std::string_view content);
 
 }  // namespace damocles::worker
