@@ -28,7 +28,7 @@ void EncodeMessage(Encoder& out, const BatchMessage& message) {
   out.Raw(message.uuid);
   out.Address(message.from);
   out.Raw(message.params);
-  out.Raw(message.commit_randomness);
+  out.Raw(message.basis);
   out.Int(message.gas_limit);
   out.Epoch(message.sent_at);
   out.Cid(message.cid);
@@ -51,7 +51,7 @@ BatchMessage DecodeMessage(Decoder& in) {
   message.uuid = in.Uuid();
   message.from = in.Address();
   message.params = in.Raw();
-  message.commit_randomness = in.Raw32();
+  message.basis = in.Raw32();
   message.gas_limit = in.Int();
   message.sent_at = in.Epoch();
   message.cid = in.Cid();

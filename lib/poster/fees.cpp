@@ -37,10 +37,6 @@ bool BaseFeeHistory::ReachesBack(filecoin::ChainEpoch epoch) const {
          fees_.begin()->first <= epoch - kBaseFeeMemory + filecoin::EpochDelta(20);
 }
 
-bool IsBelowBaseFee(const filecoin::Message& message, const TokenAmount& base_fee) {
-  return message.gas_fee_cap < base_fee;
-}
-
 FeeRaise RaiseOf(const filecoin::Message& message, const Market& market, const FeePolicy& fees) {
   FeeRaise out;
   const bool below = message.gas_fee_cap < market.base_fee + message.gas_premium;

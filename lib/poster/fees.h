@@ -10,12 +10,15 @@
 #include <map>
 #include <optional>
 
+#include "damocles/delivery/message.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/message.h"
 #include "damocles/filecoin/token_amount.h"
 #include "damocles/poster/policy.h"
 
 namespace damocles::poster::internal {
+
+using delivery::IsBelowBaseFee;
 
 // A cap is at least the highest base fee of so many epochs.
 inline constexpr filecoin::EpochDelta kBaseFeeMemory{120};
@@ -42,9 +45,6 @@ struct Market {
   // messages that pay the same its estimate, a median, is never above them.
   bool passed_over = false;
 };
-
-// Whether a block made now would not take it, whatever room there is.
-bool IsBelowBaseFee(const filecoin::Message& message, const filecoin::TokenAmount& base_fee);
 
 struct FeeRaise {
   bool wanted = false;  // it does not wait for a miner only

@@ -7,12 +7,12 @@
 #include <set>
 
 #include "absl/strings/str_format.h"
+#include "lib/poster/step.h"
 
 namespace damocles::poster {
 
 Violations InvariantsOf(const PartitionBatch& batch) {
   Violations found;
-  const BatchMessage& message = batch.message;
   found.Require(!batch.partitions.empty(), "a batch has a partition");
   found.Require(std::adjacent_find(batch.partitions.begin(), batch.partitions.end(),
                                    [](filecoin::ChainPartition a, filecoin::ChainPartition b) {
@@ -23,20 +23,8 @@ Violations InvariantsOf(const PartitionBatch& batch) {
   const bool proven =
       batch.state == DeadlineState::kProven || batch.state == DeadlineState::kSubmitting;
   found.Require(!proven || !batch.proof.empty(), "what is proven or submitted has its proof");
-  if (batch.state == DeadlineState::kSubmitting) {
-    found.Require(message.attempt > 0, "a message that is submitted has an attempt number");
-    found.Require(!message.from || std::find(batch.given_up.begin(), batch.given_up.end(),
-                                             *message.from) == batch.given_up.end(),
-                  "nobody sends whose message for the batch was given up");
-    // Before it is pushed: a manager killed after that finds it again by them.
-    found.Require(message.cid || (message.from && !message.params.empty()),
-                  "a message is in the record with sender and parameters before it is pushed");
-  }
-  if (batch.state == DeadlineState::kOnChain) {
-    found.Require(batch.posted_by_other || (message.receipt && message.receipt->exit_code == 0),
-                  "what is on chain has a good receipt, or was posted by another message");
-  }
-  found.Require(!message.receipt || message.cid, "a receipt belongs to a message with a CID");
+  const Violations delivered = internal::DeliveryInvariantsOf(batch);
+  for (const std::string& rule : delivered.Rules()) found.Require(false, rule);
   found.Require(!batch.reset_job || !batch.job_id.empty(), "a job that is reset has an id");
   return found;
 }

@@ -112,10 +112,10 @@ Node::Result<event::InputsRead> Node::ReadInputs(filecoin::ActorId miner,
   co_return out;
 }
 
-Node::Result<event::Explained> Node::Explain(action::Explain question) {
+Node::Result<delivery::event::Explained> Node::Explain(delivery::action::Explain question) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const chain::InvocResult result,
                                co_await reader_.StateReplay(TipSetKey(), question.cid));
-  co_return event::Explained{question.ref, result.error};
+  co_return delivery::event::Explained{result.error};
 }
 
 Node::Result<recovery::FaultsRead> Node::ReadFaults(filecoin::ActorId miner,

@@ -134,13 +134,19 @@ class Node {
   Result<event::Surveyed> Survey(filecoin::ActorId miner, filecoin::ChainEpoch open,
                                  action::Survey question, MinerPolicy policy, filecoin::TipSet head,
                                  absl::Time now);
-  Result<event::Sent> Send(filecoin::ActorId miner, action::Send send, FeePolicy fees);
-  Result<event::Republished> Republish(action::Republish again);
-  // Signs the message with a higher fee; nothing is pushed.
-  Result<event::Raised> RaiseFee(action::Raise question, FeePolicy fees, filecoin::TipSet head);
-  Result<event::Replaced> Replace(action::Replace question);
-  Result<event::Unblocked> Unblock(action::Unblock question, FeePolicy fees, filecoin::TipSet head);
-  Result<event::Explained> Explain(action::Explain question);
+  // ---- what a delivery asks for
+  Result<delivery::event::Pushed> Push(filecoin::ActorId miner, filecoin::MethodNumber method,
+                                       delivery::action::Push push, FeePolicy fees);
+  Result<delivery::event::PushedAgain> PushAgain(delivery::action::PushAgain again);
+  // With a higher fee; nothing is pushed.
+  Result<delivery::event::ReplacementSigned> SignReplacement(
+      delivery::action::SignReplacement question, FeePolicy fees, filecoin::TipSet head);
+  Result<delivery::event::ReplacementPushed> PushReplacement(
+      delivery::action::PushReplacement replacement);
+  Result<delivery::event::Unblocked> Unblock(delivery::action::Unblock question, FeePolicy fees,
+                                             filecoin::TipSet head);
+  Result<delivery::event::Explained> Explain(delivery::action::Explain question);
+
   // Which partitions of a deadline the chain has a proof of, as far as `head` can tell.  `wanted`
   // are the sectors that were to be proven: after the close they tell what no list does.
   Result<filecoin::BitField> PostedIn(filecoin::ActorId miner, std::uint64_t deadline_index,
@@ -216,10 +222,6 @@ class Node {
                                                filecoin::TipSetKey key);
   // With the proof type of today's network.
   Result<chain::MinerInfo> InfoOf(filecoin::ActorId miner, filecoin::TipSetKey key);
-  Result<filecoin::SignedMessage> Push(filecoin::ActorId miner, std::uint64_t method,
-                                       filecoin::Address from, Bytes params, std::int64_t gas_limit,
-                                       chain::Uuid uuid, FeePolicy fees);
-
   chain::ChainReader& reader_;
   chain::MessagePool& pool_;
   chain::Wallet& wallet_;

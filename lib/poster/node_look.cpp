@@ -8,14 +8,16 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/node.h"
 
+#include "damocles/delivery/message_errors.h"
 #include "damocles/filecoin/bitfield.h"
 #include "damocles/filecoin/miner_params.h"
 #include "damocles/filecoin/randomness.h"
-#include "damocles/poster/message_errors.h"
 
 namespace damocles::poster::internal {
 namespace {
 
+using delivery::ClassifySearchError;
+using delivery::SearchTrouble;
 using filecoin::Address;
 using filecoin::BitField;
 using filecoin::ChainEpoch;
@@ -52,7 +54,7 @@ bool IsAboutBatch(const filecoin::Message& message, const action::Survey& wanted
 // The batch's call; empty parameters if it has none yet.
 OwnCall CallOf(const action::Survey& question, const std::optional<Bytes32>& commit_randomness) {
   OwnCall call{filecoin::kMethodSubmitWindowedPoSt, question.params};
-  if (!question.params_want_randomness || question.params.empty()) return call;
+  if (!question.params_want_basis || question.params.empty()) return call;
   call.params.clear();
   if (!commit_randomness) return call;
   auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(question.params);
@@ -294,7 +296,7 @@ async::Task<absl::Status> Node::LookIntoPool(filecoin::ActorId miner, action::Su
   }
   FindPending(pool, addresses, call, question, out);
   // Nobody is called a stranger whose address, or whose words, could not be compared.
-  if (!addresses.doubt.ok() || !out.randomness_trouble.ok()) out.foreign.clear();
+  if (!addresses.doubt.ok() || !out.basis_trouble.ok()) out.foreign.clear();
   if (out.message == MessageWhereabouts::kPending) {
     out.pending_was_read = true;
     if (question.cid) {
@@ -313,7 +315,7 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
   out.ref = question.ref;
   out.head = head.Height();
   out.base_fee = head.Blocks().front().parent_base_fee;
-  if (question.want_randomness) {
+  if (question.want_basis) {
     const absl::StatusOr<Bytes32> randomness =
         co_await ChallengeRandomness(miner, question.challenge, head.Key());
     const absl::StatusOr<Bytes32> commit =
@@ -322,7 +324,7 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
                       Bytes(), head.Key());
     if (randomness.ok()) out.randomness = *randomness;
     if (commit.ok()) out.commit_randomness = *commit;
-    out.randomness_trouble =
+    out.basis_trouble =
         Annotate(randomness.ok() ? commit.status() : randomness.status(), "reading the randomness");
   }
   if (question.cid) {
@@ -342,7 +344,7 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     for (const filecoin::ChainPartition partition : question.partitions) {
       if (posted.ok() && posted->Contains(partition.Index())) out.posted.insert(partition);
     }
-    out.posted_trouble = Annotate(posted.status(), "reading what is posted");
+    out.done_trouble = Annotate(posted.status(), "reading what is posted");
   }
   if (out.message != MessageWhereabouts::kNotFound) co_return out;
   absl::StatusOr<chain::MinerInfo> info = absl::UnavailableError("not asked for");
@@ -364,7 +366,7 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
   }
   // Who sends is asked only if anything can be sent now.
   if (!question.want_sender || out.posted.size() == question.partitions.size() ||
-      !out.randomness_trouble.ok() || !out.posted_trouble.ok() || !out.pool_trouble.ok()) {
+      !out.basis_trouble.ok() || !out.done_trouble.ok() || !out.pool_trouble.ok()) {
     co_return out;
   }
   out.sender_unknown = info.status();

@@ -74,16 +74,16 @@ absl::Status CheckTaken(const filecoin::SignedMessage& message, const filecoin::
 
 }  // namespace
 
-Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::uint64_t method,
-                                                 Address from, Bytes params, std::int64_t gas_limit,
-                                                 chain::Uuid uuid, FeePolicy fees) {
+Node::Result<delivery::event::Pushed> Node::Push(filecoin::ActorId miner,
+                                                 filecoin::MethodNumber method,
+                                                 delivery::action::Push push, FeePolicy fees) {
   filecoin::Message message;
   message.to = Address::FromId(miner);
-  message.from = std::move(from);
+  message.from = push.from;
   message.method = method;
-  message.params = std::move(params);
-  message.gas_limit = gas_limit;
-  if (gas_limit == 0 && fees.gas_over_estimation > 0) {
+  message.params = std::move(push.params);
+  message.gas_limit = push.gas_limit;
+  if (push.gas_limit == 0 && fees.gas_over_estimation > 0) {
     // A limit that is given skips the node's own dry run: this is it.
     const absl::StatusOr<std::int64_t> used =
         co_await pool_.GasEstimateGasLimit(message, TipSetKey());
@@ -103,7 +103,7 @@ Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::u
   }
   message.gas_fee_cap = fees.gas_fee_cap;
   chain::MessageSendSpec spec;
-  spec.msg_uuid = uuid;
+  spec.msg_uuid = push.uuid;
   // A node that maximizes overrides a cap that is given, and so does its own highest fee where that
   // is less than limit times cap.
   spec.maximize_fee_cap = fees.gas_fee_cap.IsZero();
@@ -118,24 +118,16 @@ Node::Result<filecoin::SignedMessage> Node::Push(filecoin::ActorId miner, std::u
     if (account.ok()) sender = *account;
   }
   DAMOCLES_CO_RETURN_IF_ERROR(CheckPushed(asked, pushed.message, sender));
-  co_return pushed;
-}
-
-Node::Result<event::Sent> Node::Send(filecoin::ActorId miner, action::Send send, FeePolicy fees) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::SignedMessage pushed,
-                               co_await Push(miner, filecoin::kMethodSubmitWindowedPoSt, send.from,
-                                             send.params, send.gas_limit, send.uuid, fees));
-  event::Sent out;
-  out.ref = send.ref;
+  delivery::event::Pushed out;
   out.cid = CidOf(pushed);
   out.signed_message = filecoin::cbor::Encode(pushed);
   out.gas_limit = pushed.message.gas_limit;
   co_return out;
 }
 
-Node::Result<event::Republished> Node::Republish(action::Republish again) {
+Node::Result<delivery::event::PushedAgain> Node::PushAgain(delivery::action::PushAgain again) {
   DAMOCLES_CO_RETURN_IF_ERROR((co_await PushSigned(again.signed_message)).status());
-  co_return event::Republished{again.ref};
+  co_return delivery::event::PushedAgain{};
 }
 
 Node::Result<filecoin::SignedMessage> Node::Sign(filecoin::Message message) {
@@ -157,14 +149,13 @@ Node::Result<Bytes> Node::PushSigned(Bytes signed_message) {
   co_return signed_message;
 }
 
-Node::Result<event::Raised> Node::RaiseFee(action::Raise question, FeePolicy fees,
-                                           filecoin::TipSet head) {
+Node::Result<delivery::event::ReplacementSigned> Node::SignReplacement(
+    delivery::action::SignReplacement question, FeePolicy fees, filecoin::TipSet head) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(
       filecoin::SignedMessage message,
       filecoin::cbor::Decode<filecoin::SignedMessage>(question.signed_message));
-  event::Raised out;
-  out.ref = question.ref;
-  // Another batch may just have raised it, because it stood in its way.
+  delivery::event::ReplacementSigned out;
+  // Another delivery may just have raised it, because it stood in its way.
   if (!room_.MayRepair(message.message.from, message.message.nonce, head.Height())) co_return out;
   DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised, co_await Raise(std::move(message), std::move(fees),
                                                              head, question.passed_over));
@@ -174,17 +165,17 @@ Node::Result<event::Raised> Node::RaiseFee(action::Raise question, FeePolicy fee
   co_return out;
 }
 
-Node::Result<event::Replaced> Node::Replace(action::Replace question) {
-  DAMOCLES_CO_RETURN_IF_ERROR((co_await PushSigned(question.signed_message)).status());
-  co_return event::Replaced{question.ref};
+Node::Result<delivery::event::ReplacementPushed> Node::PushReplacement(
+    delivery::action::PushReplacement replacement) {
+  DAMOCLES_CO_RETURN_IF_ERROR((co_await PushSigned(replacement.signed_message)).status());
+  co_return delivery::event::ReplacementPushed{};
 }
 
-Node::Result<event::Unblocked> Node::Unblock(action::Unblock question, FeePolicy fees,
-                                             filecoin::TipSet head) {
+Node::Result<delivery::event::Unblocked> Node::Unblock(delivery::action::Unblock question,
+                                                       FeePolicy fees, filecoin::TipSet head) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised,
                                co_await Repair(question.lane, std::move(fees), head));
-  event::Unblocked out;
-  out.ref = question.ref;
+  delivery::event::Unblocked out;
   out.lane = std::move(question.lane);
   out.pushed = !raised.signed_message.empty();
   out.fee_cap = std::move(raised.fee_cap);
@@ -208,10 +199,11 @@ Node::Result<recovery::Repaired> Node::RepairForRecovery(recovery::Repair questi
 
 Node::Result<recovery::Declared> Node::Declare(filecoin::ActorId miner, recovery::Declare declare,
                                                FeePolicy fees) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(const filecoin::SignedMessage pushed,
-                               co_await Push(miner, filecoin::kMethodDeclareFaultsRecovered,
-                                             declare.from, declare.params, 0, declare.uuid, fees));
-  co_return recovery::Declared{declare.message, declare.attempt, CidOf(pushed)};
+  delivery::action::Push push{declare.from, declare.params, declare.uuid, 0};
+  DAMOCLES_CO_ASSIGN_OR_RETURN(
+      const delivery::event::Pushed pushed,
+      co_await Push(miner, filecoin::kMethodDeclareFaultsRecovered, std::move(push), fees));
+  co_return recovery::Declared{declare.message, declare.attempt, pushed.cid};
 }
 
 }  // namespace damocles::poster::internal

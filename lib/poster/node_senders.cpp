@@ -105,7 +105,7 @@ async::Task<std::optional<LaneRepair>> Node::BlockBefore(
       co_await ReadAside(&chain::MessagePool::MpoolGetNonce, facts.key);
   if (nonce.ok()) facts.next_nonce = *nonce;
   const LaneBlock block =
-      BlockInFrontOf(facts, head.Blocks().front().parent_base_fee, ours->message);
+      BlockBeforeMessage(facts, head.Blocks().front().parent_base_fee, ours->message);
   if (block.kind != LaneBlock::Kind::kGap && block.kind != LaneBlock::Kind::kLowFee) {
     co_return std::nullopt;
   }

@@ -78,10 +78,10 @@ absl::StatusOr<Bytes> SubmitParamsOf(const DeadlineRecord& record, const Partiti
   return filecoin::cbor::Encode(params);
 }
 
-chain::Uuid MessageUuid(filecoin::ActorId miner, filecoin::ChainEpoch period_start,
-                        std::uint64_t deadline_index,
-                        const std::vector<filecoin::ChainPartition>& partitions,
-                        std::uint32_t attempt) {
+delivery::Uuid MessageUuid(filecoin::ActorId miner, filecoin::ChainEpoch period_start,
+                           std::uint64_t deadline_index,
+                           const std::vector<filecoin::ChainPartition>& partitions,
+                           std::uint32_t attempt) {
   filecoin::cbor::Writer writer;
   writer.Array(6);
   writer.Text("damocles/post-message/1");
@@ -96,9 +96,9 @@ chain::Uuid MessageUuid(filecoin::ActorId miner, filecoin::ChainEpoch period_sta
 
 namespace internal {
 
-chain::Uuid UuidOf(const Bytes& what) {
+delivery::Uuid UuidOf(const Bytes& what) {
   const Bytes digest = hash::Blake2bOf(what, 16);
-  chain::Uuid uuid{};
+  delivery::Uuid uuid{};
   std::copy_n(digest.begin(), uuid.size(), uuid.begin());
   uuid[6] = static_cast<std::uint8_t>((uuid[6] & 0x0f) | 0x80);  // version 8: free form
   uuid[8] = static_cast<std::uint8_t>((uuid[8] & 0x3f) | 0x80);  // variant of RFC 9562

@@ -10,13 +10,18 @@
 #include "lib/poster/fees.h"
 #include "lib/poster/step.h"
 
+#include "damocles/delivery/message_errors.h"
 #include "damocles/filecoin/bitfield.h"
 #include "damocles/filecoin/cbor.h"
 #include "damocles/filecoin/message.h"
 #include "damocles/filecoin/miner_params.h"
-#include "damocles/poster/message_errors.h"
 
 namespace damocles::poster {
+
+using delivery::ClassifyReceipt;
+using delivery::ClassifySendError;
+using delivery::MessageTrouble;
+
 namespace {
 
 // Of one message, as the miner actor limits it.

@@ -9,6 +9,7 @@
 #include "lib/poster/runner_impl.h"
 
 #include "damocles/base/log.h"
+#include "damocles/filecoin/miner_params.h"
 
 namespace damocles::poster {
 namespace internal {
@@ -21,6 +22,13 @@ template <typename T>
 Event OrFailed(absl::StatusOr<T> answer, const ActionKey& key, const BatchRef& ref) {
   if (!answer.ok()) return event::Failed{key, ref, std::move(answer).status()};
   return Event(*std::move(answer));
+}
+
+// Of a delivery's action.
+template <typename T>
+Event OfOrFailed(absl::StatusOr<T> answer, const ActionKey& key, const BatchRef& ref) {
+  if (!answer.ok()) return event::Failed{key, ref, std::move(answer).status()};
+  return Event(OfBatch<T>{*std::move(answer), ref});
 }
 
 BatchRef RefIn(const Action& action) {
@@ -312,25 +320,25 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
                                                        parts_.clock.Now())),
                        asked, ref);
   }
-  if (auto* a = std::get_if<action::Send>(&action)) {
-    co_return OrFailed(co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout),
-                                          node_.Send(key.miner, *a, policy.post_fees)),
-                       asked, ref);
-  }
-  if (auto* a = std::get_if<action::Republish>(&action)) {
-    co_return OrFailed(
-        co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout), node_.Republish(*a)),
+  const absl::Duration push_takes = PatienceIn(deadline, options_.push_timeout);
+  if (auto* a = std::get_if<action::Push>(&action)) {
+    co_return OfOrFailed(
+        co_await WithLimit(
+            timer, push_takes,
+            node_.Push(key.miner, filecoin::kMethodSubmitWindowedPoSt, *a, policy.post_fees)),
         asked, ref);
   }
-  if (auto* a = std::get_if<action::Raise>(&action)) {
-    co_return OrFailed(co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout),
-                                          node_.RaiseFee(*a, policy.post_fees, head)),
-                       asked, ref);
+  if (auto* a = std::get_if<action::PushAgain>(&action)) {
+    co_return OfOrFailed(co_await WithLimit(timer, push_takes, node_.PushAgain(*a)), asked, ref);
   }
-  if (auto* a = std::get_if<action::Replace>(&action)) {
-    co_return OrFailed(
-        co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout), node_.Replace(*a)),
+  if (auto* a = std::get_if<action::SignReplacement>(&action)) {
+    co_return OfOrFailed(
+        co_await WithLimit(timer, push_takes, node_.SignReplacement(*a, policy.post_fees, head)),
         asked, ref);
+  }
+  if (auto* a = std::get_if<action::PushReplacement>(&action)) {
+    co_return OfOrFailed(co_await WithLimit(timer, push_takes, node_.PushReplacement(*a)), asked,
+                         ref);
   }
   if (auto* a = std::get_if<action::Unblock>(&action)) {
     if (IsSeenTo(a->lane)) {
@@ -339,16 +347,16 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
       left_alone.lane = std::move(a->lane);
       co_return left_alone;
     }
-    co_return OrFailed(co_await WithLimit(timer, PatienceIn(deadline, options_.push_timeout),
-                                          node_.Unblock(*a, policy.post_fees, head)),
-                       asked, ref);
+    co_return OfOrFailed(
+        co_await WithLimit(timer, push_takes, node_.Unblock(*a, policy.post_fees, head)), asked,
+        ref);
   }
   if (auto* a = std::get_if<action::SetAside>(&action)) {
     node_.Senders().SetAside(a->sender, a->why, a->until);
   }
   if (auto* a = std::get_if<action::Explain>(&action)) {
-    co_return OrFailed(co_await WithLimit(timer, options_.call_timeout, node_.Explain(*a)), asked,
-                       ref);
+    co_return OfOrFailed(co_await WithLimit(timer, options_.call_timeout, node_.Explain(*a)), asked,
+                         ref);
   }
   if (auto* a = std::get_if<action::DropJob>(&action)) parts_.jobs.Drop(a->job_id);
   co_return event::Tick{};

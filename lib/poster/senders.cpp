@@ -87,8 +87,8 @@ bool IsReplacement(const filecoin::Message& a, const filecoin::Message& b) {
          a.value == b.value && a.params == b.params;
 }
 
-LaneBlock BlockOf(const SenderFacts& facts, const TokenAmount& base_fee,
-                  std::optional<std::uint64_t> before) {
+LaneBlock BlockBeforeNonce(const SenderFacts& facts, const TokenAmount& base_fee,
+                           std::optional<std::uint64_t> before) {
   DAMOCLES_DCHECK(std::is_sorted(
       facts.lane.begin(), facts.lane.end(),
       [](const auto& a, const auto& b) { return a.message.nonce < b.message.nonce; }));
@@ -115,9 +115,9 @@ LaneBlock BlockOf(const SenderFacts& facts, const TokenAmount& base_fee,
   return block;
 }
 
-LaneBlock BlockInFrontOf(const SenderFacts& facts, const TokenAmount& base_fee,
-                         const filecoin::Message& ours) {
-  LaneBlock block = BlockOf(facts, base_fee, ours.nonce);
+LaneBlock BlockBeforeMessage(const SenderFacts& facts, const TokenAmount& base_fee,
+                             const filecoin::Message& ours) {
+  LaneBlock block = BlockBeforeNonce(facts, base_fee, ours.nonce);
   if (block.kind != LaneBlock::Kind::kNone) return block;
   const auto offered = [&base_fee](const filecoin::Message& message) {
     return std::min(message.gas_premium, message.gas_fee_cap - base_fee);
@@ -135,8 +135,9 @@ LaneBlock BlockInFrontOf(const SenderFacts& facts, const TokenAmount& base_fee,
 
 LaneBlock BlockIn(const SenderFacts& facts, const TokenAmount& base_fee) {
   if (facts.lane.empty()) return {};
-  const LaneBlock block = BlockOf(facts, base_fee, facts.lane.back().message.nonce + 1);
-  return block.kind == LaneBlock::Kind::kNone ? BlockOf(facts, base_fee, std::nullopt) : block;
+  const LaneBlock block = BlockBeforeNonce(facts, base_fee, facts.lane.back().message.nonce + 1);
+  return block.kind == LaneBlock::Kind::kNone ? BlockBeforeNonce(facts, base_fee, std::nullopt)
+                                              : block;
 }
 
 std::vector<SenderFacts> SendersOf(const chain::MinerInfo& info) {
@@ -216,7 +217,7 @@ void SenderRoom::NoteSigning(const Address& key, bool could) {
 
 LaneBlock SenderRoom::Watch(const SenderFacts& facts, const TokenAmount& base_fee,
                             ChainEpoch epoch) {
-  LaneBlock block = BlockOf(facts, base_fee, std::nullopt);
+  LaneBlock block = BlockBeforeNonce(facts, base_fee, std::nullopt);
   if (facts.lane.empty()) {
     fronts_.erase(facts.key);
     return block;

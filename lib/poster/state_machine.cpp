@@ -14,16 +14,6 @@
 
 namespace damocles::poster {
 
-absl::Duration Backoff::After(std::uint32_t failures) const {
-  absl::Duration pause = initial;
-  for (std::uint32_t i = 1; i < failures && pause < max; ++i) pause *= 2;
-  return std::min(pause, max);
-}
-
-absl::Time Now::TimeOf(filecoin::ChainEpoch at) const {
-  return epoch_start + epoch_duration * (at - epoch).Count();
-}
-
 std::string_view Name(ActionKind kind) {
   switch (kind) {
     case ActionKind::kReadInputs:
@@ -40,73 +30,78 @@ std::string_view Name(ActionKind kind) {
       return "reset-job";
     case ActionKind::kSurvey:
       return "survey";
-    case ActionKind::kSend:
-      return "send";
-    case ActionKind::kRepublish:
-      return "republish";
+    case ActionKind::kPush:
+      return "push";
+    case ActionKind::kPushAgain:
+      return "push-again";
     case ActionKind::kExplain:
       return "explain";
     case ActionKind::kJudgeFaults:
       return "judge-faults";
-    case ActionKind::kRaise:
-      return "raise";
-    case ActionKind::kReplace:
-      return "replace";
+    case ActionKind::kSignReplacement:
+      return "sign-replacement";
+    case ActionKind::kPushReplacement:
+      return "push-replacement";
     case ActionKind::kUnblock:
       return "unblock";
   }
   return "unknown";
 }
 
+ActionKind KindOf(delivery::Work work) {
+  switch (work) {
+    case delivery::Work::kLook:
+      return ActionKind::kSurvey;
+    case delivery::Work::kPush:
+      return ActionKind::kPush;
+    case delivery::Work::kPushAgain:
+      return ActionKind::kPushAgain;
+    case delivery::Work::kSignReplacement:
+      return ActionKind::kSignReplacement;
+    case delivery::Work::kPushReplacement:
+      return ActionKind::kPushReplacement;
+    case delivery::Work::kUnblock:
+      return ActionKind::kUnblock;
+    case delivery::Work::kExplain:
+      return ActionKind::kExplain;
+  }
+  return ActionKind::kSurvey;
+}
+
+std::optional<delivery::Work> WorkOf(ActionKind kind) {
+  for (const delivery::Work work :
+       {delivery::Work::kLook, delivery::Work::kPush, delivery::Work::kPushAgain,
+        delivery::Work::kSignReplacement, delivery::Work::kPushReplacement,
+        delivery::Work::kUnblock, delivery::Work::kExplain}) {
+    if (KindOf(work) == kind) return work;
+  }
+  return std::nullopt;
+}
+
 std::optional<ActionKey> KeyOf(const Action& action) {
-  struct Visitor {
-    std::optional<ActionKey> operator()(const action::ReadInputs&) const {
-      return ActionKey{ActionKind::kReadInputs, kNoBatch};
-    }
-    std::optional<ActionKey> operator()(const action::ReadRandomness&) const {
-      return ActionKey{ActionKind::kReadRandomness, kNoBatch};
-    }
-    std::optional<ActionKey> operator()(const action::CheckSectors&) const {
-      return ActionKey{ActionKind::kCheckSectors, kNoBatch};
-    }
-    std::optional<ActionKey> operator()(const action::JudgeFaults& a) const {
-      return ActionKey{ActionKind::kJudgeFaults, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::EnsureJob& a) const {
-      return ActionKey{ActionKind::kEnsureJob, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::GetJob& a) const {
-      return ActionKey{ActionKind::kGetJob, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::ResetJob& a) const {
-      return ActionKey{ActionKind::kResetJob, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::Survey& a) const {
-      return ActionKey{ActionKind::kSurvey, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::Send& a) const {
-      return ActionKey{ActionKind::kSend, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::Republish& a) const {
-      return ActionKey{ActionKind::kRepublish, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::Raise& a) const {
-      return ActionKey{ActionKind::kRaise, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::Replace& a) const {
-      return ActionKey{ActionKind::kReplace, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::Explain& a) const {
-      return ActionKey{ActionKind::kExplain, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::Unblock& a) const {
-      return ActionKey{ActionKind::kUnblock, a.ref.batch};
-    }
-    std::optional<ActionKey> operator()(const action::SetAside&) const { return std::nullopt; }
-    std::optional<ActionKey> operator()(const action::DropJob&) const { return std::nullopt; }
-    std::optional<ActionKey> operator()(const action::LogLine&) const { return std::nullopt; }
-  };
-  return std::visit(Visitor{}, action);
+  return std::visit(
+      [](const auto& a) -> std::optional<ActionKey> {
+        if constexpr (requires { a.kWork; }) {
+          return ActionKey{KindOf(a.kWork), a.ref.batch};
+        } else if constexpr (requires { a.kKind; a.ref; }) {
+          return ActionKey{a.kKind, a.ref.batch};
+        } else if constexpr (requires { a.kKind; }) {
+          return ActionKey{a.kKind, kNoBatch};
+        } else {
+          return std::nullopt;
+        }
+      },
+      action);
+}
+
+void Volatile::ForgetBatches() {
+  flights.ForgetThose([](const ActionKey& key) { return key.batch != kNoBatch; });
+  for (auto& [index, batch] : batches) {
+    delivery::State delivery = std::move(batch.delivery);
+    delivery.Reset();
+    batch = BatchState{};
+    batch.delivery = std::move(delivery);
+  }
 }
 
 Machine NewMachine(filecoin::ActorId miner, const filecoin::DeadlineInfo& deadline,
@@ -188,47 +183,20 @@ StepResult Stepper::Finish() && {
 }
 
 bool Stepper::Ask(Action action) {
-  const std::optional<ActionKey> key = KeyOf(action);
-  Flight& flight = state_.flights[*key];
-  if (flight.under_way) return false;
-  if (now_.time < flight.not_before) {
-    Wake(flight.not_before);
-    return false;
-  }
-  flight.under_way = true;
+  if (!state_.flights.Begin(*KeyOf(action), now_.time, wake_at_)) return false;
   actions_.push_back(std::move(action));
   return true;
 }
 
 bool Stepper::AskOnceAHead(Action action) {
-  const Flight& flight = state_.flights[*KeyOf(action)];
-  if (flight.answered_at == now_.epoch) return false;
+  if (state_.flights.Of(*KeyOf(action)).answered_at == now_.epoch) return false;
   return Ask(std::move(action));
 }
 
-void Stepper::Landed(ActionKind kind, std::size_t batch) {
-  Flight& flight = FlightOf(kind, batch);
-  flight.under_way = false;
-  flight.failures = 0;
-  flight.not_before = absl::InfinitePast();
-  flight.answered_at = now_.epoch;
-}
-
-void Stepper::Delay(ActionKind kind, std::size_t batch) {
-  Flight& flight = FlightOf(kind, batch);
-  flight.under_way = false;
-  ++flight.failures;
-  flight.not_before = now_.time + policy_.retry.After(flight.failures);
-}
-
-void Stepper::DelayFor(ActionKind kind, std::size_t batch, absl::Duration pause) {
-  absl::Time& not_before = FlightOf(kind, batch).not_before;
-  not_before = std::max(not_before, now_.time + pause);
-}
-
-bool Stepper::MustPause(ActionKind kind, std::size_t batch) const {
-  const auto flight = state_.flights.find(ActionKey{kind, batch});
-  return flight != state_.flights.end() && now_.time < flight->second.not_before;
+const BatchState& Stepper::Of(std::size_t i) const {
+  static const BatchState none;
+  const auto found = state_.batches.find(i);
+  return found == state_.batches.end() ? none : found->second;
 }
 
 void Stepper::Wake(absl::Time at) {
@@ -294,42 +262,27 @@ void Stepper::Handle(const event::Reorg& reorg) {
   // Which tipset a look-up at the challenge ends at depends on null rounds after it, so any reorg
   // may concern us; asking costs one call.
   state_.recheck_randomness = true;
-  for (auto& [key, flight] : state_.flights) flight.answered_at.reset();
-  JudgeAgain(reorg.lowest);
+  state_.flights.RefreshAll();
+  JudgeAgain(reorg);
 }
 
-// What was confirmed may be off the chain again; and a head that went back opens a window again.
-// Proofs are kept, and so are messages: the chain says what became of them.
-void Stepper::JudgeAgain(filecoin::ChainEpoch lowest) {
-  if (Closed()) return;
+void Stepper::JudgeAgain(const event::Reorg& reorg) {
   const bool final = IsFinal(record_.state);
   if (final && record_.batches.empty()) {
+    if (Closed()) return;
     // Which sectors are to be proven is settled by the challenge.
-    if (record_.state == DeadlineState::kMissed || lowest <= Deadline().challenge) {
+    if (record_.state == DeadlineState::kMissed || reorg.lowest <= Deadline().challenge) {
       StartOver("a reorg: the chain is read again");
     }
     return;
   }
-  bool changed = false;
+  bool opened = false;
   for (std::size_t i = 0; i < record_.batches.size(); ++i) {
-    PartitionBatch& batch = record_.batches[i];
-    const bool confirmed = batch.state == DeadlineState::kConfirmed;
-    if (batch.state == DeadlineState::kMissed) {
-      batch.message.cid.reset();
-      batch.message.receipt.reset();
-      SetState(i, batch.proof.empty() ? DeadlineState::kProving : DeadlineState::kProven);
-    } else if (confirmed && batch.posted_by_other && lowest <= batch.posted_seen_at) {
-      batch.posted_seen_at = now_.epoch;
-      SetState(i, DeadlineState::kOnChain);
-    } else if (confirmed && !batch.posted_by_other && batch.message.receipt &&
-               lowest <= batch.message.receipt->height) {
-      SetState(i, DeadlineState::kOnChain);
-    } else {
-      continue;
-    }
-    changed = true;
+    const bool was_final = IsFinal(record_.batches[i].state);
+    Deliver(i, reorg);
+    opened = opened || (was_final && !IsFinal(record_.batches[i].state));
   }
-  if (!changed) return;
+  if (!opened) return;
   Log(Severity::kWarning, "judged_again", {{"why", "a reorg"}});
   if (!final) return;
   record_.reason.clear();
@@ -337,6 +290,10 @@ void Stepper::JudgeAgain(filecoin::ChainEpoch lowest) {
 }
 
 void Stepper::Handle(const event::Failed& failed) {
+  if (const std::optional<delivery::Work> work = WorkOf(failed.key.kind)) {
+    DeliverAnswer(failed.ref, delivery::event::Failed{*work, failed.status});
+    return;
+  }
   Delay(failed.key.kind, failed.key.batch);
   const std::string text(failed.status.message());
   const bool about_batch = failed.key.batch != kNoBatch;
@@ -356,19 +313,6 @@ void Stepper::Handle(const event::Failed& failed) {
     case ActionKind::kCheckSectors:
       record_.reason = text;
       break;
-    case ActionKind::kSend:
-      SendFailed(i, failed.status);
-      return;
-    case ActionKind::kRepublish:
-      if (record_.batches[i].state == DeadlineState::kSubmitting &&
-          ClassifySendError(failed.status) != MessageTrouble::kUnknownFate) {
-        // These bytes will not do any more (the nonce is taken, say): a new message.
-        record_.batches[i].note = text;
-        LogBatch(Severity::kWarning, "message_not_taken_again", i, text);
-        SetState(i, DeadlineState::kProven);
-        return;
-      }
-      break;
     case ActionKind::kResetJob:
     case ActionKind::kGetJob:
       if (absl::IsNotFound(failed.status)) {
@@ -377,35 +321,11 @@ void Stepper::Handle(const event::Failed& failed) {
       }
       record_.batches[i].note = text;
       break;
-    case ActionKind::kExplain:
-      // The chain's words are a help, not a need.
-      if (FlightOf(ActionKind::kExplain, i).failures >= 3) {
-        Handle(event::Explained{failed.ref, ""});
-        return;
-      }
-      break;
-    case ActionKind::kReplace:
-      // The old message waits on, and will be raised from where the pool has it.
-      if (ClassifySendError(failed.status) != MessageTrouble::kUnknownFate) {
-        state_.replacements_refused.insert(i);
-      }
-      record_.batches[i].note = text;
-      if (IsOfSender(ClassifySendError(failed.status))) {
-        CannotRaise(i, failed.key.kind, failed.status);
-      }
-      break;
-    case ActionKind::kRaise:
-    case ActionKind::kUnblock:
-      record_.batches[i].note = text;
-      CannotRaise(i, failed.key.kind, failed.status);
-      break;
     case ActionKind::kEnsureJob:
     case ActionKind::kJudgeFaults:
       record_.batches[i].note = text;
       break;
-    case ActionKind::kSurvey:
-      ++state_.failed_pools[i];  // whichever part it was
-      record_.batches[i].note = text;
+    default:
       break;
   }
   Log(Severity::kWarning, "step_failed",

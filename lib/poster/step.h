@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "damocles/base/check.h"
-#include "damocles/poster/message_errors.h"
+#include "damocles/base/invariant.h"
 #include "damocles/poster/state_machine.h"
 
 namespace damocles::poster::internal {
 
-chain::Uuid UuidOf(const Bytes& what);
+delivery::Uuid UuidOf(const Bytes& what);
 // Null if the plan has no such partition.
 const PlannedPartition* FindPartition(const DeadlineRecord& record, filecoin::ChainPartition index);
 bool AnyReadable(const PlannedPartition& partition);
@@ -29,28 +29,7 @@ std::string FirstReason(const PlannedPartition& partition);
 std::string Describe(const DeadlineRecord& record);
 // "0,1".
 std::string JoinPartitions(const std::vector<filecoin::ChainPartition>& partitions);
-
-// The answer to a look, asked for what is known: what a part that failed would have said must not
-// be taken for a "no".
-class Learnt {
- public:
-  explicit Learnt(const event::Surveyed& survey);
-  const event::Surveyed* operator->() const { return &survey_; }
-  // Of a batch whose message was not seen: a part that was asked for and is not known.  Nothing new
-  // may be sent before it is.  OK: none; a message that was seen needs nothing of them.
-  const absl::Status& Gap() const { return gap_; }
-  bool IsWhole() const { return gap_.ok(); }
-  // nullopt: the chain could not be asked what it has.
-  std::optional<bool> AllPosted(const std::vector<filecoin::ChainPartition>& partitions) const;
-  // What the chain has will not change any more, and is known.
-  bool DecidesAt(filecoin::ChainEpoch close) const {
-    return survey_.head >= close && survey_.posted_trouble.ok();
-  }
-
- private:
-  const event::Surveyed& survey_;
-  absl::Status gap_;
-};
+Violations DeliveryInvariantsOf(const PartitionBatch& batch);
 
 class Stepper {
  public:
@@ -67,12 +46,10 @@ class Stepper {
   void Handle(const event::JobMissing& missing);
   void Handle(const event::JobReset& reset);
   void Handle(const event::Surveyed& survey);
-  void Handle(const event::Sent& sent);
-  void Handle(const event::Republished& republished);
-  void Handle(const event::Raised& raised);
-  void Handle(const event::Replaced& replaced);
-  void Handle(const event::Unblocked& unblocked);
-  void Handle(const event::Explained& explained);
+  template <typename What>
+  void Handle(const OfBatch<What>& answer) {
+    DeliverAnswer(answer.ref, static_cast<const What&>(answer));
+  }
   void Handle(const event::Failed& failed);
 
   // ... and asks for what is missing.
@@ -84,18 +61,27 @@ class Stepper {
   using Fields = std::initializer_list<std::pair<std::string, std::string>>;
 
   // ---- flights (state_machine.cpp)
-  Flight& FlightOf(ActionKind kind, std::size_t batch = kNoBatch) {
-    return state_.flights[ActionKey{kind, batch}];
+  delivery::Flight FlightOf(ActionKind kind, std::size_t batch = kNoBatch) const {
+    return state_.flights.Of({kind, batch});
   }
   // Asks unless it is under way or must wait; then the machine wakes up in time.
   bool Ask(Action action);
   bool AskOnceAHead(Action action);
-  void Landed(ActionKind kind, std::size_t batch = kNoBatch);
+  void Landed(ActionKind kind, std::size_t batch = kNoBatch) {
+    state_.flights.Landed({kind, batch}, now_.epoch);
+  }
   // Not again before a pause that grows with every call in a row.
-  void Delay(ActionKind kind, std::size_t batch = kNoBatch);
-  void DelayFor(ActionKind kind, std::size_t batch, absl::Duration pause);
-  bool MustPause(ActionKind kind, std::size_t batch) const;
-  void Fresh(ActionKind kind, std::size_t batch) { FlightOf(kind, batch).answered_at.reset(); }
+  void Delay(ActionKind kind, std::size_t batch = kNoBatch) {
+    state_.flights.Delay({kind, batch}, now_.time, policy_.retry);
+  }
+  void DelayFor(ActionKind kind, std::size_t batch, absl::Duration pause) {
+    state_.flights.NotBefore({kind, batch}, now_.time + pause);
+  }
+  bool MustPause(ActionKind kind, std::size_t batch) const {
+    return now_.time < FlightOf(kind, batch).not_before;
+  }
+  BatchState& Of(std::size_t i) { return state_.batches[i]; }
+  const BatchState& Of(std::size_t i) const;
   void Wake(absl::Time at);
   void Log(Severity severity, std::string event, Fields fields);
   void LogBatch(Severity severity, std::string event, std::size_t i, std::string detail);
@@ -110,8 +96,8 @@ class Stepper {
   std::size_t PartitionsMax() const;
   // Everything from the reading of the chain on again.
   void StartOver(std::string why);
-  // What is final, though its window is open, after a reorg down to `lowest`.
-  void JudgeAgain(filecoin::ChainEpoch lowest);
+  // What is final, though its window is open, after a reorg.
+  void JudgeAgain(const event::Reorg& reorg);
   void DeriveState();
   void Enter(DeadlineState state);
 
@@ -121,8 +107,6 @@ class Stepper {
   absl::Duration RelookPause() const;
   // How much of the window is kept for the message.
   absl::Duration Reserve() const;
-  // Only the reserve is left of the window.
-  bool IsLate() const { return now_.time >= now_.TimeOf(Deadline().close) - Reserve(); }
   // When it is too late to prove the batch anew with sectors that came back.
   absl::Time RejoinUntil(std::size_t i) const;
   bool MayRejoin(std::size_t i) const;
@@ -164,52 +148,22 @@ class Stepper {
   template <typename Visit>
   void VisitSectors(std::size_t i, const Visit& visit) const;
 
-  // ---- submitting (step_submit.cpp)
-  void PlanProven(std::size_t i);
-  void PlanSubmitting(std::size_t i);
-  void PlanOnChain(std::size_t i);
-  action::Survey SurveyOf(std::size_t i) const;
-  bool MayLookAtPool(std::size_t i);
-  void SurveyedBeforeSend(std::size_t i, const Learnt& learnt);
-  void SurveyedWhileSubmitting(std::size_t i, const Learnt& learnt);
-  void SurveyedOnChain(std::size_t i, const Learnt& learnt);
-  // Handles partitions that the chain has already; true if the batch changed by it.
-  bool TakePosted(std::size_t i, const std::set<filecoin::ChainPartition>& posted);
+  // ---- the delivery of its message (step_delivery.cpp)
+  void PlanDelivery(std::size_t i);
+  // A wish may become a message now.
+  bool MaySend(std::size_t i);
+  delivery::Terms TermsOf(std::size_t i, bool may_begin) const;
+  delivery::Outcome Deliver(std::size_t i, const delivery::Event& event, bool may_begin = false);
+  // An answer about what the batch is no more is only noted to have come.
+  void DeliverAnswer(const BatchRef& ref, const delivery::Event& answer);
+  void TakeAction(std::size_t i, delivery::Action action);
+  action::Survey SurveyOf(std::size_t i, delivery::action::Look look) const;
+  // What the chain has already becomes a batch of its own, the rest is proven anew.
+  void SplitPosted(std::size_t i, const std::set<filecoin::ChainPartition>& posted);
   void ReportForeign(std::size_t i, const event::Surveyed& survey);
-  void MessageDied(std::size_t i, const Learnt& learnt, std::string why);
-  bool SearchGivenUp(std::size_t i, const Learnt& learnt);
-  bool Adopt(std::size_t i, const Learnt& learnt);
-  // The push of the batch's message ended without an answer, or so it looks after a restart.
-  Unanswered& UnansweredOf(std::size_t i);
-  // Whether that is long enough ago, after a look that did not find the message.
-  bool MayPushAgain(std::size_t i, filecoin::ChainEpoch head);
-  void Push(std::size_t i);
   std::int64_t FallbackGas(std::size_t i) const;
-  // It waits in the mempool.
-  void StillPending(std::size_t i, const Learnt& learnt);
-  // It waits, and its sender cannot do anything about that.
-  void CannotRaise(std::size_t i, ActionKind kind, const absl::Status& status);
-  // It waits so, and somebody else can send: true, and the batch goes back to that.
-  bool GiveUpMessage(std::size_t i, const Learnt& learnt);
-  // Nobody can send but those whose messages were given up: these are followed again.
-  bool TakeUpAgain(std::size_t i, const Learnt& learnt);
-  bool WasGivenUp(std::size_t i, const filecoin::Address& sender) const;
-  // The record has a replacement that the pool has not.  True: that is seen to.
-  bool PushReplacement(std::size_t i, const Learnt& learnt);
-  void WarnOfSenders(const std::vector<SenderWarning>& warnings);
-  void PlanRepair(std::size_t i, const event::Surveyed& survey);
-  // Somebody else is to send for the rest of the window.
-  void SetSenderAside(std::size_t i, MessageTrouble trouble, const std::string& why);
-  // "sender f1... (control)".
-  std::string SenderOf(std::size_t i) const;
-  void SayLimit(std::size_t i, const std::string& limited);
-  void SendFailed(std::size_t i, const absl::Status& status);
-  void MessageFailed(std::size_t i, MessageTrouble trouble, std::string text);
   void SetState(std::size_t i, DeadlineState state);
-  // The window closed without a message of this record.  What a life posted that the store forgot,
-  // or another manager, only the chain knows: it is asked before the batch is missed.
-  void PlanClosed(std::size_t i);
-  void SurveyedAfterClose(std::size_t i, const Learnt& learnt);
+  void NoteState(std::size_t i, DeadlineState state);
   std::string WhyMissed(std::size_t i) const;
   void Miss(std::size_t i, std::string why);
 
@@ -234,7 +188,7 @@ class Stepper {
     return now_.epoch >= Deadline().close + policy_.confirmation_depth + policy_.search_after_close;
   }
   // No answer of the node is to be waited for any longer.
-  bool AskedInVain(const Flight& flight) const;
+  bool AskedInVain(const delivery::Flight& flight) const;
   bool IsCurrent(const BatchRef& ref) const;
   BatchRef RefOf(std::size_t i) const;
   absl::Duration CheckBudget() const;

@@ -11,37 +11,15 @@
 
 namespace damocles::poster::internal {
 
-void Stepper::SetState(std::size_t i, DeadlineState state) {
-  DAMOCLES_DCHECK(i < record_.batches.size());
-  PartitionBatch& batch = record_.batches[i];
-  if (batch.state == state) return;
-  batch.state = state;
-  Fresh(ActionKind::kSurvey, i);
-  LogBatch(Severity::kInfo, "batch_state", i, batch.note);
-}
-
-void Stepper::Miss(std::size_t i, std::string why) {
-  DAMOCLES_DCHECK(i < record_.batches.size());
-  PartitionBatch& batch = record_.batches[i];
-  batch.note =
-      batch.note.empty() ? std::move(why) : absl::StrFormat("%s; before that: %s", why, batch.note);
-  batch.state = DeadlineState::kMissed;
-  LogBatch(Severity::kError, "batch_missed", i, batch.note);
-}
-
 void Stepper::PlanBatch(std::size_t i) {
   switch (record_.batches[i].state) {
     case DeadlineState::kProving:
       PlanProving(i);
       break;
     case DeadlineState::kProven:
-      PlanProven(i);
-      break;
     case DeadlineState::kSubmitting:
-      PlanSubmitting(i);
-      break;
     case DeadlineState::kOnChain:
-      PlanOnChain(i);
+      PlanDelivery(i);
       break;
     case DeadlineState::kWaiting:
     case DeadlineState::kPreparing:
@@ -54,7 +32,7 @@ void Stepper::PlanBatch(std::size_t i) {
 void Stepper::PlanProving(std::size_t i) {
   PartitionBatch& batch = record_.batches[i];
   if (Closed()) {
-    PlanClosed(i);
+    PlanDelivery(i);
     return;
   }
   if (NothingReadable(i)) {
@@ -70,18 +48,17 @@ void Stepper::PlanProving(std::size_t i) {
     Ask(action::ResetJob{RefOf(i), batch.job_id, batch.note});
     return;
   }
-  if (state_.fault_claims.contains(i)) {
+  if (Of(i).job.claim) {
     PlanClaim(i);
     return;
   }
-  const auto exhausted = state_.exhausted_jobs.find(i);
-  if (exhausted != state_.exhausted_jobs.end() && policy_.auto_reset_before_close &&
-      CanStillSend()) {
-    if (Ask(action::ResetJob{RefOf(i), batch.job_id, exhausted->second})) {
+  if (const std::optional<std::string>& exhausted = Of(i).job.exhausted;
+      exhausted && policy_.auto_reset_before_close && CanStillSend()) {
+    if (Ask(action::ResetJob{RefOf(i), batch.job_id, *exhausted})) {
       Log(Severity::kWarning, "job_reset_before_close",
           {{"partitions", JoinPartitions(batch.partitions)},
            {"job", batch.job_id},
-           {"error", exhausted->second}});
+           {"error", *exhausted}});
     }
     return;
   }
@@ -93,11 +70,11 @@ void Stepper::PlanProving(std::size_t i) {
 // Workers that do not see a store are left alone for minutes, which a window may not have; who is
 // asked again names the sectors, and the rest can be proven.
 bool Stepper::ResetStuckJob(std::size_t i) {
-  const auto stuck = state_.stuck_since.find(i);
-  if (stuck == state_.stuck_since.end() || TimeLeft() >= WindowLength() / 2 || !CanStillSend()) {
+  const std::optional<absl::Time> stuck = Of(i).job.stuck_since;
+  if (!stuck || TimeLeft() >= WindowLength() / 2 || !CanStillSend()) {
     return false;
   }
-  const absl::Time due = stuck->second + TwentiethOfWindow();
+  const absl::Time due = *stuck + TwentiethOfWindow();
   if (now_.time < due) {
     Wake(due);
     return false;
@@ -113,8 +90,8 @@ bool Stepper::MustWaitForEarlier(std::size_t i) const {
   if (policy_.parallel || LittleTimeLeft()) return false;
   for (std::size_t b = 0; b < i; ++b) {
     const PartitionBatch& earlier = record_.batches[b];
-    const bool idle = state_.exhausted_jobs.contains(b) ||
-                      (earlier.reset_job && MustPause(ActionKind::kResetJob, b));
+    const bool idle =
+        Of(b).job.exhausted || (earlier.reset_job && MustPause(ActionKind::kResetJob, b));
     if (earlier.state == DeadlineState::kProving && !idle && !NothingReadable(b)) return true;
   }
   return false;
@@ -135,6 +112,7 @@ void Stepper::Handle(const event::JobChanged& changed) {
     if (i == kNoBatch) return;
   }
   PartitionBatch& batch = record_.batches[i];
+  JobState& job = Of(i).job;
   if (batch.state != DeadlineState::kProving) return;
   bool from_before = false;  // the queue had such a job already
   if (batch.job_id != changed.job.id) {
@@ -142,48 +120,42 @@ void Stepper::Handle(const event::JobChanged& changed) {
     if (!batch.job_id.empty()) return;
     batch.job_id = changed.job.id;
     from_before = true;
-    FlightOf(ActionKind::kGetJob, i).answered_at = now_.epoch;
-    state_.job_began[i] = now_.time;
+    state_.flights.NoteAnswered({ActionKind::kGetJob, i}, now_.epoch);
+    job.began = now_.time;
   }
   if (batch.reset_job) {
     // What is known is on its way to be dropped; but a job that was doubted may have got further by
     // itself in the pause: another's proof was late, an operator reset it.
     const bool further = changed.job.outcome == JobOutcome::kSucceeded ||
                          changed.job.outcome == JobOutcome::kWorking;
-    if (!further || !state_.doubted_jobs.contains(i) ||
-        FlightOf(ActionKind::kResetJob, i).under_way) {
+    if (!further || !job.doubted || FlightOf(ActionKind::kResetJob, i).under_way) {
       return;
     }
     batch.reset_job = false;
-    state_.doubted_jobs.erase(i);
+    job.doubted = false;
   }
-  const bool was_exhausted = state_.exhausted_jobs.erase(i) > 0;
-  if (changed.job.outcome != JobOutcome::kFaults) state_.fault_claims.erase(i);
+  const bool was_exhausted = std::exchange(job.exhausted, std::nullopt).has_value();
+  if (changed.job.outcome != JobOutcome::kFaults) job.claim.reset();
   switch (changed.job.outcome) {
     case JobOutcome::kWorking:
-      state_.job_began.try_emplace(i, now_.time);  // a manager that was started anew
+      if (!job.began) job.began = now_.time;  // a manager that was started anew
       if (!changed.job.error.empty()) batch.note = changed.job.error;
       if (changed.job.waits && !changed.job.error.empty()) {
-        state_.stuck_since.try_emplace(i, now_.time);
+        if (!job.stuck_since) job.stuck_since = now_.time;
       } else {
-        state_.stuck_since.erase(i);
+        job.stuck_since.reset();
       }
       break;
     case JobOutcome::kSucceeded:
       if (changed.job.proof.empty()) {
         batch.note = "the job succeeded without a proof";
-        state_.exhausted_jobs[i] = batch.note;
+        job.exhausted = batch.note;
         break;
       }
       batch.proof = changed.job.proof;
       batch.note.clear();
-      if (const auto began = state_.job_began.find(i);
-          began != state_.job_began.end() && !from_before) {
-        state_.proof_took[i] = now_.time - began->second;
-      }
-      if (const auto rejoining = state_.rejoinings.find(i); rejoining != state_.rejoinings.end()) {
-        rejoining->second.skipped_before.clear();
-      }
+      if (job.began && !from_before) Of(i).proof_took = now_.time - *job.began;
+      Of(i).rejoining.skipped_before.clear();
       SetState(i, DeadlineState::kProven);
       break;
     case JobOutcome::kFaults:
@@ -196,9 +168,9 @@ void Stepper::Handle(const event::JobChanged& changed) {
       }
       break;
     case JobOutcome::kExhausted:
-      if (!was_exhausted) PauseResets(i, state_.job_resets[i] + 1);
+      if (!was_exhausted) PauseResets(i, job.resets + 1);
       batch.note = changed.job.error;
-      state_.exhausted_jobs[i] = changed.job.error;
+      job.exhausted = changed.job.error;
       break;
   }
 }
@@ -212,8 +184,8 @@ void Stepper::Handle(const event::JobMissing& missing) {
     LogBatch(Severity::kWarning, "job_gone", i, batch.job_id);
     batch.job_id.clear();
     batch.reset_job = false;
-    state_.exhausted_jobs.erase(i);
-    state_.fault_claims.erase(i);
+    Of(i).job.exhausted.reset();
+    Of(i).job.claim.reset();
   }
 }
 
@@ -222,11 +194,12 @@ void Stepper::Handle(const event::JobReset& reset) {
   Landed(ActionKind::kResetJob, i);
   if (!IsCurrent(reset.ref)) return;
   record_.batches[i].reset_job = false;
-  state_.exhausted_jobs.erase(i);
-  state_.doubted_jobs.erase(i);
-  state_.stuck_since.erase(i);
-  state_.job_began[i] = now_.time;
-  PauseResets(i, ++state_.job_resets[i]);
+  JobState& job = Of(i).job;
+  job.exhausted.reset();
+  job.doubted = false;
+  job.stuck_since.reset();
+  job.began = now_.time;
+  PauseResets(i, ++job.resets);
 }
 
 // A job that fails at once must not be reset in a tight loop.
@@ -249,14 +222,8 @@ void Stepper::ProveAnew(std::size_t i) {
   batch.reset_job = false;
   batch.proof.clear();
   batch.posted_by_other = false;
-  state_.exhausted_jobs.erase(i);
-  state_.job_resets.erase(i);
-  state_.job_began.erase(i);
-  state_.fault_claims.erase(i);
-  state_.doubted_jobs.erase(i);
-  state_.stuck_since.erase(i);
-  state_.held.erase(i);
-  state_.heads_without_message.erase(i);
+  Of(i).job = {};
+  Of(i).delivery.heads_without_message = 0;
   if (batch.state != DeadlineState::kProving) SetState(i, DeadlineState::kProving);
 }
 

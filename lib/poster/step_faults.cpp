@@ -18,21 +18,19 @@ namespace damocles::poster::internal {
 
 bool Stepper::IsBelieved(std::size_t i, filecoin::SectorNumber sector,
                          const std::string& worker) const {
-  const auto doubt = state_.fault_doubts.find(i);
-  if (doubt == state_.fault_doubts.end()) return false;
-  if (doubt->second.times >= policy_.fault_doubts_max) return true;
-  const auto named = doubt->second.named_by.find(sector);
-  if (named == doubt->second.named_by.end()) return false;
+  const FaultDoubt& doubt = Of(i).doubt;
+  if (doubt.times == 0) return false;
+  if (doubt.times >= policy_.fault_doubts_max) return true;
+  const auto named = doubt.named_by.find(sector);
+  if (named == doubt.named_by.end()) return false;
   return named->second.size() > 1 || !named->second.contains(worker);
 }
 
 void Stepper::FaultsNamed(std::size_t i, const JobView& job) {
-  if (state_.fault_claims.contains(i)) return;  // heard of again
+  if (Of(i).job.claim) return;  // heard of again
   FaultClaim claim;
   claim.worker = job.worker;
-  if (const auto began = state_.job_began.find(i); began != state_.job_began.end()) {
-    claim.took = now_.time - began->second;
-  }
+  if (Of(i).job.began) claim.took = now_.time - *Of(i).job.began;
   const std::map<filecoin::SectorNumber, std::string> named(job.faults.begin(), job.faults.end());
   bool all_believed = true;
   VisitSectors(i, [&](const PlannedSector& sector) {
@@ -43,21 +41,21 @@ void Stepper::FaultsNamed(std::size_t i, const JobView& job) {
   });
   if (claim.faults.empty()) {
     record_.batches[i].note = "the prover named faulty sectors that the job does not have";
-    state_.exhausted_jobs[i] = record_.batches[i].note;
+    Of(i).job.exhausted = record_.batches[i].note;
     return;
   }
   if (all_believed || NoTimeToDoubt(claim)) {
     MarkFaults(i, claim.faults);
   } else {
-    state_.fault_claims[i] = std::move(claim);
+    Of(i).job.claim = std::move(claim);
   }
 }
 
 void Stepper::PlanClaim(std::size_t i) {
-  const FaultClaim& claim = state_.fault_claims[i];
+  const FaultClaim& claim = *Of(i).job.claim;
   if (NoTimeToDoubt(claim)) {
     const std::map<filecoin::SectorNumber, std::string> faults = claim.faults;
-    state_.fault_claims.erase(i);
+    Of(i).job.claim.reset();
     MarkFaults(i, faults);
     PlanProving(i);
     return;
@@ -81,10 +79,8 @@ void Stepper::Handle(const event::FaultsJudged& judged) {
     ReadableAgain(i, judged.verdicts);
     return;
   }
-  const auto found = state_.fault_claims.find(i);
-  if (found == state_.fault_claims.end()) return;
-  const FaultClaim claim = std::move(found->second);
-  state_.fault_claims.erase(found);
+  if (!Of(i).job.claim) return;
+  const FaultClaim claim = *std::exchange(Of(i).job.claim, std::nullopt);
   if (TakeNewPlaces(i, judged.verdicts)) {
     ProveAnew(i);
     batch.note = "sectors of it lie in other stores than the job said";
@@ -106,7 +102,7 @@ void Stepper::Handle(const event::FaultsJudged& judged) {
     MarkFaults(i, claim.faults, unreadable);
     return;
   }
-  FaultDoubt& doubt = state_.fault_doubts[i];
+  FaultDoubt& doubt = Of(i).doubt;
   ++doubt.times;
   bool said_before = false;
   for (const auto& [number, reason] : claim.faults) {
@@ -120,7 +116,7 @@ void Stepper::Handle(const event::FaultsJudged& judged) {
       absl::StrFormat("worker %s could not read %d sectors (%d: %s), others may", claim.worker,
                       doubted, claim.faults.begin()->first, claim.faults.begin()->second);
   batch.reset_job = true;
-  state_.doubted_jobs.insert(i);
+  Of(i).job.doubted = true;
   LogBatch(Severity::kWarning, "faults_doubted", i, batch.note);
 }
 
@@ -177,7 +173,7 @@ void Stepper::MarkFaults(std::size_t i, const std::map<filecoin::SectorNumber, s
     }
   }
   batch.note = absl::StrFormat("%d sectors could not be proven", marked);
-  Rejoining& rejoining = state_.rejoinings[i];
+  Rejoining& rejoining = Of(i).rejoining;
   rejoining.not_before = std::max(rejoining.not_before, now_.time + WindowLength() / 10);
   rejoining.skipped_before.clear();  // the statement is another, or the reserve's again
   if (left.empty()) {

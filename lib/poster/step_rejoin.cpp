@@ -39,18 +39,17 @@ absl::Duration Stepper::Reserve() const {
 
 absl::Time Stepper::RejoinUntil(std::size_t i) const {
   absl::Duration took = absl::ZeroDuration();
-  if (const auto proven = state_.proof_took.find(i); proven != state_.proof_took.end()) {
-    took = proven->second;
-  } else if (const auto began = state_.job_began.find(i); began != state_.job_began.end()) {
-    took = now_.time - began->second;  // so far
+  if (Of(i).proof_took) {
+    took = *Of(i).proof_took;
+  } else if (Of(i).job.began) {
+    took = now_.time - *Of(i).job.began;  // so far
   }
   return now_.TimeOf(Deadline().close) - Reserve() - 2 * took;
 }
 
 bool Stepper::MayRejoin(std::size_t i) const {
   if (NothingReadable(i) || now_.time >= RejoinUntil(i)) return false;
-  const auto before = state_.rejoinings.find(i);
-  const std::uint32_t times = before == state_.rejoinings.end() ? 0 : before->second.times;
+  const std::uint32_t times = Of(i).rejoining.times;
   switch (record_.batches[i].state) {
     case DeadlineState::kProven:
       return times < policy_.rejoins_max;
@@ -75,7 +74,7 @@ void Stepper::AddSkipped(std::vector<PlannedSector>& sectors) const {
 void Stepper::TakeRelook(const std::map<filecoin::SectorNumber, const SectorVerdict*>& verdicts) {
   for (std::size_t i = 0; i < record_.batches.size(); ++i) {
     if (!MayRejoin(i)) continue;
-    const absl::Time not_before = state_.rejoinings[i].not_before;
+    const absl::Time not_before = Of(i).rejoining.not_before;
     std::map<filecoin::SectorNumber, const SectorVerdict*> back;
     VisitSectors(i, [&](const PlannedSector& sector) {
       const auto found = verdicts.find(sector.number);
@@ -95,7 +94,7 @@ void Stepper::TakeRelook(const std::map<filecoin::SectorNumber, const SectorVerd
 void Stepper::Rejoin(std::size_t i,
                      const std::map<filecoin::SectorNumber, const SectorVerdict*>& back) {
   PartitionBatch& batch = record_.batches[i];
-  Rejoining& rejoining = state_.rejoinings[i];
+  Rejoining& rejoining = Of(i).rejoining;
   ++rejoining.times;
   rejoining.not_before = now_.time + WindowLength() / 10;
   const bool reserve = batch.state == DeadlineState::kProven;
@@ -132,14 +131,14 @@ bool Stepper::IsHeld(std::size_t i) {
     });
   }
   if (first.empty()) {
-    if (state_.held.erase(i) > 0) {
+    if (std::exchange(Of(i).job.held, false)) {
       LogBatch(Severity::kInfo, "batch_waits_no_more", i, record_.batches[i].note);
       record_.batches[i].note.clear();
     }
     return false;
   }
   Wake(until);
-  if (state_.held.insert(i).second) {
+  if (!std::exchange(Of(i).job.held, true)) {
     record_.batches[i].note =
         absl::StrFormat("proven without sectors that may be back, waits for them until %s (%s)",
                         absl::FormatTime("%H:%M:%S", until, absl::LocalTimeZone()), first);
@@ -149,17 +148,15 @@ bool Stepper::IsHeld(std::size_t i) {
 }
 
 bool Stepper::FellBack(std::size_t i) {
-  const auto rejoining = state_.rejoinings.find(i);
-  if (rejoining == state_.rejoinings.end() || rejoining->second.skipped_before.empty()) {
-    return false;
-  }
+  Rejoining& rejoining = Of(i).rejoining;
+  if (rejoining.skipped_before.empty()) return false;
   const absl::Time latest = now_.TimeOf(Deadline().close) - Reserve();
   if (now_.time < latest) {
     Wake(latest);
     return false;
   }
-  const auto before = std::exchange(rejoining->second.skipped_before, {});
-  rejoining->second.times = policy_.rejoins_max;  // there is no time for another
+  const auto before = std::exchange(rejoining.skipped_before, {});
+  rejoining.times = policy_.rejoins_max;  // there is no time for another
   for (PlannedPartition& partition : MutablePlan().partitions) {
     if (BatchOf(partition.index) != i) continue;
     for (PlannedSector& sector : partition.sectors) {

@@ -101,7 +101,7 @@ poster::DeadlineRecord Record() {
   batch.message.uuid[0] = 0xab;
   batch.message.from = filecoin::Address::FromId(1001);
   batch.message.params = {1, 2, 3};
-  batch.message.commit_randomness = Filled(0xcc);
+  batch.message.basis = Filled(0xcc);
   batch.message.gas_limit = 11;
   batch.message.sent_at = filecoin::ChainEpoch(1031);
   batch.message.signed_gas_limit = 12;

@@ -214,7 +214,7 @@ class Bench {
     event::Surveyed answer;
     answer.ref = survey.ref;
     answer.head = now.epoch;
-    if (survey.want_randomness) {
+    if (survey.want_basis) {
       answer.randomness = randomness;
       answer.commit_randomness = commit_randomness;
     }
@@ -235,9 +235,9 @@ class Bench {
     answer.receipt = {exit_code, filecoin::ChainEpoch(height), 5000};
     Do(answer);
   }
-  action::Send Send() {
-    auto send = Need<action::Send>();
-    event::Sent sent;
+  action::Push Send() {
+    auto send = Need<action::Push>();
+    event::Pushed sent;
     sent.ref = send.ref;
     sent.cid = CidOf(static_cast<std::uint8_t>(++messages));
     sent.signed_message = Bytes{1, 2, 3};

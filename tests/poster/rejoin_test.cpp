@@ -93,7 +93,7 @@ TEST_F(RejoinTest, MessageWaitsForWhatMayPassAndGoesOutInTime) {
   bench_.Take<action::CheckSectors>();
   bench_.Pause(absl::Seconds(1));
   bench_.Survey();
-  const action::Send send = bench_.Send();
+  const action::Push send = bench_.Send();
   EXPECT_EQ(SkippedSectors(bench_.Record()).size(), 1u);
   EXPECT_FALSE(bench_.Has<action::CheckSectors>()) << "it is given up now";
 }

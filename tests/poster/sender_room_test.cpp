@@ -205,15 +205,16 @@ TEST_F(SenderRoomTest, GapIsFilledByTheNextMessageButBlocksWhatIsBehindIt) {
   SenderFacts& facts = facts_[0];
   facts.next_nonce = 5;
   facts.lane = {Pending(0, 7, 5000), Pending(0, 8, 5000)};
-  EXPECT_EQ(BlockOf(facts, base_fee_, std::nullopt).kind, LaneBlock::Kind::kNone);
-  const LaneBlock block = BlockOf(facts, base_fee_, 8);
+  EXPECT_EQ(BlockBeforeNonce(facts, base_fee_, std::nullopt).kind, LaneBlock::Kind::kNone);
+  const LaneBlock block = BlockBeforeNonce(facts, base_fee_, 8);
   EXPECT_EQ(block.kind, LaneBlock::Kind::kGap);
   EXPECT_EQ(block.nonce, 5u);
   // What waits for its fee in front of the gap comes first.
   facts.lane.insert(facts.lane.begin(), Pending(0, 4, 10));
-  EXPECT_EQ(BlockOf(facts, base_fee_, 8).nonce, 4u);
-  EXPECT_EQ(BlockOf(facts, base_fee_, 8).kind, LaneBlock::Kind::kLowFee);
-  EXPECT_EQ(BlockOf(facts, base_fee_, 4).kind, LaneBlock::Kind::kNone) << "the front itself";
+  EXPECT_EQ(BlockBeforeNonce(facts, base_fee_, 8).nonce, 4u);
+  EXPECT_EQ(BlockBeforeNonce(facts, base_fee_, 8).kind, LaneBlock::Kind::kLowFee);
+  EXPECT_EQ(BlockBeforeNonce(facts, base_fee_, 4).kind, LaneBlock::Kind::kNone)
+      << "the front itself";
 }
 
 // In blocks full of messages that pay more than the one in front, ours behind it waits with it.
@@ -223,16 +224,16 @@ TEST_F(SenderRoomTest, SmallerPremiumInFrontOfOursBlocksIt) {
   facts.lane = {Pending(0, 6, 5000), Pending(0, 7, 5000), Pending(0, 8, 5000)};
   filecoin::Message& ours = facts.lane[2].message;
   for (filecoin::SignedMessage& message : facts.lane) message.message.gas_premium = 300;
-  EXPECT_EQ(BlockInFrontOf(facts, base_fee_, ours).kind, LaneBlock::Kind::kNone);
+  EXPECT_EQ(BlockBeforeMessage(facts, base_fee_, ours).kind, LaneBlock::Kind::kNone);
   facts.lane[1].message.gas_premium = 100;
-  const LaneBlock block = BlockInFrontOf(facts, base_fee_, ours);
+  const LaneBlock block = BlockBeforeMessage(facts, base_fee_, ours);
   EXPECT_EQ(block.kind, LaneBlock::Kind::kLowFee);
   EXPECT_EQ(block.nonce, 7U);
   // What a cap leaves of a premium counts.
   facts.lane[0].message.gas_fee_cap = base_fee_ + 50;
-  EXPECT_EQ(BlockInFrontOf(facts, base_fee_, ours).nonce, 6U);
+  EXPECT_EQ(BlockBeforeMessage(facts, base_fee_, ours).nonce, 6U);
   ours.gas_premium = 20;
-  EXPECT_EQ(BlockInFrontOf(facts, base_fee_, ours).kind, LaneBlock::Kind::kNone);
+  EXPECT_EQ(BlockBeforeMessage(facts, base_fee_, ours).kind, LaneBlock::Kind::kNone);
 }
 
 TEST_F(SenderRoomTest, OneMessageIsRaisedOnceAHead) {

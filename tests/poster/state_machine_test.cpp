@@ -508,7 +508,7 @@ TEST(DeadlineMachineTest, RandomnessIsComparedOnceMoreBeforeSending) {
   bench.Head(1031);
   bench.randomness = Filled(8);  // a reorg that nobody told of
   bench.Survey();
-  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_FALSE(bench.Has<action::Push>());
   EXPECT_EQ(bench.State(), DeadlineState::kPreparing);
 }
 
@@ -551,7 +551,7 @@ TEST(DeadlineMachineTest, RestartInAnyStateGoesOnFromThere) {
     bench.Restart();
     EXPECT_EQ(EncodeRecord(bench.Record()), EncodeRecord(before));
     EXPECT_FALSE(bench.Has<action::EnsureJob>()) << "the job is known";
-    EXPECT_FALSE(bench.Has<action::Send>()) << "nothing is sent before a look at the chain";
+    EXPECT_FALSE(bench.Has<action::Push>()) << "nothing is sent before a look at the chain";
   }
 }
 
@@ -560,9 +560,9 @@ TEST(DeadlineMachineTest, RestartWhileTheSendIsOnItsWayLooksForTheMessageFirst) 
   bench.Reach(DeadlineState::kProven);
   bench.Head(1031);
   bench.Survey();
-  const auto first = bench.Need<action::Send>();
+  const auto first = bench.Need<action::Push>();
   bench.Restart();
-  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_FALSE(bench.Has<action::Push>());
   const auto look = bench.Need<action::Survey>();
   EXPECT_TRUE(look.want_pending);
   event::Surveyed found = bench.Answer(look);
@@ -572,7 +572,7 @@ TEST(DeadlineMachineTest, RestartWhileTheSendIsOnItsWayLooksForTheMessageFirst) 
   bench.Do(found);
   EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(50));
   EXPECT_EQ(bench.Batch().message.uuid, first.uuid);
-  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_FALSE(bench.Has<action::Push>());
 }
 
 TEST(DeadlineMachineTest, MessageNobodyKnowsIsPushedAgainUnderTheSameUuid) {
@@ -580,15 +580,15 @@ TEST(DeadlineMachineTest, MessageNobodyKnowsIsPushedAgainUnderTheSameUuid) {
   bench.Reach(DeadlineState::kProven);
   bench.Head(1031);
   bench.Survey();
-  const auto first = bench.Need<action::Send>();
+  const auto first = bench.Need<action::Push>();
   bench.Restart();
   bench.Survey();
   for (int epoch = 1032; epoch <= 1033; ++epoch) {
-    EXPECT_FALSE(bench.Has<action::Send>()) << "the node may be at work on it still";
+    EXPECT_FALSE(bench.Has<action::Push>()) << "the node may be at work on it still";
     bench.Head(epoch);
     bench.Survey();
   }
-  const auto second = bench.Need<action::Send>();
+  const auto second = bench.Need<action::Push>();
   EXPECT_EQ(second.uuid, first.uuid);
   EXPECT_EQ(second.params, first.params);
   EXPECT_EQ(second.from, first.from);
@@ -599,11 +599,11 @@ TEST(DeadlineMachineTest, MessageThatLandedBeforeTheRestartIsNotSentAgain) {
   bench.Reach(DeadlineState::kProven);
   bench.Head(1031);
   bench.Survey();
-  bench.Need<action::Send>();
+  bench.Need<action::Push>();
   bench.posted = {k0, k1};
   bench.Restart();
   bench.Survey();
-  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_FALSE(bench.Has<action::Push>());
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
   bench.Head(1034);
   bench.Survey();
@@ -631,7 +631,7 @@ TEST(DeadlineMachineTest, PartitionsPostedMeanwhileAreNotSent) {
   bench.Head(1031);
   bench.posted = {k0, k1};
   bench.Survey();
-  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_FALSE(bench.Has<action::Push>());
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
 }
 
@@ -641,7 +641,7 @@ TEST(DeadlineMachineTest, PartlyPostedBatchIsSplitAndTheRestProvenAlone) {
   bench.Head(1031);
   bench.posted = {k1};
   bench.Survey();
-  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_FALSE(bench.Has<action::Push>());
   EXPECT_THAT(bench.EnsureJob().spec.chain_partitions, ElementsAre(ChainPartition(0)));
   ASSERT_EQ(bench.Record().batches.size(), 2u);
   EXPECT_THAT(bench.Batch(1).partitions, ElementsAre(ChainPartition(1)));

@@ -11,14 +11,21 @@
 #include "tests/poster/machine_bench.h"
 #include "tests/support/status_matchers.h"
 
+#include "damocles/delivery/message_errors.h"
 #include "damocles/filecoin/cbor.h"
 #include "damocles/filecoin/miner_params.h"
-#include "damocles/poster/message_errors.h"
 #include "damocles/poster/state_machine.h"
 
 namespace damocles::poster {
 namespace {
 
+using delivery::ClassifyReceipt;
+using delivery::ClassifySearchError;
+using delivery::ClassifySendError;
+using delivery::ExitCodeIn;
+using delivery::LaneRepair;
+using delivery::MessageTrouble;
+using delivery::SearchTrouble;
 using testing::Bench;
 using testing::Filled;
 using ::testing::HasSubstr;
@@ -27,11 +34,11 @@ using testing::k0;
 using testing::k1;
 
 // Up to a push that is on its way.
-action::Send Push(Bench& bench) {
+action::Push Push(Bench& bench) {
   bench.Reach(DeadlineState::kProven);
   bench.Head(1031);
   bench.Survey();
-  return bench.Need<action::Send>();
+  return bench.Need<action::Push>();
 }
 
 // A message on chain with a bad receipt that was explained.
@@ -41,14 +48,14 @@ void FailOnChain(Bench& bench, std::int64_t exit_code, const std::string& text) 
   bench.SurveyReceipt(exit_code, 1033);
   const auto explain = bench.Need<action::Explain>();
   EXPECT_EQ(explain.cid, *bench.Batch().message.cid);
-  bench.Do(event::Explained{explain.ref, text});
+  bench.Do(event::Explained{{text}, explain.ref});
 }
 
 // A planted fault this must catch: the record written after the send.  Here: the step that asks for
 // the send has the message in its record (the runner's half is in runner_test).
 TEST(SubmitTest, RecordHoldsTheMessageBeforeItIsSent) {
   Bench bench;
-  const action::Send send = Push(bench);
+  const action::Push send = Push(bench);
   EXPECT_TRUE(bench.changed);
   ASSERT_OK_AND_ASSIGN(const DeadlineRecord record, DecodeRecord(EncodeRecord(bench.Record())));
   const PartitionBatch& batch = record.batches.at(0);
@@ -61,7 +68,7 @@ TEST(SubmitTest, RecordHoldsTheMessageBeforeItIsSent) {
 
 TEST(SubmitTest, UuidIsStableAndDiffersInEveryPart) {
   const filecoin::ChainEpoch start(1000);
-  const chain::Uuid uuid = MessageUuid(1000, start, 3, {k0, k1}, 1);
+  const delivery::Uuid uuid = MessageUuid(1000, start, 3, {k0, k1}, 1);
   EXPECT_EQ(uuid, MessageUuid(1000, start, 3, {k0, k1}, 1));
   EXPECT_NE(uuid, MessageUuid(1001, start, 3, {k0, k1}, 1));
   EXPECT_NE(uuid, MessageUuid(1000, filecoin::ChainEpoch(1120), 3, {k0, k1}, 1));
@@ -75,14 +82,14 @@ TEST(SubmitTest, UuidIsStableAndDiffersInEveryPart) {
 // A planted fault this must catch: the answer to an old attempt accepted.
 TEST(SubmitTest, AnswerToAnOldAttemptIsNotTaken) {
   Bench bench;
-  const action::Send first = Push(bench);
-  bench.Fail(ActionKind::kSend, first.ref, absl::UnknownError("not enough funds"));
+  const action::Push first = Push(bench);
+  bench.Fail(ActionKind::kPush, first.ref, absl::UnknownError("not enough funds"));
   bench.Pause(absl::Seconds(1));
   bench.Survey();
-  const auto second = bench.Need<action::Send>();
+  const auto second = bench.Need<action::Push>();
   EXPECT_NE(second.ref.attempt, first.ref.attempt);
   EXPECT_NE(second.uuid, first.uuid);
-  event::Sent late;
+  event::Pushed late;
   late.ref = first.ref;
   late.cid = testing::CidOf(77);
   bench.Do(late);
@@ -113,26 +120,26 @@ TEST(SubmitTest, NeverTwoPushesAtOnce) {
   bench.Prove();
   bench.Head(1036);
   EXPECT_FALSE(bench.Has<action::Survey>());
-  EXPECT_FALSE(bench.Has<action::Send>());
-  bench.Fail(ActionKind::kSend, BatchRef{0, 1, 1}, absl::DeadlineExceededError("no answer"));
+  EXPECT_FALSE(bench.Has<action::Push>());
+  bench.Fail(ActionKind::kPush, BatchRef{0, 1, 1}, absl::DeadlineExceededError("no answer"));
   EXPECT_TRUE(bench.Has<action::Survey>());
 }
 
 // A planted fault this must catch: pushed again while the node is still at work on it.
 TEST(SubmitTest, UnansweredPushIsLookedForOnSomeHeadsThenRepeatedUnderItsUuid) {
   Bench bench;
-  const action::Send send = Push(bench);
-  bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+  const action::Push send = Push(bench);
+  bench.Fail(ActionKind::kPush, send.ref, absl::DeadlineExceededError("no answer"));
   EXPECT_FALSE(bench.Has<action::Survey>()) << "after a pause";
   bench.Pause(*bench.wake_at - bench.now.time);
   EXPECT_TRUE(bench.Need<action::Survey>().want_pending);
   bench.Fail(ActionKind::kSurvey, send.ref, absl::UnavailableError("busy"));
   for (int epoch = 1032; epoch <= 1033; ++epoch) {
-    EXPECT_FALSE(bench.Has<action::Send>()) << epoch;
+    EXPECT_FALSE(bench.Has<action::Push>()) << epoch;
     bench.Head(epoch);
     bench.Survey();
   }
-  const auto again = bench.Need<action::Send>();
+  const auto again = bench.Need<action::Push>();
   EXPECT_EQ(again.uuid, send.uuid);
   EXPECT_EQ(again.params, send.params);
   EXPECT_EQ(again.ref, send.ref);
@@ -142,10 +149,10 @@ TEST(SubmitTest, PushThatTheNodeMayBeAtWorkOnIsNotRepeatedForSomeTime) {
   Bench bench;
   // A window of 30 minutes, with heads that come quickly: after null rounds, say.
   bench.machine.record.deadline.close = filecoin::ChainEpoch(1090);
-  const action::Send send = Push(bench);
-  bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+  const action::Push send = Push(bench);
+  bench.Fail(ActionKind::kPush, send.ref, absl::DeadlineExceededError("no answer"));
   const absl::Time failed = bench.now.time;
-  for (int epoch = 1032; !bench.Has<action::Send>(); ++epoch) {
+  for (int epoch = 1032; !bench.Has<action::Push>(); ++epoch) {
     ASSERT_LT(epoch, 1060);
     bench.now.time += absl::Seconds(10);
     bench.now.epoch_start = bench.now.time;
@@ -161,13 +168,13 @@ TEST(SubmitTest, NearTheCloseAnUnansweredPushIsRepeatedAfterOneLook) {
   bench.Reach(DeadlineState::kProven);
   bench.Head(1036);
   bench.Survey();
-  action::Send send = bench.Need<action::Send>();
+  action::Push send = bench.Need<action::Push>();
   for (int i = 0; i < 2; ++i) {
-    bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+    bench.Fail(ActionKind::kPush, send.ref, absl::DeadlineExceededError("no answer"));
     bench.Pause(*bench.wake_at - bench.now.time);
-    EXPECT_FALSE(bench.Has<action::Send>()) << "a look first";
+    EXPECT_FALSE(bench.Has<action::Push>()) << "a look first";
     bench.Survey();
-    const auto again = bench.Need<action::Send>();
+    const auto again = bench.Need<action::Push>();
     EXPECT_EQ(again.uuid, send.uuid);
     send = again;
   }
@@ -187,40 +194,40 @@ TEST(SubmitTest, FirstMessageLooksAtTheMempoolWhileTheNodeShowsIt) {
   const auto look = bench.Need<action::Survey>();
   EXPECT_FALSE(look.want_pending) << "a node that cannot must not cost the window";
   bench.Do(bench.Answer(look));
-  EXPECT_TRUE(bench.Has<action::Send>());
+  EXPECT_TRUE(bench.Has<action::Push>());
 }
 
 // A devnet's window of ten epochs of a second.
 TEST(SubmitTest, QuickWindowIsMetAfterAnUnansweredPush) {
   Bench bench;
   bench.now.epoch_duration = absl::Seconds(1);
-  const action::Send send = Push(bench);
-  bench.Fail(ActionKind::kSend, send.ref, absl::UnavailableError("connection reset"));
+  const action::Push send = Push(bench);
+  bench.Fail(ActionKind::kPush, send.ref, absl::UnavailableError("connection reset"));
   for (int epoch = 1032; epoch <= 1033; ++epoch) {
     bench.Head(epoch);
     bench.Survey();
   }
-  EXPECT_TRUE(bench.Has<action::Send>());
+  EXPECT_TRUE(bench.Has<action::Push>());
 }
 
 TEST(SubmitTest, UnansweredPushOfAnotherBranchIsBuiltAnew) {
   Bench bench;
-  const action::Send send = Push(bench);
-  bench.Fail(ActionKind::kSend, send.ref, absl::UnavailableError("connection reset"));
+  const action::Push send = Push(bench);
+  bench.Fail(ActionKind::kPush, send.ref, absl::UnavailableError("connection reset"));
   bench.Pause(absl::Seconds(1));
   bench.commit_randomness = Filled(10);
   bench.Survey();  // old parameters do not fit any more
   bench.Survey();  // the look before the new message
-  const auto again = bench.Need<action::Send>();
+  const auto again = bench.Need<action::Push>();
   EXPECT_NE(again.uuid, send.uuid);
-  EXPECT_EQ(bench.Batch().message.commit_randomness, Filled(10));
+  EXPECT_EQ(bench.Batch().message.basis, Filled(10));
   EXPECT_EQ(bench.jobs, 1) << "the proof is the same";
 }
 
 TEST(SubmitTest, EqualPendingMessageIsAdoptedInsteadOfSending) {
   Bench bench;
-  const action::Send send = Push(bench);
-  bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("something odd"));
+  const action::Push send = Push(bench);
+  bench.Fail(ActionKind::kPush, send.ref, absl::UnknownError("something odd"));
   bench.Pause(absl::Seconds(1));
   const auto look = bench.Need<action::Survey>();
   EXPECT_TRUE(look.want_pending);
@@ -228,7 +235,7 @@ TEST(SubmitTest, EqualPendingMessageIsAdoptedInsteadOfSending) {
   found.message = MessageWhereabouts::kPending;
   found.cid = testing::CidOf(60);
   bench.Do(found);
-  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_FALSE(bench.Has<action::Push>());
   EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
   EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(60));
 }
@@ -243,12 +250,12 @@ const Part kParts[] = {
     {"randomness",
      [](event::Surveyed& answer) {
        answer.commit_randomness.reset();
-       answer.randomness_trouble = absl::UnavailableError("part");
+       answer.basis_trouble = absl::UnavailableError("part");
      }},
     {"posted",
      [](event::Surveyed& answer) {
        answer.posted.clear();
-       answer.posted_trouble = absl::UnavailableError("part");
+       answer.done_trouble = absl::UnavailableError("part");
      }},
     {"pool",
      [](event::Surveyed& answer) {
@@ -272,13 +279,13 @@ TEST(SubmitTest, NothingIsSentBeforeEachPartOfTheLookIsKnown) {
     event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
     part.fail(answer);
     bench.Do(answer);
-    EXPECT_FALSE(bench.Has<action::Send>());
+    EXPECT_FALSE(bench.Has<action::Push>());
     EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
     EXPECT_TRUE(bench.log.contains("look_incomplete"));
     EXPECT_FALSE(bench.log.contains("no_sender")) << "nobody knows that";
     bench.Pause(bench.policy.retry.After(1));  // not the next head
     bench.Survey();
-    EXPECT_TRUE(bench.Has<action::Send>());
+    EXPECT_TRUE(bench.Has<action::Push>());
   }
 }
 
@@ -308,8 +315,8 @@ TEST(SubmitTest, UnansweredPushIsNotRepeatedBeforeEachPartOfTheLookIsKnown) {
     if (std::string_view(part.name) == "sender") continue;  // it has one
     SCOPED_TRACE(part.name);
     Bench bench;
-    const action::Send send = Push(bench);
-    bench.Fail(ActionKind::kSend, send.ref, absl::UnavailableError("no answer"));
+    const action::Push send = Push(bench);
+    bench.Fail(ActionKind::kPush, send.ref, absl::UnavailableError("no answer"));
     for (std::int64_t head = 1032; head < 1040; ++head) {
       bench.Head(head);
       std::optional<action::Survey> look = bench.Take<action::Survey>();
@@ -317,7 +324,7 @@ TEST(SubmitTest, UnansweredPushIsNotRepeatedBeforeEachPartOfTheLookIsKnown) {
       event::Surveyed answer = bench.Answer(*look);
       part.fail(answer);
       bench.Do(answer);
-      EXPECT_FALSE(bench.Has<action::Send>()) << head;
+      EXPECT_FALSE(bench.Has<action::Push>()) << head;
     }
   }
 }
@@ -351,7 +358,7 @@ TEST(SubmitTest, UnknownListTakesNoProofOffTheChain) {
   bench.Head(1035);
   event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
   answer.posted.clear();
-  answer.posted_trouble = absl::UnavailableError("part");
+  answer.done_trouble = absl::UnavailableError("part");
   bench.Do(answer);
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
   EXPECT_TRUE(bench.Batch().posted_by_other);
@@ -364,15 +371,15 @@ TEST(SubmitTest, LookSaysExactlyWhatTheMessageOfTheBatchSays) {
   bench.Reach(DeadlineState::kProven);
   bench.Head(1031);
   const auto first = bench.Need<action::Survey>();
-  EXPECT_TRUE(first.params_want_randomness);
+  EXPECT_TRUE(first.params_want_basis);
   auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(first.params);
   ASSERT_OK(params.status());
   EXPECT_EQ(params->proofs.at(0).bytes, bench.Batch().proof) << "the proof too";
   bench.Do(bench.Answer(first));
-  const action::Send send = bench.Send();
+  const action::Push send = bench.Send();
   bench.Head(1033);
   const auto later = bench.Need<action::Survey>();
-  EXPECT_FALSE(later.params_want_randomness);
+  EXPECT_FALSE(later.params_want_basis);
   EXPECT_EQ(later.params, send.params);
 }
 
@@ -384,10 +391,10 @@ TEST(SubmitTest, ForeignMessageIsReportedOnceAndOursGoesOut) {
   answer.foreign = {{testing::CidOf(61), filecoin::Address::FromId(999), 5, ""}};
   bench.Do(answer);
   EXPECT_TRUE(bench.log.contains("foreign_message"));
-  const action::Send send = bench.Need<action::Send>();
+  const action::Push send = bench.Need<action::Push>();
   EXPECT_EQ(send.from, filecoin::Address::FromId(101));
   bench.log.clear();
-  bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("odd"));
+  bench.Fail(ActionKind::kPush, send.ref, absl::UnknownError("odd"));
   bench.Pause(absl::Seconds(1));
   answer = bench.Answer(bench.Need<action::Survey>());
   answer.foreign = {{testing::CidOf(61), filecoin::Address::FromId(999), 5, ""}};
@@ -406,7 +413,7 @@ TEST(SubmitTest, FloodOfForeignMessagesDoesNotFloodTheLog) {
                                 filecoin::Address::FromId(999), 5, ""});
     }
     bench.Do(answer);
-    bench.Take<action::Republish>();
+    bench.Take<action::PushAgain>();
   }
   EXPECT_EQ(bench.machine.state.foreign_said.size(), 32u);
 }
@@ -423,7 +430,7 @@ event::Surveyed NotSearched(Bench& bench, absl::Status why) {
 TEST(SubmitTest, MessageWhoseNonceIsTakenOnChainGetsASuccessorAtOnce) {
   Bench bench;
   bench.Reach(DeadlineState::kSubmitting);
-  const chain::Uuid uuid = bench.Batch().message.uuid;
+  const delivery::Uuid uuid = bench.Batch().message.uuid;
   bench.Head(1032);
   event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
   answer.message = MessageWhereabouts::kDead;
@@ -431,7 +438,7 @@ TEST(SubmitTest, MessageWhoseNonceIsTakenOnChainGetsASuccessorAtOnce) {
   bench.Do(answer);
   EXPECT_TRUE(bench.log.contains("message_dead"));
   bench.Survey();
-  const action::Send send = bench.Need<action::Send>();
+  const action::Push send = bench.Need<action::Push>();
   EXPECT_EQ(send.ref.attempt, 2u);
   EXPECT_NE(send.uuid, uuid);
   EXPECT_EQ(bench.jobs, 1) << "the proof is the same";
@@ -445,7 +452,7 @@ TEST(SubmitTest, NodeThatFindsNothingUnderAUsedNonceMeansThatTheMessageIsDead) {
   answer.nonce_used = true;
   bench.Do(answer);
   bench.Survey();
-  EXPECT_EQ(bench.Need<action::Send>().ref.attempt, 2u);
+  EXPECT_EQ(bench.Need<action::Push>().ref.attempt, 2u);
 }
 
 TEST(SubmitTest, DeadMessageWhoseTwinIsPostedIsASuccess) {
@@ -470,7 +477,7 @@ TEST(SubmitTest, NodeThatNeverSearchesIsDoneWithout) {
     bench.Head(1032);
     bench.Do(NotSearched(bench, refusal));
     EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
-    EXPECT_FALSE(bench.Has<action::Send>());
+    EXPECT_FALSE(bench.Has<action::Push>());
     bench.posted = {k0, k1};
     bench.Head(1033);
     event::Surveyed answer = NotSearched(bench, refusal);
@@ -491,7 +498,7 @@ TEST(SubmitTest, NonceUsedWithoutAProofOnChainIsAnotherMessagesEvenWithoutASearc
   answer.nonce_used = true;
   bench.Do(answer);
   bench.Survey();
-  EXPECT_EQ(bench.Need<action::Send>().ref.attempt, 2u);
+  EXPECT_EQ(bench.Need<action::Push>().ref.attempt, 2u);
 }
 
 TEST(SubmitTest, SearchThatFailsSometimesIsWaitedFor) {
@@ -527,7 +534,7 @@ TEST(SubmitTest, MissingSenderIsTriedAgain) {
   EXPECT_THAT(bench.Batch().note, HasSubstr("no key"));
   bench.Pause(*bench.wake_at - bench.now.time);
   bench.Survey();
-  EXPECT_TRUE(bench.Has<action::Send>());
+  EXPECT_TRUE(bench.Has<action::Push>());
 }
 
 // ---------------------------------------------------------------- senders that fail
@@ -553,8 +560,8 @@ TEST(SubmitTest, SenderThatIsRefusedIsSetAsideUntilTheClose) {
     event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
     answer.sender_role = "control";
     bench.Do(answer);
-    const action::Send send = bench.Need<action::Send>();
-    bench.Fail(ActionKind::kSend, send.ref, refusal);
+    const action::Push send = bench.Need<action::Push>();
+    bench.Fail(ActionKind::kPush, send.ref, refusal);
     const auto aside = bench.Need<action::SetAside>();
     EXPECT_EQ(aside.sender, send.from) << refusal;
     EXPECT_EQ(aside.until, bench.now.TimeOf(filecoin::ChainEpoch(1040))) << refusal;
@@ -569,8 +576,8 @@ TEST(SubmitTest, SenderIsNotBlamedForWhatTheMessageSays) {
         absl::AbortedError("estimating gas: no answer"),
         absl::UnknownError("'GasFeeCap' less than 'GasPremium'")}) {
     Bench bench;
-    const action::Send send = Push(bench);
-    bench.Fail(ActionKind::kSend, send.ref, refusal);
+    const action::Push send = Push(bench);
+    bench.Fail(ActionKind::kPush, send.ref, refusal);
     EXPECT_FALSE(bench.Has<action::SetAside>()) << refusal;
   }
 }
@@ -588,17 +595,17 @@ TEST(SubmitTest, SenderWhoseMessageFailsOnChainForItsOwnReasonsIsSetAside) {
 
 TEST(SubmitTest, WalletThatNeverAnswersIsGivenUpForAnother) {
   Bench bench;
-  action::Send send = Push(bench);
-  const chain::Uuid uuid = send.uuid;
+  action::Push send = Push(bench);
+  const delivery::Uuid uuid = send.uuid;
   int pushes = 1;
   bool under_way = true;
   for (int epoch = 1032; epoch < 1039 && !bench.Has<action::SetAside>(); ++epoch) {
     if (under_way) {
-      bench.Fail(ActionKind::kSend, send.ref, absl::DeadlineExceededError("no answer"));
+      bench.Fail(ActionKind::kPush, send.ref, absl::DeadlineExceededError("no answer"));
     }
     bench.Head(epoch);
     while (bench.Has<action::Survey>()) bench.Survey();
-    const auto again = bench.Take<action::Send>();
+    const auto again = bench.Take<action::Push>();
     under_way = again.has_value();
     if (!again) continue;
     send = *again;
@@ -657,10 +664,10 @@ TEST(SubmitTest, MessageBelowTheBaseFeeIsRaisedWithEveryHead) {
     answer.cid = bench.Batch().message.cid;
     answer.base_fee = epoch == 1034 ? 500 : 501;
     bench.Do(answer);
-    ASSERT_EQ(bench.Has<action::Raise>(), epoch != 1034) << epoch;
+    ASSERT_EQ(bench.Has<action::SignReplacement>(), epoch != 1034) << epoch;
     if (epoch == 1034) continue;
-    event::Raised limited;
-    limited.ref = bench.Need<action::Raise>().ref;
+    event::ReplacementSigned limited;
+    limited.ref = bench.Need<action::SignReplacement>().ref;
     limited.limited = "PoSt.MaxGasFeeCap is 5 nanoFIL: raise that";
     bench.log.clear();
     bench.Do(limited);
@@ -673,19 +680,19 @@ TEST(SubmitTest, MessageBelowTheBaseFeeIsRaisedWithEveryHead) {
 
 TEST(SubmitTest, DryRunThatSaysAlreadyProvenIsASuccessAfterALook) {
   Bench bench;
-  const action::Send send = Push(bench);
+  const action::Push send = Push(bench);
   bench.posted = {k0, k1};
-  bench.Fail(ActionKind::kSend, send.ref,
+  bench.Fail(ActionKind::kPush, send.ref,
              absl::FailedPreconditionError("exit 16: partition already proven: BitField"));
   bench.Survey();
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
-  EXPECT_FALSE(bench.Has<action::Send>());
+  EXPECT_FALSE(bench.Has<action::Push>());
 }
 
 TEST(SubmitTest, DryRunThatSaysInvalidPostProvesAgain) {
   Bench bench;
-  const action::Send send = Push(bench);
-  bench.Fail(ActionKind::kSend, send.ref,
+  const action::Push send = Push(bench);
+  bench.Fail(ActionKind::kPush, send.ref,
              absl::FailedPreconditionError("exit 16: invalid post was submitted"));
   EXPECT_EQ(bench.Batch().state, DeadlineState::kProving);
   EXPECT_TRUE(bench.Has<action::ReadRandomness>());
@@ -696,36 +703,36 @@ TEST(SubmitTest, DryRunThatSaysInvalidPostProvesAgain) {
   bench.Prove();
   EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
   bench.Survey();
-  EXPECT_NE(bench.Need<action::Send>().uuid, send.uuid);
+  EXPECT_NE(bench.Need<action::Push>().uuid, send.uuid);
 }
 
 TEST(SubmitTest, RefusalsArePausedAndBounded) {
   Bench bench;
-  action::Send send = Push(bench);
+  action::Push send = Push(bench);
   absl::Duration last = absl::ZeroDuration();
   for (int i = 0; i < 4; ++i) {
-    bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("mysterious"));
+    bench.Fail(ActionKind::kPush, send.ref, absl::UnknownError("mysterious"));
     ASSERT_TRUE(bench.wake_at.has_value());
     const absl::Duration pause = *bench.wake_at - bench.now.time;
     EXPECT_GT(pause, last);
     last = pause;
     bench.Pause(pause);
     bench.Survey();
-    send = bench.Need<action::Send>();
+    send = bench.Need<action::Push>();
   }
   EXPECT_EQ(bench.jobs, 1) << "an odd refusal is no reason to doubt the proof";
 }
 
 TEST(SubmitTest, EstimatorThatFailsTwiceIsDoneWithout) {
   Bench bench;
-  action::Send send = Push(bench);
+  action::Push send = Push(bench);
   EXPECT_EQ(send.gas_limit, 0);
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(send.gas_limit, 0) << "once may be bad luck";
-    bench.Fail(ActionKind::kSend, send.ref, absl::UnknownError("failed to estimate gas: timeout"));
+    bench.Fail(ActionKind::kPush, send.ref, absl::UnknownError("failed to estimate gas: timeout"));
     bench.Pause(*bench.wake_at - bench.now.time);
     bench.Survey();
-    send = bench.Need<action::Send>();
+    send = bench.Need<action::Push>();
   }
   EXPECT_EQ(send.gas_limit, 1'200'000'000) << "two partitions";
 }
@@ -744,12 +751,12 @@ TEST(SubmitTest, LimitThatWasGoodBeforeIsPreferredToTheFallback) {
   bench.Send();
   bench.Prove(1);
   bench.Survey();
-  action::Send send = bench.Need<action::Send>();
+  action::Push send = bench.Need<action::Push>();
   for (int i = 0; i < 2; ++i) {
-    bench.Fail(ActionKind::kSend, send.ref, absl::AbortedError("estimating gas: no answer"));
+    bench.Fail(ActionKind::kPush, send.ref, absl::AbortedError("estimating gas: no answer"));
     bench.Pause(*bench.wake_at - bench.now.time);
     bench.Survey();
-    send = bench.Need<action::Send>();
+    send = bench.Need<action::Push>();
   }
   EXPECT_EQ(send.gas_limit, bench.Batch(0).message.signed_gas_limit);
 }
@@ -776,7 +783,7 @@ TEST(SubmitTest, OutOfGasIsSentAgainWithMore) {
   FailOnChain(bench, 7, "");
   bench.Pause(absl::Seconds(1));
   bench.Survey();
-  const auto send = bench.Need<action::Send>();
+  const auto send = bench.Need<action::Push>();
   EXPECT_EQ(send.gas_limit, 7500) << "1.5 times the 5000 that it used";
   EXPECT_EQ(send.ref.attempt, 2u);
 }
@@ -789,8 +796,8 @@ TEST(SubmitTest, MismatchedCommitRandomnessIsSentAgainFresh) {
   bench.Do(event::RandomnessRead{bench.randomness});
   bench.Pause(absl::Seconds(1));
   bench.Survey();
-  bench.Need<action::Send>();
-  EXPECT_EQ(bench.Batch().message.commit_randomness, Filled(11));
+  bench.Need<action::Push>();
+  EXPECT_EQ(bench.Batch().message.basis, Filled(11));
   EXPECT_EQ(bench.jobs, 1);
 }
 
@@ -804,7 +811,7 @@ TEST(SubmitTest, WithoutTheChainsWordsASecondFailureDoubtsTheProof) {
   bench.Head(1035);
   bench.SurveyReceipt(16, 1035);
   const auto explain = bench.Need<action::Explain>();
-  bench.Do(event::Explained{explain.ref, ""});
+  bench.Do(event::Explained{{""}, explain.ref});
   EXPECT_TRUE(bench.Has<action::ResetJob>());
 }
 
@@ -827,7 +834,7 @@ TEST(SubmitTest, FailureAfterTheCloseIsMissedWithTheChainsWords) {
   bench.Head(1041);
   bench.SurveyReceipt(16, 1041);
   const auto explain = bench.Need<action::Explain>();
-  bench.Do(event::Explained{explain.ref, "invalid deadline 3 at epoch 1040, expected 4"});
+  bench.Do(event::Explained{{"invalid deadline 3 at epoch 1040, expected 4"}, explain.ref});
   bench.Head(1042);
   bench.Survey();
   EXPECT_EQ(bench.State(), DeadlineState::kMissed);
@@ -843,13 +850,13 @@ TEST(SubmitTest, DroppedMessageIsPushedAgainAsItWas) {
   for (int epoch = 1032; epoch <= 1034; ++epoch) {
     bench.Head(epoch);
     bench.Survey();
-    EXPECT_FALSE(bench.Has<action::Republish>());
+    EXPECT_FALSE(bench.Has<action::PushAgain>());
   }
   bench.Head(1035);
   bench.Survey();
-  const auto again = bench.Need<action::Republish>();
+  const auto again = bench.Need<action::PushAgain>();
   EXPECT_EQ(again.signed_message, bench.Batch().message.signed_message);
-  bench.Do(event::Republished{again.ref});
+  bench.Do(event::PushedAgain{{}, again.ref});
   bench.Head(1036);
   bench.SurveyReceipt(0, 1036);
   EXPECT_EQ(bench.Batch().message.cid, cid);
@@ -865,14 +872,14 @@ TEST(SubmitTest, MessageDroppedNearTheCloseIsPushedAgainSooner) {
   bench.Send();
   bench.Head(1036);
   bench.Survey();
-  EXPECT_FALSE(bench.Has<action::Republish>());
+  EXPECT_FALSE(bench.Has<action::PushAgain>());
   bench.Head(1037);
   bench.Survey();
-  const auto again = bench.Need<action::Republish>();
-  bench.Do(event::Republished{again.ref});
+  const auto again = bench.Need<action::PushAgain>();
+  bench.Do(event::PushedAgain{{}, again.ref});
   bench.Head(1038);
   bench.Survey();
-  EXPECT_FALSE(bench.Has<action::Republish>());
+  EXPECT_FALSE(bench.Has<action::PushAgain>());
 }
 
 TEST(SubmitTest, DroppedMessageWhoseNonceIsTakenGetsASuccessor) {
@@ -882,10 +889,10 @@ TEST(SubmitTest, DroppedMessageWhoseNonceIsTakenGetsASuccessor) {
     bench.Head(epoch);
     bench.Survey();
   }
-  const auto again = bench.Need<action::Republish>();
-  bench.Fail(ActionKind::kRepublish, again.ref, absl::UnknownError("nonce too low"));
+  const auto again = bench.Need<action::PushAgain>();
+  bench.Fail(ActionKind::kPushAgain, again.ref, absl::UnknownError("nonce too low"));
   bench.Survey();
-  EXPECT_EQ(bench.Need<action::Send>().ref.attempt, 2u);
+  EXPECT_EQ(bench.Need<action::Push>().ref.attempt, 2u);
 }
 
 // The next look finds it in the mempool.
@@ -905,9 +912,9 @@ TEST(SubmitTest, PendingMessageIsLeftAloneUnlessItsFeeIsTooLow) {
   for (int epoch = 1033; epoch <= 1038; ++epoch) {
     bench.Head(epoch);
     SeePending(bench);
-    const auto raise = bench.Need<action::Raise>();
+    const auto raise = bench.Need<action::SignReplacement>();
     EXPECT_EQ(raise.signed_message, bench.Batch().message.signed_message);
-    event::Raised nothing;
+    event::ReplacementSigned nothing;
     nothing.ref = raise.ref;
     bench.Do(nothing);
     EXPECT_THAT(bench.actions, IsEmpty());
@@ -920,15 +927,15 @@ TEST(SubmitTest, MessageThatWaitsForItsFeeIsReplacedAndItsSuccessorFollowed) {
   const filecoin::Cid old = *bench.Batch().message.cid;
   bench.Head(1033);
   SeePending(bench);
-  event::Raised raised;
-  raised.ref = bench.Need<action::Raise>().ref;
+  event::ReplacementSigned raised;
+  raised.ref = bench.Need<action::SignReplacement>().ref;
   raised.signed_message = {7, 8};
   raised.fee_cap = "10 nanoFIL";
   bench.Do(raised);
   EXPECT_TRUE(bench.changed) << "on disk before the push";
-  const auto replace = bench.Need<action::Replace>();
+  const auto replace = bench.Need<action::PushReplacement>();
   EXPECT_EQ(replace.signed_message, (Bytes{7, 8}));
-  bench.Do(event::Replaced{replace.ref});
+  bench.Do(event::ReplacementPushed{{}, replace.ref});
   EXPECT_EQ(bench.Batch().message.signed_message, (Bytes{7, 8}));
   EXPECT_EQ(bench.Batch().message.cid, old) << "any node knows that one";
   EXPECT_TRUE(bench.log.contains("message_fee_raised"));
@@ -941,7 +948,7 @@ TEST(SubmitTest, MessageThatWaitsForItsFeeIsReplacedAndItsSuccessorFollowed) {
   found.signed_message = {7, 8};
   bench.Do(found);
   EXPECT_EQ(bench.Batch().message.cid, testing::CidOf(70));
-  EXPECT_FALSE(bench.Has<action::Raise>()) << "not again at once";
+  EXPECT_FALSE(bench.Has<action::SignReplacement>()) << "not again at once";
   bench.Head(1036);
   bench.SurveyReceipt(0, 1036);
   EXPECT_EQ(bench.Batch().state, DeadlineState::kOnChain);
@@ -970,8 +977,8 @@ struct WaitingPost {
     bench.Do(answer);
   }
   void Raise(Bench& bench) const {
-    event::Raised raised;
-    raised.ref = bench.Need<action::Raise>().ref;
+    event::ReplacementSigned raised;
+    raised.ref = bench.Need<action::SignReplacement>().ref;
     raised.signed_message = filecoin::cbor::Encode(new_one);
     bench.Do(raised);
   }
@@ -989,16 +996,16 @@ TEST(SubmitTest, ReplacementOnDiskIsPushedUntilThePoolHasIt) {
   // The life ends before the push; then a push is not answered.
   bench.Restart();
   post.See(bench, 1033, post.old_one);
-  EXPECT_FALSE(bench.Has<action::Raise>()) << "of what the pool has not";
-  auto replace = bench.Need<action::Replace>();
+  EXPECT_FALSE(bench.Has<action::SignReplacement>()) << "of what the pool has not";
+  auto replace = bench.Need<action::PushReplacement>();
   EXPECT_EQ(replace.signed_message, bytes);
-  bench.Fail(ActionKind::kReplace, replace.ref, absl::UnavailableError("lost"));
+  bench.Fail(ActionKind::kPushReplacement, replace.ref, absl::UnavailableError("lost"));
   post.See(bench, 1034, post.old_one);
-  replace = bench.Need<action::Replace>();
+  replace = bench.Need<action::PushReplacement>();
   EXPECT_EQ(replace.signed_message, bytes);
-  bench.Do(event::Replaced{replace.ref});
+  bench.Do(event::ReplacementPushed{{}, replace.ref});
   post.See(bench, 1035, post.new_one);
-  EXPECT_FALSE(bench.Has<action::Replace>());
+  EXPECT_FALSE(bench.Has<action::PushReplacement>());
   EXPECT_EQ(bench.Batch().message.cid, CidOf(post.new_one));
   EXPECT_EQ(bench.Batch().message.attempt, 1u) << "the same message all the time";
 }
@@ -1008,13 +1015,14 @@ TEST(SubmitTest, ReplacementThatTheNodeRefusesIsMadeAnewOfWhatThePoolHas) {
   const WaitingPost post(bench);
   post.See(bench, 1032, post.old_one);
   post.Raise(bench);
-  bench.Fail(ActionKind::kReplace, bench.Need<action::Replace>().ref,
+  bench.Fail(ActionKind::kPushReplacement, bench.Need<action::PushReplacement>().ref,
              absl::UnknownError("replace by fee has too low GasPremium"));
   EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting) << "the old one waits on";
   post.See(bench, 1033, post.old_one);
-  EXPECT_FALSE(bench.Has<action::Replace>());
+  EXPECT_FALSE(bench.Has<action::PushReplacement>());
   EXPECT_EQ(bench.Batch().message.signed_message, filecoin::cbor::Encode(post.old_one));
-  EXPECT_EQ(bench.Need<action::Raise>().signed_message, filecoin::cbor::Encode(post.old_one));
+  EXPECT_EQ(bench.Need<action::SignReplacement>().signed_message,
+            filecoin::cbor::Encode(post.old_one));
 }
 
 // A planted fault this must catch: what was raised a moment ago gets the patience of the opening,
@@ -1024,7 +1032,7 @@ TEST(SubmitTest, MessageThatWaitsNearTheCloseIsLookedAtWithEveryHead) {
   const WaitingPost post(bench);
   post.See(bench, 1036, post.old_one);
   post.Raise(bench);
-  bench.Do(event::Replaced{bench.Need<action::Replace>().ref});
+  bench.Do(event::ReplacementPushed{{}, bench.Need<action::PushReplacement>().ref});
   bench.Head(1037);
   event::Surveyed answer = bench.Answer(bench.Need<action::Survey>());
   answer.message = MessageWhereabouts::kPending;
@@ -1032,15 +1040,15 @@ TEST(SubmitTest, MessageThatWaitsNearTheCloseIsLookedAtWithEveryHead) {
   answer.signed_message = filecoin::cbor::Encode(post.new_one);
   answer.base_fee = 100;  // it pays that
   bench.Do(answer);
-  const auto raise = bench.Need<action::Raise>();
+  const auto raise = bench.Need<action::SignReplacement>();
   EXPECT_FALSE(raise.passed_over) << "one block only has gone by";
-  event::Raised enough;
+  event::ReplacementSigned enough;
   enough.ref = raise.ref;
   bench.Do(enough);
   bench.Head(1038);
   answer.ref = bench.Need<action::Survey>().ref;
   bench.Do(answer);
-  EXPECT_TRUE(bench.Need<action::Raise>().passed_over);
+  EXPECT_TRUE(bench.Need<action::SignReplacement>().passed_over);
 }
 
 // The wallet answers when nothing can be executed in the window any more: a dearer message would
@@ -1049,12 +1057,12 @@ TEST(SubmitTest, FeeThatIsRaisedTooLateIsNotPushed) {
   Bench bench;
   const WaitingPost post(bench);
   post.See(bench, 1036, post.old_one);
-  event::Raised raised;
-  raised.ref = bench.Need<action::Raise>().ref;
+  event::ReplacementSigned raised;
+  raised.ref = bench.Need<action::SignReplacement>().ref;
   raised.signed_message = filecoin::cbor::Encode(post.new_one);
   bench.Head(1039);
   bench.Do(raised);
-  EXPECT_FALSE(bench.Has<action::Replace>());
+  EXPECT_FALSE(bench.Has<action::PushReplacement>());
   EXPECT_EQ(bench.Batch().message.signed_message, filecoin::cbor::Encode(post.old_one));
 }
 
@@ -1064,7 +1072,8 @@ struct StrandedPost : WaitingPost {
       : WaitingPost(bench) {
     bench.machine.record.batches[0].message.from = old_one.message.from;
     See(bench, 1032, old_one);
-    bench.Fail(ActionKind::kRaise, bench.Need<action::Raise>().ref, std::move(why));
+    bench.Fail(ActionKind::kSignReplacement, bench.Need<action::SignReplacement>().ref,
+               std::move(why));
   }
   void SeeSender(Bench& bench, std::optional<filecoin::Address> sender) const {
     const auto survey = bench.Need<action::Survey>();
@@ -1101,7 +1110,7 @@ TEST(SubmitTest, AnotherOneSendsWhatItsSenderCannotRaise) {
       const StrandedPost post(bench, why);
       EXPECT_EQ(bench.Need<action::SetAside>().sender, post.old_one.message.from);
       EXPECT_TRUE(bench.log.contains("message_cannot_be_raised"));
-      const chain::Uuid uuid = bench.Batch().message.uuid;
+      const delivery::Uuid uuid = bench.Batch().message.uuid;
       post.SeeSender(bench, post.other);
       EXPECT_EQ(bench.Batch().given_up, std::vector{post.old_one.message.from});
       EXPECT_TRUE(bench.log.contains("message_given_up"));
@@ -1113,7 +1122,7 @@ TEST(SubmitTest, AnotherOneSendsWhatItsSenderCannotRaise) {
         EXPECT_EQ(survey.given_up, bench.Batch().given_up);
         continue;
       }
-      const action::Send send = bench.Send();
+      const action::Push send = bench.Send();
       EXPECT_EQ(send.from, post.other);
       EXPECT_NE(send.uuid, uuid);
       EXPECT_EQ(bench.Batch().message.attempt, 2u);
@@ -1149,7 +1158,7 @@ TEST(SubmitTest, WhoIsLeftAloneStaysWithWhatWaits) {
   EXPECT_TRUE(bench.Batch().given_up.empty());
   // The key is back.
   post.Raise(bench);
-  bench.Do(event::Replaced{bench.Need<action::Replace>().ref});
+  bench.Do(event::ReplacementPushed{{}, bench.Need<action::PushReplacement>().ref});
   bench.Head(1034);
   EXPECT_FALSE(bench.Need<action::Survey>().want_sender);
 }
@@ -1206,7 +1215,7 @@ TEST(SubmitTest, SilentWalletIsAskedSomeTimesBeforeAnotherOneSends) {
   for (std::int64_t epoch = 1033; epoch <= 1034; ++epoch) {
     EXPECT_FALSE(bench.log.contains("message_cannot_be_raised"));
     post.See(bench, epoch, post.old_one);
-    bench.Fail(ActionKind::kRaise, bench.Need<action::Raise>().ref, silent);
+    bench.Fail(ActionKind::kSignReplacement, bench.Need<action::SignReplacement>().ref, silent);
   }
   post.SeeSender(bench, post.other);
   EXPECT_EQ(bench.Batch().state, DeadlineState::kProven);
@@ -1214,7 +1223,7 @@ TEST(SubmitTest, SilentWalletIsAskedSomeTimesBeforeAnotherOneSends) {
   Bench late;
   const WaitingPost waiting(late);
   waiting.See(late, 1036, waiting.old_one);
-  late.Fail(ActionKind::kRaise, late.Need<action::Raise>().ref, silent);
+  late.Fail(ActionKind::kSignReplacement, late.Need<action::SignReplacement>().ref, silent);
   EXPECT_TRUE(late.Need<action::Survey>().want_sender);
 }
 
@@ -1260,7 +1269,7 @@ TEST(SubmitTest, FeeThatCannotBeRaisedChangesNothing) {
   bench.Head(1033);
   SeePending(bench);
   const Bytes before = bench.Batch().message.signed_message;
-  bench.Fail(ActionKind::kRaise, bench.Need<action::Raise>().ref,
+  bench.Fail(ActionKind::kSignReplacement, bench.Need<action::SignReplacement>().ref,
              absl::FailedPreconditionError("PoSt.MaxGasFeeCap is 5 nanoFIL: raise that"));
   EXPECT_EQ(bench.Batch().state, DeadlineState::kSubmitting);
   EXPECT_EQ(bench.Batch().message.signed_message, before);
@@ -1268,7 +1277,7 @@ TEST(SubmitTest, FeeThatCannotBeRaisedChangesNothing) {
   EXPECT_FALSE(bench.Has<action::SetAside>()) << "another one has the same limit";
   bench.Head(1034);
   SeePending(bench);
-  EXPECT_TRUE(bench.Has<action::Raise>());
+  EXPECT_TRUE(bench.Has<action::SignReplacement>());
 }
 
 TEST(SubmitTest, MessageInTheLastBlockStillCounts) {
@@ -1304,7 +1313,7 @@ TEST(SubmitTest, MessageNeverFoundIsMissedSomeTimeAfterTheClose) {
   for (int epoch = 1032; epoch < 1053; ++epoch) {
     bench.Head(epoch);
     while (bench.Has<action::Survey>()) bench.Survey();
-    if (auto again = bench.Take<action::Republish>()) bench.Do(event::Republished{again->ref});
+    if (auto again = bench.Take<action::PushAgain>()) bench.Do(event::PushedAgain{{}, again->ref});
     ASSERT_EQ(bench.State(), DeadlineState::kSubmitting) << epoch;
   }
   bench.Head(1053);  // close + depth 3 + 10

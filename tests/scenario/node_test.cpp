@@ -67,11 +67,11 @@ class NodeTest : public ::testing::Test {
   absl::StatusOr<filecoin::SignedMessage> Send(const poster::FeePolicy& fees,
                                                std::int64_t gas_limit) {
     const filecoin::Message message = PostMessage(*chain_, 0, {{0, {}}});
-    poster::action::Send send;
+    delivery::action::Push send;
     send.from = message.from;
     send.params = message.params;
     send.gas_limit = gas_limit;
-    auto sending = node_->Send(kMiner, send, fees);
+    auto sending = node_->Push(kMiner, filecoin::kMethodSubmitWindowedPoSt, send, fees);
     const auto sent = loop_.Wait(kj::mv(sending).ToPromise());
     if (!sent.ok()) return sent.status();
     return filecoin::cbor::Decode<filecoin::SignedMessage>(sent->signed_message);

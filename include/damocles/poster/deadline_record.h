@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 
 #include "damocles/base/bytes.h"
-#include "damocles/chain/types.h"
+#include "damocles/delivery/message.h"
 #include "damocles/filecoin/address.h"
 #include "damocles/filecoin/cid.h"
 #include "damocles/filecoin/deadline.h"
@@ -90,33 +90,11 @@ struct DeadlinePlan {
   friend bool operator==(const DeadlinePlan&, const DeadlinePlan&) = default;
 };
 
-struct Receipt {
-  std::int64_t exit_code = 0;
-  filecoin::ChainEpoch height{};  // of the tipset that shows it
-  std::int64_t gas_used = 0;
-  friend bool operator==(const Receipt&, const Receipt&) = default;
-};
-
-// The latest message of a batch.
-struct BatchMessage {
-  std::uint32_t attempt = 0;  // 0: none yet
-  chain::Uuid uuid{};
-  std::optional<filecoin::Address> from;
-  Bytes params;                       // of SubmitWindowedPoSt, CBOR
-  Bytes32 commit_randomness{};        // as in params
-  std::int64_t gas_limit = 0;         // asked for; 0: the node estimates
-  filecoin::ChainEpoch sent_at{};     // head when it was recorded
-  std::optional<filecoin::Cid> cid;   // once the node has answered
-  std::int64_t signed_gas_limit = 0;  // in the signed message
-  // CBOR, to push the same bytes again.  A replacement is here before it is pushed: until the node
-  // has taken it, `cid` is of the one before it, which has the same sender, nonce and call.
-  Bytes signed_message;
-  std::optional<Receipt> receipt;
-  friend bool operator==(const BatchMessage&, const BatchMessage&) = default;
-};
+using delivery::Receipt;
+using BatchMessage = delivery::Message;
 
 // One or several partitions that go in one message.
-struct PartitionBatch {
+struct PartitionBatch : delivery::Record {
   std::vector<filecoin::ChainPartition> partitions;  // ascending
   DeadlineState state = DeadlineState::kProving;
   // A new one whenever what is to be proven changes (skipped sectors, randomness, partitions): an
@@ -126,15 +104,6 @@ struct PartitionBatch {
   // The job's result is not believed: it must be reset before another one counts.
   bool reset_job = false;
   Bytes proof;
-  BatchMessage message;
-  // Senders whose message for it waits in the mempool and cannot be raised any more: that one is
-  // not taken up again while somebody else can send.
-  std::vector<filecoin::Address> given_up;
-  // Proven on chain although no receipt of ours says so (an earlier life, another manager).
-  bool posted_by_other = false;
-  filecoin::ChainEpoch posted_seen_at{};
-  std::uint32_t failed_messages = 0;  // refused by the node's dry run, or with a bad receipt
-  std::string note;                   // latest trouble; of a missed batch, the reason
   friend bool operator==(const PartitionBatch&, const PartitionBatch&) = default;
 };
 

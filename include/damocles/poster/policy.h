@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 
+#include "damocles/delivery/policy.h"
 #include "damocles/filecoin/address.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/sector.h"
@@ -17,25 +18,14 @@
 
 namespace damocles::poster {
 
-// Doubles from `initial` to `max`.
-struct Backoff {
-  absl::Duration initial = absl::Seconds(1);
-  absl::Duration max = absl::Seconds(30);
+using delivery::Backoff;
+using delivery::kMessageGasMax;
 
-  // How long to wait after the `failures`-th failure in a row (from 1).
-  absl::Duration After(std::uint32_t failures) const;
-};
-
-// No message may ask for more: the gas of a block.
-inline constexpr std::int64_t kMessageGasMax = 10'000'000'000;
-
-struct PosterPolicy {
+struct PosterPolicy : delivery::Policy {
   // Work starts this many epochs after the challenge, messages go out this many after the
   // opening.
   filecoin::EpochDelta challenge_confidence{2};
   filecoin::EpochDelta submit_confidence{1};
-  // A receipt counts when this many epochs are on top of it.
-  filecoin::EpochDelta confirmation_depth{5};
   // How long after the close a pushed message is still looked for, on top of confirmation_depth.
   filecoin::EpochDelta search_after_close{10};
 
@@ -50,7 +40,6 @@ struct PosterPolicy {
   // A job that used up its tries is reset while its window is open (AutoResetBeforeClose).
   bool auto_reset_before_close = true;
 
-  Backoff retry;
   // How often a job is given to another prover because one named sectors that the manager can read.
   std::uint32_t fault_doubts_max = 3;
   // How long after the same prover said so again, at most a twentieth of the window.
@@ -72,19 +61,6 @@ struct PosterPolicy {
   // ... and never more than this.
   absl::Duration sector_check_max = absl::Minutes(20);
 
-  // Heads on which a message may be neither pending nor on chain before it counts as dropped; two
-  // when only the reserve of the window is left.
-  std::uint32_t dropped_after_heads = 3;
-  // How long the node may still work on a push that it did not answer, at most a tenth of the
-  // window: the same message is not pushed again before that.
-  absl::Duration push_may_take = absl::Minutes(2);
-  // The mempool is read only for messages that are older than this.
-  filecoin::EpochDelta pending_check_after{2};
-  // A message that waits in the mempool for so long, at most a sixth of the window, is replaced by
-  // one with a higher fee; in the reserve of the window with every head, if others pay more.
-  filecoin::EpochDelta replace_after{10};
-  // New gas limit after "out of gas", as a multiple of the old one.
-  double out_of_gas_factor = 1.5;
   // Gas limit for a message whose gas cannot be estimated, of the message and for each partition; a
   // limit that was good before in the deadline is preferred.  Real messages of one to three
   // partitions carry up to 0.90, 1.18 and 1.25 G (golden/chain/miner-messages.jsonl).

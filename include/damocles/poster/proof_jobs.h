@@ -13,7 +13,7 @@
 
 #include "damocles/job/queue.h"
 #include "damocles/job/spec.h"
-#include "damocles/poster/state_machine.h"
+#include "damocles/poster/events.h"
 
 namespace damocles::poster {
 

@@ -27,6 +27,7 @@
 #include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/sector.h"
 #include "damocles/poster/policy.h"
+#include "damocles/poster/senders.h"
 #include "damocles/poster/state_machine.h"
 
 namespace damocles::poster {
@@ -92,6 +93,8 @@ struct FaultyPartition {
 };
 
 namespace recovery {
+
+using delivery::Flight;
 
 struct ReadFaults {
   std::uint64_t deadline_index = 0;

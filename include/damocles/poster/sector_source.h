@@ -17,7 +17,7 @@
 #include "damocles/async/task.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
-#include "damocles/poster/state_machine.h"
+#include "damocles/poster/events.h"
 #include "damocles/sector/tracker.h"
 
 namespace damocles::poster {

@@ -21,6 +21,7 @@
 
 #include "damocles/base/bytes.h"
 #include "damocles/chain/types.h"
+#include "damocles/delivery/message.h"
 #include "damocles/filecoin/address.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/message.h"
@@ -28,6 +29,9 @@
 #include "damocles/filecoin/token_amount.h"
 
 namespace damocles::poster {
+
+using delivery::LaneRepair;
+using delivery::SenderWarning;
 
 // Who may send in the name of a miner; the network's actor takes messages from nobody else.
 enum class SenderRole : std::uint8_t { kControl, kWorker, kOwner };
@@ -105,36 +109,16 @@ struct LaneBlock {
 
 // In front of the nonce `before`; without it, in front of the next message to be pushed (which
 // fills a gap by itself).
-LaneBlock BlockOf(const SenderFacts& facts, const filecoin::TokenAmount& base_fee,
-                  std::optional<std::uint64_t> before);
+LaneBlock BlockBeforeNonce(const SenderFacts& facts, const filecoin::TokenAmount& base_fee,
+                           std::optional<std::uint64_t> before);
 
 // What keeps `ours`, which is in the lane, from being executed.  Beside that a message in front of
 // it that pays the base fee and offers less than ours: in full blocks ours waits with it.
-LaneBlock BlockInFrontOf(const SenderFacts& facts, const filecoin::TokenAmount& base_fee,
-                         const filecoin::Message& ours);
+LaneBlock BlockBeforeMessage(const SenderFacts& facts, const filecoin::TokenAmount& base_fee,
+                             const filecoin::Message& ours);
 
 // What keeps any message of the lane from being executed.
 LaneBlock BlockIn(const SenderFacts& facts, const filecoin::TokenAmount& base_fee);
-
-// A lane of ours that is to be made free: by replacing the message in the way, or by an empty one
-// where there is none.
-struct LaneRepair {
-  filecoin::Address sender;  // key
-  std::string role;
-  std::uint64_t nonce = 0;
-  Bytes signed_message;  // in the way; empty: a gap
-  friend bool operator==(const LaneRepair&, const LaneRepair&) = default;
-};
-
-// Something about a sender that an operator should know.
-struct SenderWarning {
-  std::string sender;
-  std::string role;
-  std::string what;
-  std::optional<std::uint64_t> nonce;
-  std::string message;  // CID of the one in the way
-  friend bool operator==(const SenderWarning&, const SenderWarning&) = default;
-};
 
 struct SenderChoice {
   std::optional<filecoin::Address> address;  // key
@@ -171,7 +155,7 @@ class SenderRoom {
     Bytes message;
     filecoin::ChainEpoch since{};
   };
-  // BlockOf, and a front message that is passed over for too long.
+  // BlockBeforeNonce, and a front message that is passed over for too long.
   LaneBlock Watch(const SenderFacts& facts, const filecoin::TokenAmount& base_fee,
                   filecoin::ChainEpoch epoch);
   void Say(const SenderFacts& facts, std::string what, const LaneBlock& block, SenderChoice& out);

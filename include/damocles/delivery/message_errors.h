@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// What a node or the chain means when it refuses a SubmitWindowedPoSt message.
+// What a node or the chain means when it refuses a message.
 
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 
-namespace damocles::poster {
+namespace damocles::delivery {
 
 enum class MessageTrouble {
   kUnknownFate,    // no answer: it may have been pushed; look before anything else
@@ -55,4 +55,4 @@ SearchTrouble ClassifySearchError(const absl::Status& status);
 // From a receipt's exit code (not 0) and the chain's text, which may be empty.
 MessageTrouble ClassifyReceipt(std::int64_t exit_code, std::string_view text);
 
-}  // namespace damocles::poster
+}  // namespace damocles::delivery

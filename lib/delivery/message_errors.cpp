@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "damocles/poster/message_errors.h"
+#include "damocles/delivery/message_errors.h"
 
 #include <string>
 
@@ -8,7 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 
-namespace damocles::poster {
+namespace damocles::delivery {
 namespace {
 
 constexpr std::int64_t kExitOutOfGas = 7;
@@ -227,4 +227,4 @@ MessageTrouble ClassifyReceipt(std::int64_t exit_code, std::string_view text) {
   }
 }
 
-}  // namespace damocles::poster
+}  // namespace damocles::delivery
