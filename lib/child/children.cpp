@@ -3,7 +3,6 @@
 #include "damocles/child/children.h"
 
 #include <kj/async.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -12,8 +11,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_format.h"
-#include "lib/child/process.h"
-#include "lib/child/run.h"
+#include "lib/child/member.h"
+#include "lib/child/spawner.h"
 
 #include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
@@ -31,24 +30,6 @@ namespace {
 constexpr absl::Duration kStuckAfter = absl::Minutes(2);
 constexpr absl::Duration kCancelledWithin = absl::Seconds(20);
 
-std::vector<std::string> EnvironmentOf(const ChildOptions& options) {
-  std::map<std::string, std::string> variables;
-  if (options.inherit_environment) {
-    for (char** at = environ; *at != nullptr; ++at) {
-      const std::string_view entry = *at;
-      const std::size_t equals = entry.find('=');
-      if (equals == std::string_view::npos) continue;
-      variables[std::string(entry.substr(0, equals))] = entry.substr(equals + 1);
-    }
-  }
-  variables[kExtensionsVariable] = "1";
-  for (const auto& [name, value] : options.environment) variables[name] = value;
-  std::vector<std::string> environment;
-  environment.reserve(variables.size());
-  for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
-  return environment;
-}
-
 // Whether another process is needed to go from one to the other.
 bool SameProcess(ChildOptions a, ChildOptions b) {
   a.weight = b.weight = 1;
@@ -56,45 +37,30 @@ bool SameProcess(ChildOptions a, ChildOptions b) {
   return a == b;
 }
 
-class ChildrenImpl final : public Children, private kj::TaskSet::ErrorHandler {
+class ChildrenImpl final : public Children,
+                           private Member::Owner,
+                           private kj::TaskSet::ErrorHandler {
  public:
   ChildrenImpl(kj::LowLevelAsyncIoProvider& provider, kj::UnixEventPort& port, Stage stage)
-      : provider_(provider), port_(port), timer_(port.getTimer()), stage_(stage), tasks_(*this) {}
+      : world_{.provider = provider, .port = port, .spawner = spawner_, .stage = stage},
+        timer_(port.getTimer()),
+        all_ended_(nullptr),
+        tasks_(*this) {}
 
   ~ChildrenImpl() noexcept override {}
   void Add(ChildOptions options);
-  async::Task<Answer> Prove(prover::WindowPostTask task, absl::Duration limit) override;
-  void AnsweredWrongly(const std::string& child) override;
+  async::Task<Answer> Prove(prover::WindowPostTask task, Limits limits) override;
+  void AnsweredWrongly(const Answer& answer) override;
   void Reconfigure(std::vector<ChildOptions> children) override;
   std::vector<ChildInfo> List() const override;
-  async::Task<void> Stop() override;
+  async::Task<void> Stop(absl::Duration limit) override;
 
  private:
-  // One child as it is configured, through all its processes.
-  struct Member final : public Run::Owner {
-    Member(ChildrenImpl& owner, ChildId number, ChildOptions as_configured)
-        : all(owner), id(number), options(std::move(as_configured)) {}
-    void Heard(std::string_view line) override { all.Heard(*this, line); }
-    void Broke(std::string how) override { all.Feed(*this, event::Misbehaved{std::move(how)}); }
-    void Ended(std::string how) override { all.Ended(*this, std::move(how)); }
-
-    ChildrenImpl& all;
-    const ChildId id;
-    ChildOptions options;
-    Supervised state;
-    std::unique_ptr<Run> run;
-    std::uint64_t alarm = 0;
-    bool extensions = false;
-    bool retired = false;                     // ends with its last task
-    std::optional<ChildOptions> replacement;  // and this comes then
-    std::uint64_t done = 0;
-    std::uint64_t failed = 0;
-    std::uint64_t lost = 0;
-  };
   struct Work {
     prover::WindowPostTask task;
-    absl::Time limit;
-    int ended_with_it = 0;
+    absl::Duration run_limit;
+    int failures = 0;
+    std::uint64_t given = 0;  // how often, so that a time limit knows its own
     // Nothing: nobody waits any more, and a child still has it.
     kj::Maybe<kj::Own<kj::PromiseFulfiller<Answer>>> asker;
   };
@@ -106,22 +72,22 @@ class ChildrenImpl final : public Children, private kj::TaskSet::ErrorHandler {
 
   void Retire(Member& member, std::optional<ChildOptions> replacement);
   void StopIfIdle(Member& member);
-  void Feed(Member& member, const SupervisionEvent& event);
-  void Act(Member& member, SupervisionAction action);
-  void StartProcess(Member& member);
-  void ArmTimer(Member& member);
-  void Ended(Member& member, std::string how);
-  void Heard(Member& member, std::string_view line);
-  void Answered(Member& member, Response response);
-  void Up(Member& member);
-  void Down(Member& member);
+  void Up(Member& member) override;
+  void Down(Member& member) override;
+  void Answered(Member& member, Response response) override;
+  void Off(Member& member) override;
 
   void Assign();
   void Reply(TaskId id, Answer answer);
   // The task is no more.
   void Forget(TaskId id);
   void TakeBack(TaskId id, absl::Duration patience);
+  void ReplaceIfItStillHas(ChildId child, TaskId id);
   void LimitPassed(TaskId id);
+  void RunLimitPassed(TaskId id, std::uint64_t given);
+  // A child has failed it: another one gets it, or `answer` is the answer.
+  void GoOnOrReply(TaskId id, Answer answer);
+  void ReplyIfNoneWillCome();
   Member* HolderOf(TaskId id);
   void Check() const;
 
@@ -131,48 +97,63 @@ class ChildrenImpl final : public Children, private kj::TaskSet::ErrorHandler {
         timer_.afterDelay(async::ToKj(std::max(delay, absl::ZeroDuration()))).then(kj::mv(fn)));
   }
 
-  kj::LowLevelAsyncIoProvider& provider_;
-  kj::UnixEventPort& port_;
+  Spawner spawner_;
+  const Member::World world_;
   kj::Timer& timer_;
-  const Stage stage_;
   bool stopping_ = false;
   ChildId last_child_ = 0;
   TaskId last_task_ = 0;
   std::map<ChildId, std::unique_ptr<Member>> members_;
+  // Those that end with their last task, and what comes in their places.
+  std::map<ChildId, std::optional<ChildOptions>> retired_;
   std::map<TaskId, Work> work_;
   Dispatcher dispatcher_;
-  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> all_ended_;
+  kj::Maybe<kj::Own<kj::PromiseFulfiller<void>>> tell_all_ended_;
+  kj::ForkedPromise<void> all_ended_;
   kj::TaskSet tasks_;
 };
 
 // ---- members
 
 void ChildrenImpl::Add(ChildOptions options) {
+  options.weight = std::max(options.weight, 1U);
+  options.slots = std::max(options.slots, 1U);
+  for (const auto& [known, other] : members_) {
+    if (other->Options().name != options.name || retired_.contains(known)) continue;
+    LogError("child", "named_twice", {{"child", options.name}, {"what", "the later is left out"}});
+    return;
+  }
   const ChildId id = ++last_child_;
   dispatcher_.SetChild(id, options.weight, options.slots);
   Member& member =
-      *members_.emplace(id, std::make_unique<Member>(*this, id, std::move(options))).first->second;
-  member.state.since = Now();
-  Feed(member, event::Tick{});
+      *members_
+           .emplace(id, std::unique_ptr<Member>(new Member(world_, *this, id, std::move(options))))
+           .first->second;
+  member.Feed(event::Tick{});
 }
 
 void ChildrenImpl::Reconfigure(std::vector<ChildOptions> children) {
   if (stopping_) return;
   std::map<std::string, ChildOptions> wanted;
-  for (ChildOptions& options : children) wanted.emplace(options.name, std::move(options));
+  for (ChildOptions& options : children) {
+    options.weight = std::max(options.weight, 1U);
+    options.slots = std::max(options.slots, 1U);
+    wanted.emplace(options.name, std::move(options));
+  }
   std::vector<Member*> members;
   for (const auto& [id, member] : members_) members.push_back(member.get());
   for (Member* member : members) {
-    const auto at = wanted.find(member->options.name);
+    const auto at = wanted.find(member->Options().name);
     if (at == wanted.end()) {
       Retire(*member, std::nullopt);
-    } else if (member->retired || !SameProcess(member->options, at->second)) {
+    } else if (retired_.contains(member->Id()) || !SameProcess(member->Options(), at->second)) {
       Retire(*member, std::move(at->second));
       wanted.erase(at);
     } else {
-      member->options = std::move(at->second);
-      dispatcher_.SetChild(member->id, member->options.weight, member->options.slots);
+      dispatcher_.SetChild(member->Id(), at->second.weight, at->second.slots);
+      member->Change(std::move(at->second));
       wanted.erase(at);
+      member->Feed(event::Revive{});
     }
   }
   for (auto& [name, options] : wanted) Add(std::move(options));
@@ -180,208 +161,167 @@ void ChildrenImpl::Reconfigure(std::vector<ChildOptions> children) {
 }
 
 void ChildrenImpl::Retire(Member& member, std::optional<ChildOptions> replacement) {
-  member.replacement = std::move(replacement);
-  if (member.retired) return;
-  member.retired = true;
+  const auto [at, is_new] = retired_.try_emplace(member.Id());
+  at->second = std::move(replacement);
+  if (!is_new) return;
   LogInfo("child", "retired",
-          {{"child", member.options.name},
-           {"tasks_to_finish", dispatcher_.Busy(member.id)},
-           {"replaced", member.replacement ? "yes" : "no"}});
-  dispatcher_.RemoveChild(member.id);
+          {{"child", member.Options().name},
+           {"tasks_to_finish", dispatcher_.Busy(member.Id())},
+           {"replaced", at->second ? "yes" : "no"}});
+  dispatcher_.RemoveChild(member.Id());
   StopIfIdle(member);
 }
 
 void ChildrenImpl::StopIfIdle(Member& member) {
-  if (member.retired && dispatcher_.Busy(member.id) == 0) Feed(member, event::Stop{});
+  if (retired_.contains(member.Id()) && dispatcher_.Busy(member.Id()) == 0)
+    member.Feed(event::Stop{});
 }
 
 // ---- one process
 
-void ChildrenImpl::Feed(Member& member, const SupervisionEvent& event) {
-  SupervisionStep step = Step(member.options.rules, std::move(member.state), event, Now());
-  const Phase phase = step.state.phase;
-  member.state = std::move(step.state);
-  ArmTimer(member);
-  const ChildId id = member.id;
-  for (const SupervisionAction action : step.actions) Act(member, action);
-  if (phase != Phase::kOff) return;
-  if (!stopping_ && !member.retired) {
+void ChildrenImpl::Off(Member& member) {
+  if (!stopping_ && !retired_.contains(member.Id())) {
     LogError("child", "not_started_again",
-             {{"child", member.options.name}, {"last_end", member.state.last_end}});
-    return;
+             {{"child", member.Options().name}, {"last_end", member.State().last_end}});
+    return ReplyIfNoneWillCome();
   }
   // Later: this may have been called by the member's own process.
-  tasks_.add(kj::evalLater([this, id] {
+  tasks_.add(kj::evalLater([this, id = member.Id()] {
     const auto at = members_.find(id);
-    if (at == members_.end() || at->second->state.phase != Phase::kOff) return;
-    std::optional<ChildOptions> replacement = std::move(at->second->replacement);
+    if (at == members_.end() || at->second->State().phase != Phase::kOff) return;
     members_.erase(at);
-    if (replacement && !stopping_) Add(*std::move(replacement));
-    KJ_IF_MAYBE (waiting, all_ended_) {
-      if (stopping_ && members_.empty()) (*waiting)->fulfill();
+    const auto retired = retired_.extract(id);
+    if (!retired.empty() && retired.mapped() && !stopping_) Add(*std::move(retired.mapped()));
+    KJ_IF_MAYBE (waiting, tell_all_ended_) {
+      if (members_.empty()) (*waiting)->fulfill();
     }
   }));
 }
 
-void ChildrenImpl::Act(Member& member, SupervisionAction action) {
-  switch (action) {
-    case SupervisionAction::kStart:
-      return StartProcess(member);
-    case SupervisionAction::kTellToEnd:
-      if (member.run != nullptr) member.run->TellToEnd();
-      return;
-    case SupervisionAction::kKill:
-      if (member.run != nullptr) member.run->Kill();
-      return;
-    case SupervisionAction::kUp:
-      return Up(member);
-    case SupervisionAction::kDown:
-      return Down(member);
-  }
-}
-
-void ChildrenImpl::StartProcess(Member& member) {
-  auto process = Process::Start(provider_, port_,
-                                {.program = member.options.program,
-                                 .args = member.options.args,
-                                 .environment = EnvironmentOf(member.options)});
-  if (!process.ok()) {
-    LogError("child", "not_started", {{"child", member.options.name}, {"error", process.status()}});
-    return Feed(member, event::NotStarted{std::string(process.status().message())});
-  }
-  member.extensions = false;
-  member.run = std::make_unique<Run>(*std::move(process), timer_, member.options.name, member);
-  LogInfo("child", "started",
-          {{"child", member.options.name},
-           {"stage", NameOf(stage_)},
-           {"pid", member.run->Pid()},
-           {"ppid", getpid()},
-           {"proc", member.options.program}});
-  Feed(member, event::Started{});
-}
-
-void ChildrenImpl::ArmTimer(Member& member) {
-  const std::uint64_t alarm = ++member.alarm;  // those before are void
-  const absl::Time at = WakeAt(member.state);
-  if (at == absl::InfiniteFuture() || at == absl::InfinitePast()) return;
-  After(at - Now(), [this, id = member.id, alarm] {
-    const auto of = members_.find(id);
-    if (of == members_.end() || of->second->alarm != alarm) return;
-    // The loop's time is that of its last turn: it may ring a little early.
-    if (Now() < WakeAt(of->second->state)) return ArmTimer(*of->second);
-    Feed(*of->second, event::Tick{});
-  });
-}
-
-void ChildrenImpl::Ended(Member& member, std::string how) {
-  const auto severity = member.state.phase == Phase::kEnding ? Severity::kInfo : Severity::kWarning;
-  Log(severity, "child", "ended",
-      {{"child", member.options.name},
-       {"pid", member.run->Pid()},
-       {"how", how},
-       {"tasks_under_way", dispatcher_.Busy(member.id)}});
-  Feed(member, event::Ended{std::move(how)});
-  // Not in its own call.
-  tasks_.add(kj::evalLater([run = kj::mv(member.run)] {}));
-}
-
 void ChildrenImpl::Up(Member& member) {
-  for (const char* loop : {"request", "response"}) {
-    LogInfo("child", "loop_start",
-            {{"child", member.options.name},
-             {"pid", member.run->Pid()},
-             {"ppid", getpid()},
-             {"loop", loop}});
-  }
-  LogInfo("child", "ready",
-          {{"child", member.options.name},
-           {"pid", member.run->Pid()},
-           {"ppid", getpid()},
-           {"proc", NameOf(stage_)}});
-  dispatcher_.Up(member.id);
+  dispatcher_.Up(member.Id());
   Assign();
 }
 
 void ChildrenImpl::Down(Member& member) {
-  for (const TaskId id : dispatcher_.Down(member.id)) {
-    ++member.lost;
+  // One that we ended, for whatever it did to one task, has not failed the others.
+  const bool of_itself = member.State().phase != Phase::kEnding;
+  const std::int64_t process = member.Pid();
+  for (const TaskId id : dispatcher_.Down(member.Id())) {
+    ++member.counts.lost;
     Work& work = work_.at(id);
-    ++work.ended_with_it;
     if (work.asker == nullptr) {
       Forget(id);
-    } else if (work.ended_with_it >= kTriesMax) {
-      Reply(id, {absl::UnavailableError(absl::StrFormat(
-                     "%d children have ended while they proved this; the last, %s: %s",
-                     work.ended_with_it, member.options.name, member.state.last_end)),
-                 member.options.name});
+      continue;
+    }
+    if (of_itself) ++work.failures;
+    if (work.failures >= kTriesMax) {
+      Reply(id, {.outcome = absl::UnavailableError(absl::StrFormat(
+                     "%d children have failed while they proved this; the last, %s: %s",
+                     work.failures, member.Options().name, member.State().last_end)),
+                 .child = member.Options().name,
+                 .process = process});
     }
   }
   StopIfIdle(member);
   Assign();
-}
-
-void ChildrenImpl::Heard(Member& member, std::string_view line) {
-  if (member.state.phase == Phase::kStarting) {
-    if (IsReadyLine(stage_, line)) return Feed(member, event::SaidReady{});
-    return member.run->Useless(line, "before the line that says it is ready");
-  }
-  if (member.state.phase != Phase::kReady) return;
-  if (IsExtensionsLine(line)) {
-    member.extensions = true;
-    return;
-  }
-  auto response = DecodeResponse(line);
-  if (!response.ok()) return member.run->Useless(line, response.status().ToString());
-  Answered(member, *std::move(response));
 }
 
 // ---- tasks
 
-async::Task<Children::Answer> ChildrenImpl::Prove(prover::WindowPostTask task,
-                                                  absl::Duration limit) {
-  if (stopping_) co_return Answer{absl::UnavailableError("the children are being stopped"), ""};
+async::Task<Children::Answer> ChildrenImpl::Prove(prover::WindowPostTask task, Limits limits) {
+  if (stopping_) {
+    co_return Answer{.outcome = absl::UnavailableError("the children are being stopped"),
+                     .child = "",
+                     .process = 0};
+  }
   const TaskId id = ++last_task_;
   auto pair = kj::newPromiseAndFulfiller<Answer>();
-  const absl::Time close = Now() + limit;
-  work_.emplace(id, Work{std::move(task), close, 0, kj::mv(pair.fulfiller)});
-  dispatcher_.Submit(id, close);
-  After(limit, [this, id] { LimitPassed(id); });
+  work_.emplace(id, Work{.task = std::move(task),
+                         .run_limit = limits.run,
+                         .failures = 0,
+                         .given = 0,
+                         .asker = kj::mv(pair.fulfiller)});
+  dispatcher_.Submit(id, Now() + limits.close);
+  if (limits.close < absl::InfiniteDuration()) After(limits.close, [this, id] { LimitPassed(id); });
   // Without effect once it is answered.
   const absl::Cleanup dropped = [this, id] { TakeBack(id, absl::InfiniteDuration()); };
   Assign();
+  ReplyIfNoneWillCome();
   co_return co_await kj::mv(pair.promise);
 }
 
 void ChildrenImpl::Assign() {
+  if (stopping_) return;
   for (const Dispatcher::Assignment& begun : dispatcher_.Assign()) {
     Member& member = *members_.at(begun.child);
-    member.run->Send(EncodeRequest(begun.task, work_.at(begun.task).task, member.extensions));
+    Work& work = work_.at(begun.task);
+    const std::uint64_t given = ++work.given;
+    if (work.run_limit < absl::InfiniteDuration()) {
+      After(work.run_limit, [this, id = begun.task, given] { RunLimitPassed(id, given); });
+    }
+    member.Request(begun.task, work.task);
   }
   Check();
 }
 
+void ChildrenImpl::ReplyIfNoneWillCome() {
+  for (const auto& [id, member] : members_) {
+    if (member->State().phase != Phase::kOff || retired_.contains(id)) return;
+  }
+  std::vector<TaskId> tasks;
+  for (const auto& [id, work] : work_) tasks.push_back(id);
+  for (const TaskId id : tasks) {
+    Reply(id, {.outcome = absl::UnavailableError("no child runs, and none is started again"),
+               .child = "",
+               .process = 0});
+  }
+}
+
+// The first of the faults that is not of the task, if there is one.
+std::optional<filecoin::SectorNumber> ForeignFault(const prover::WindowPostTask& task,
+                                                   const prover::WindowPostOutcome& outcome) {
+  std::set<filecoin::SectorNumber> known;
+  for (const prover::SectorToProve& sector : task.sectors) known.insert(sector.number);
+  for (const prover::UnprovableSector& fault : outcome.faults) {
+    if (!known.contains(fault.number)) return fault.number;
+  }
+  return std::nullopt;
+}
+
 void ChildrenImpl::Answered(Member& member, Response response) {
   if (HolderOf(response.id) != &member) {
-    return member.run->Useless(absl::StrFormat("id %d", response.id),
-                               "an answer to what it was not asked, or has answered");
+    return member.Useless(absl::StrFormat("id %d", response.id),
+                          "an answer to what it was not asked, or has answered");
   }
-  const Work& work = work_.at(response.id);
   if (response.outcome.ok()) {
-    for (const prover::UnprovableSector& fault : response.outcome->faults) {
-      const bool known = std::any_of(
-          work.task.sectors.begin(), work.task.sectors.end(),
-          [&](const prover::SectorToProve& sector) { return sector.number == fault.number; });
-      if (known) continue;
-      response.outcome =
-          absl::InternalError(absl::StrFormat("%s calls sector %d faulty, which is not of the task",
-                                              member.options.name, fault.number));
-      break;
+    const auto foreign = ForeignFault(work_.at(response.id).task, *response.outcome);
+    if (foreign) {
+      response.outcome = absl::InternalError(absl::StrFormat(
+          "%s calls sector %d faulty, which is not of the task", member.Options().name, *foreign));
     }
   }
-  ++(response.outcome.ok() ? member.done : member.failed);
-  Reply(response.id, {std::move(response.outcome), member.options.name});
+  ++(response.outcome.ok() ? member.counts.done : member.counts.failed);
+  if (response.outcome.ok()) member.Feed(event::WasUseful{});
+  GoOnOrReply(response.id, {.outcome = std::move(response.outcome),
+                            .child = member.Options().name,
+                            .process = member.Pid()});
   StopIfIdle(member);
   Assign();
+}
+
+void ChildrenImpl::GoOnOrReply(TaskId id, Answer answer) {
+  Work& work = work_.at(id);
+  if (work.asker == nullptr) return Forget(id);
+  // A task that is wrong is wrong for all of them.
+  const absl::Status status = answer.outcome.status();
+  if (status.ok() || absl::IsInvalidArgument(status) || ++work.failures >= kTriesMax) {
+    return Reply(id, std::move(answer));
+  }
+  dispatcher_.Failed(id);
+  if (!dispatcher_.HasAnother(id)) return Reply(id, std::move(answer));
+  LogWarning("child", "task_goes_on",
+             {{"failed_by", answer.child}, {"error", status}, {"failures", work.failures}});
 }
 
 void ChildrenImpl::Reply(TaskId id, Answer answer) {
@@ -395,7 +335,7 @@ void ChildrenImpl::Forget(TaskId id) {
   work_.erase(id);
 }
 
-ChildrenImpl::Member* ChildrenImpl::HolderOf(TaskId id) {
+Member* ChildrenImpl::HolderOf(TaskId id) {
   const std::optional<ChildId> holder = dispatcher_.Holder(id);
   if (!holder) return nullptr;
   const auto at = members_.find(*holder);
@@ -403,50 +343,68 @@ ChildrenImpl::Member* ChildrenImpl::HolderOf(TaskId id) {
 }
 
 // Nobody waits for it any more.  A child that has it keeps its slot until it answers, for it is
-// still at work; after `patience` it is killed.
+// still at work; after `patience` it is replaced, as soon as that costs no other task.
 void ChildrenImpl::TakeBack(TaskId id, absl::Duration patience) {
   const auto at = work_.find(id);
   if (at == work_.end()) return;
   Member* holder = HolderOf(id);
   if (holder == nullptr) return Forget(id);
   at->second.asker = nullptr;
-  if (holder->extensions) {
-    holder->run->Send(EncodeCancel(id));
-    patience = std::min(patience, kCancelledWithin);
-  }
+  if (holder->Cancel(id)) patience = std::min(patience, kCancelledWithin);
   if (patience == absl::InfiniteDuration()) return;
-  After(patience, [this, id, child = holder->id] {
-    Member* still = HolderOf(id);
-    if (still == nullptr || still->id != child) return;
-    Feed(*still, event::Misbehaved{"it holds a task that should have ended"});
-  });
+  After(patience, [this, id, child = holder->Id()] { ReplaceIfItStillHas(child, id); });
+}
+
+void ChildrenImpl::ReplaceIfItStillHas(ChildId child, TaskId id) {
+  Member* holder = HolderOf(id);
+  if (holder == nullptr || holder->Id() != child) return;
+  if (dispatcher_.Busy(child) > 1) {
+    return After(kCancelledWithin, [this, id, child] { ReplaceIfItStillHas(child, id); });
+  }
+  holder->Feed(event::Misbehaved{"it holds a task that should have ended"});
 }
 
 void ChildrenImpl::LimitPassed(TaskId id) {
   const auto at = work_.find(id);
   if (at == work_.end()) return;
   Member* holder = HolderOf(id);
-  Answer answer{
-      absl::DeadlineExceededError(
-          holder == nullptr ? "no child was free in time"
-                            : absl::StrFormat("%s has not answered in time", holder->options.name)),
-      holder == nullptr ? "" : holder->options.name};
+  Answer answer{.outcome = absl::DeadlineExceededError(
+                    holder == nullptr
+                        ? "no child was free in time"
+                        : absl::StrFormat("%s has not answered in time", holder->Options().name)),
+                .child = holder == nullptr ? "" : holder->Options().name,
+                .process = holder == nullptr ? 0 : holder->Pid()};
   auto asker = kj::mv(at->second.asker);
   TakeBack(id, kStuckAfter);
   KJ_IF_MAYBE (fulfiller, asker) (*fulfiller)->fulfill(std::move(answer));
 }
 
-void ChildrenImpl::AnsweredWrongly(const std::string& child) {
+// What hangs with one task hangs with the others that it has: they all go to another child.
+void ChildrenImpl::RunLimitPassed(TaskId id, std::uint64_t given) {
+  const auto at = work_.find(id);
+  if (at == work_.end() || at->second.given != given) return;
+  Member* holder = HolderOf(id);
+  if (holder == nullptr) return;
+  ++at->second.failures;
+  LogError("child", "hangs",
+           {{"child", holder->Options().name},
+            {"limit_s", absl::ToInt64Seconds(at->second.run_limit)},
+            {"tasks_under_way", dispatcher_.Busy(holder->Id())}});
+  holder->Feed(event::Misbehaved{
+      absl::StrFormat("it had not answered after %s", absl::FormatDuration(at->second.run_limit))});
+}
+
+void ChildrenImpl::AnsweredWrongly(const Answer& answer) {
   for (const auto& [id, member] : members_) {
-    if (member->options.name != child) continue;
-    LogError("child", "answered_wrongly", {{"child", child}});
-    Feed(*member, event::Misbehaved{"it answered with a proof that proves nothing"});
+    if (member->Options().name != answer.child || member->Pid() != answer.process) continue;
+    LogError("child", "answered_wrongly", {{"child", answer.child}, {"pid", answer.process}});
+    member->Feed(event::Misbehaved{"it answered with a proof that proves nothing"});
     return;
   }
 }
 
 void ChildrenImpl::Check() const {
-  CheckInvariants("child", NameOf(stage_), dispatcher_.Broken(), [this] {
+  CheckInvariants("child", NameOf(world_.stage), dispatcher_.Broken(), [this] {
     return absl::StrFormat("%d children, %d tasks, %d waiting", members_.size(), work_.size(),
                            dispatcher_.Waiting());
   });
@@ -457,41 +415,38 @@ void ChildrenImpl::Check() const {
 std::vector<ChildInfo> ChildrenImpl::List() const {
   std::vector<ChildInfo> list;
   for (const auto& [id, member] : members_) {
-    const Supervised& state = member->state;
-    list.push_back({.name = member->options.name,
-                    .phase = state.phase,
-                    .pid = member->run == nullptr ? 0 : member->run->Pid(),
-                    .since = state.since,
-                    .next_start = state.phase == Phase::kDown ? state.next : absl::InfinitePast(),
-                    .slots = member->options.slots,
-                    .weight = member->options.weight,
-                    .busy = dispatcher_.Busy(id),
-                    .done = member->done,
-                    .failed = member->failed,
-                    .lost = member->lost,
-                    .starts = state.starts,
-                    .last_end = state.last_end});
+    list.push_back(member->Info(dispatcher_.Busy(id)));
   }
   return list;
 }
 
-async::Task<void> ChildrenImpl::Stop() {
-  stopping_ = true;
-  std::vector<TaskId> tasks;
-  for (const auto& [id, work] : work_) tasks.push_back(id);
-  for (const TaskId id : tasks) {
-    auto asker = kj::mv(work_.at(id).asker);
-    KJ_IF_MAYBE (fulfiller, asker) {
-      (*fulfiller)->fulfill(Answer{absl::UnavailableError("the children are being stopped"), ""});
+async::Task<void> ChildrenImpl::Stop(absl::Duration limit) {
+  if (!std::exchange(stopping_, true)) {
+    auto pair = kj::newPromiseAndFulfiller<void>();
+    tell_all_ended_ = kj::mv(pair.fulfiller);
+    all_ended_ = pair.promise.fork();
+    std::vector<TaskId> tasks;
+    for (const auto& [id, work] : work_) tasks.push_back(id);
+    for (const TaskId id : tasks) {
+      auto asker = kj::mv(work_.at(id).asker);
+      work_.at(id).asker = nullptr;
+      KJ_IF_MAYBE (fulfiller, asker) {
+        (*fulfiller)
+            ->fulfill(Answer{.outcome = absl::UnavailableError("the children are being stopped"),
+                             .child = "",
+                             .process = 0});
+      }
+    }
+    std::vector<Member*> members;
+    for (const auto& [id, member] : members_) members.push_back(member.get());
+    for (Member* member : members) member->Feed(event::Stop{});
+    if (members.empty()) {
+      KJ_IF_MAYBE (waiting, tell_all_ended_) (*waiting)->fulfill();
     }
   }
-  std::vector<Member*> members;
-  for (const auto& [id, member] : members_) members.push_back(member.get());
-  auto pair = kj::newPromiseAndFulfiller<void>();
-  all_ended_ = kj::mv(pair.fulfiller);
-  for (Member* member : members) Feed(*member, event::Stop{});
-  if (members.empty()) co_return;
-  co_await kj::mv(pair.promise);
+  kj::Promise<void> ended = all_ended_.addBranch();
+  kj::Promise<void> patience = timer_.afterDelay(async::ToKj(limit));
+  co_await ended.exclusiveJoin(kj::mv(patience));
 }
 
 }  // namespace

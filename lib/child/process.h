@@ -23,16 +23,43 @@ struct Command {
   std::vector<std::string> environment;  // all of it: "NAME=value"
 };
 
+// A process that nobody watches yet.  Its group is killed with it.
+class Spawned {
+ public:
+  // Blocks until the program runs: for ever if its file lies in a file system that hangs.  The
+  // kernel kills the child when the calling thread ends, however it ends.  The error says what
+  // could not be run and why.
+  static absl::StatusOr<std::unique_ptr<Spawned>> Start(const Command& command);
+  ~Spawned();
+  Spawned(const Spawned&) = delete;
+  Spawned& operator=(const Spawned&) = delete;
+
+ private:
+  friend class Process;
+  Spawned() = default;
+  absl::Status StartProgram(const Command& command);
+  absl::Status StartGuardian();
+  // Kills the group and reaps.
+  void End();
+
+  pid_t pid_ = -1;
+  // A process in the same group that ends the group when we are gone: whatever the child started
+  // would live on with its card in its hands.
+  pid_t guardian_ = -1;
+  kj::AutoCloseFd pidfd_;
+  kj::AutoCloseFd guard_;  // its end tells the guardian
+  kj::AutoCloseFd input_;
+  kj::AutoCloseFd output_;
+  kj::AutoCloseFd error_;
+};
+
+// On an event loop.
 class Process {
  public:
-  // On the event loop's thread, which must live as long as the process that runs: the kernel kills
-  // the child when that thread ends, however it ends.  The error says what could not be run and
-  // why.
-  static absl::StatusOr<std::unique_ptr<Process>> Start(kj::LowLevelAsyncIoProvider& provider,
-                                                        kj::UnixEventPort& port,
-                                                        const Command& command);
+  Process(kj::LowLevelAsyncIoProvider& provider, kj::UnixEventPort& port,
+          std::unique_ptr<Spawned> spawned);
   // Kills whatever is left of the group.
-  ~Process() noexcept;
+  ~Process() noexcept = default;
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
@@ -46,16 +73,13 @@ class Process {
   void Signal(int signal);
 
   // How it ended: "exit code 3", "signal 11 (Segmentation fault)".  The rest of its group is killed
-  // before its number can be another's.  To be called once.
+  // before its number can be another's.  To be called once, in the turn in which this was made.
   kj::Promise<std::string> WhenEnded();
 
  private:
-  Process(kj::LowLevelAsyncIoProvider& provider, kj::UnixEventPort& port, pid_t pid, int pidfd,
-          int input, int output, int error);
-
   const pid_t pid_;
+  const std::unique_ptr<Spawned> spawned_;
   bool ended_ = false;
-  kj::AutoCloseFd pidfd_;
   kj::UnixEventPort::FdObserver end_;
   kj::Own<kj::AsyncOutputStream> input_;
   kj::Own<kj::AsyncInputStream> output_;

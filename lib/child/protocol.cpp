@@ -21,10 +21,14 @@
 namespace damocles::child {
 namespace {
 
-// Members in the order in which the Go and Rust programs write them.
-using Json = nlohmann::ordered_json;
+// What is written has its members in the order of the Go and Rust programs.  What is read has not:
+// an ordered object looks for each member from the front, and a line of many would take minutes.
+using Out = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 constexpr std::size_t kReasonBytesMax = 400;
+// Of one answer; a message of a deadline has 25,000 sectors at most.
+constexpr std::size_t kFaultsMax = 100'000;
 constexpr int kDepthMax = 16;
 
 constexpr std::pair<prover::FaultKind, std::string_view> kKinds[] = {
@@ -33,9 +37,9 @@ constexpr std::pair<prover::FaultKind, std::string_view> kKinds[] = {
     {prover::FaultKind::kUnreadable, "unreadable"},
 };
 
-std::string Line(const Json& json) {
+std::string Line(const Out& json) {
   // Paths and messages are bytes of others: what is no UTF-8 must not end the process.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(-1, ' ', false, Out::error_handler_t::replace) + "\n";
 }
 
 // filecoin-proofs-api calls V1_2 what nodes call V1_1.
@@ -170,13 +174,15 @@ std::string Plain(std::string_view text) {
 
 absl::StatusOr<std::vector<prover::UnprovableSector>> FaultsOf(const Json& output) {
   DAMOCLES_ASSIGN_OR_RETURN(const Json list, ListOf(output, "faults"));
+  if (list.size() > kFaultsMax) return Wrong("faults", "a list of less than 100,000");
   std::map<filecoin::SectorNumber, prover::UnprovableSector> faults;
   for (const Json& number : list) {
     if (!number.is_number_unsigned()) return Wrong("faults", "a list of sector numbers");
     const auto sector = number.get<std::uint64_t>();
     faults[sector] = {.number = sector,
+                      // A plain child says so of whatever it could not read, for whatever reason.
                       .reason = "the child that proves calls it faulty",
-                      .kind = prover::FaultKind::kWrong};
+                      .kind = prover::FaultKind::kUnreadable};
   }
   DAMOCLES_ASSIGN_OR_RETURN(const Json reasons, ListOf(output, "reasons"));
   for (const Json& reason : reasons) {
@@ -199,11 +205,38 @@ absl::StatusOr<std::vector<prover::UnprovableSector>> FaultsOf(const Json& outpu
 
 absl::Status ErrorOf(const Json& json, std::string_view text) {
   const auto code = json.find("code");
-  if (code != json.end() && code->is_number_unsigned() && code->get<std::uint64_t>() >= 1 &&
-      code->get<std::uint64_t>() <= 16) {
-    return {static_cast<absl::StatusCode>(code->get<int>()), Plain(text)};
+  if (code != json.end() && code->is_number_unsigned()) {
+    // Those that a prover gives; our own words for a child that is gone are not a child's.
+    for (const absl::StatusCode known :
+         {absl::StatusCode::kInvalidArgument, absl::StatusCode::kCancelled,
+          absl::StatusCode::kFailedPrecondition, absl::StatusCode::kDataLoss,
+          absl::StatusCode::kResourceExhausted}) {
+      if (code->get<std::uint64_t>() == static_cast<std::uint64_t>(known)) {
+        return {known, Plain(text)};
+      }
+    }
   }
   return absl::InternalError(Plain(text));
+}
+
+absl::StatusOr<prover::WindowPostOutcome> OutcomeOf(const Json& json) {
+  const auto output = json.find("output");
+  if (output == json.end() || !output->is_object()) {
+    return absl::InvalidArgumentError("neither \"output\" nor \"err_msg\"");
+  }
+  prover::WindowPostOutcome outcome;
+  DAMOCLES_ASSIGN_OR_RETURN(outcome.faults, FaultsOf(*output));
+  DAMOCLES_ASSIGN_OR_RETURN(const Json proofs, ListOf(*output, "proofs"));
+  for (const Json& proof : proofs) {
+    DAMOCLES_ASSIGN_OR_RETURN(const Bytes bytes, ProofOf(proof));
+    Append(outcome.proof, bytes);
+  }
+  // What is faulty makes the rest of no use: nothing is proven then.
+  if (!outcome.faults.empty()) outcome.proof.clear();
+  if (outcome.faults.empty() && outcome.proof.empty()) {
+    return absl::InvalidArgumentError("\"output\" holds neither a proof nor a fault");
+  }
+  return outcome;
 }
 
 std::string FaultsAsText(const std::vector<prover::UnprovableSector>& faults) {
@@ -241,17 +274,17 @@ bool IsReadyLine(Stage stage, std::string_view line) {
 }
 
 std::string EncodeRequest(std::uint64_t id, const prover::WindowPostTask& task, bool extensions) {
-  Json replicas = Json::array();
+  Out replicas = Out::array();
   for (const prover::SectorToProve& sector : task.sectors) {
     replicas.push_back({{"sector_id", sector.number},
                         {"comm_r", sector.comm_r},
                         {"cache_dir", sector.cache_dir},
                         {"sealed_file", sector.sealed_path}});
   }
-  Json body = {{"miner_id", task.miner},
-               {"proof_type", WireName(task.proof_type)},
-               {"replicas", std::move(replicas)},
-               {"seed", task.randomness}};
+  Out body = {{"miner_id", task.miner},
+              {"proof_type", WireName(task.proof_type)},
+              {"replicas", std::move(replicas)},
+              {"seed", task.randomness}};
   if (extensions && task.read_limit > absl::ZeroDuration()) {
     body["read_limit_ms"] = absl::ToInt64Milliseconds(task.read_limit);
   }
@@ -278,18 +311,18 @@ std::string EncodeResponse(Stage stage, std::uint64_t id, const Outcome& outcome
     error = absl::DataLossError(FaultsAsText(outcome->faults));
   }
   if (!error.ok()) {
-    Json response = {{"id", id}, {"err_msg", std::string(error.message())}, {"output", nullptr}};
+    Out response = {{"id", id}, {"err_msg", std::string(error.message())}, {"output", nullptr}};
     if (extensions) response["code"] = static_cast<std::uint64_t>(error.code());
     return Line(response);
   }
-  Json output = {{"proofs", Json::array()}};
+  Out output = {{"proofs", Out::array()}};
   if (outcome->faults.empty()) output["proofs"].push_back(ToBase64(outcome->proof));
   if (stage == Stage::kWindowPost) {
-    output["faults"] = Json::array();
-    Json reasons = Json::array();
+    output["faults"] = Out::array();
+    Out reasons = Out::array();
     for (const prover::UnprovableSector& fault : outcome->faults) {
       output["faults"].push_back(fault.number);
-      Json reason = {{"sector", fault.number}, {"why", Plain(fault.reason)}};
+      Out reason = {{"sector", fault.number}, {"why", Plain(fault.reason)}};
       for (const auto& [value, name] : kKinds) {
         if (value == fault.kind) reason["kind"] = name;
       }
@@ -305,27 +338,16 @@ absl::StatusOr<Response> DecodeResponse(std::string_view line) {
   Response response;
   DAMOCLES_ASSIGN_OR_RETURN(response.id, IdOf(json));
   const auto error = json.find("err_msg");
-  if (error != json.end() && error->is_string()) {
-    response.outcome = ErrorOf(json, error->get_ref<const std::string&>());
+  if (error != json.end() && !error->is_null()) {
+    response.outcome = error->is_string() ? ErrorOf(json, error->get_ref<const std::string&>())
+                                          : absl::InternalError("an error that is no text");
     return response;
   }
-  const auto output = json.find("output");
-  if (output == json.end() || !output->is_object()) {
-    return absl::InvalidArgumentError("neither \"output\" nor \"err_msg\"");
+  response.outcome = OutcomeOf(json);
+  if (!response.outcome.ok()) {
+    response.outcome = absl::InternalError(
+        absl::StrFormat("its answer cannot be read: %s", response.outcome.status().message()));
   }
-  prover::WindowPostOutcome outcome;
-  DAMOCLES_ASSIGN_OR_RETURN(outcome.faults, FaultsOf(*output));
-  DAMOCLES_ASSIGN_OR_RETURN(const Json proofs, ListOf(*output, "proofs"));
-  for (const Json& proof : proofs) {
-    DAMOCLES_ASSIGN_OR_RETURN(const Bytes bytes, ProofOf(proof));
-    Append(outcome.proof, bytes);
-  }
-  // What is faulty makes the rest of no use: nothing is proven then.
-  if (!outcome.faults.empty()) outcome.proof.clear();
-  if (outcome.faults.empty() && outcome.proof.empty()) {
-    return absl::InvalidArgumentError("\"output\" holds neither a proof nor a fault");
-  }
-  response.outcome = std::move(outcome);
   return response;
 }
 

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "lib/child/process.h"
 
@@ -24,16 +25,22 @@ namespace damocles::child {
 // What a child causes in our log is bounded, whatever it does.
 class LineBudget {
  public:
-  LineBudget(std::uint32_t lines, kj::Duration period) : lines_(lines), period_(period) {}
-  bool Allows(kj::TimePoint now);
+  LineBudget(std::uint32_t lines, std::size_t bytes, kj::Duration period)
+      : lines_(lines), bytes_(bytes), period_(period) {}
+  bool Allows(std::size_t bytes, kj::TimePoint now);
   // Since it was last asked.
   std::uint64_t TakeDropped() { return std::exchange(dropped_, 0); }
+  // In this period.
+  std::uint64_t Asked() const { return used_lines_ + dropped_here_; }
 
  private:
   const std::uint32_t lines_;
+  const std::size_t bytes_;
   const kj::Duration period_;
   kj::TimePoint since_ = kj::origin<kj::TimePoint>();
-  std::uint32_t used_ = 0;
+  std::uint32_t used_lines_ = 0;
+  std::size_t used_bytes_ = 0;
+  std::uint64_t dropped_here_ = 0;
   std::uint64_t dropped_ = 0;
 };
 
@@ -64,6 +71,9 @@ class Run final : private kj::TaskSet::ErrorHandler {
  private:
   void taskFailed(kj::Exception&& exception) override;
   async::Task<void> Write();
+  async::Task<void> WriteAll();
+  // It should end now; if it does not, it is broken.
+  async::Task<void> GiveUpSoon(std::string how);
   async::Task<void> ReadOutput();
   async::Task<void> ReadError();
   async::Task<void> Watch(kj::Promise<std::string> ended);
@@ -78,7 +88,7 @@ class Run final : private kj::TaskSet::ErrorHandler {
   bool input_closed_ = false;
   LineBudget useless_;
   LineBudget said_;
-  kj::ForkedPromise<void> output_read_;
+  kj::ForkedPromise<void> streams_read_;
   kj::Promise<void> writer_;
   kj::TaskSet tasks_;
 };

@@ -104,6 +104,8 @@ class Server {
       return prove_(task, stop);
     } catch (const std::exception& exception) {
       return absl::InternalError(absl::StrFormat("the proof failed: %s", exception.what()));
+    } catch (...) {
+      return absl::InternalError("the proof failed with an exception of unknown type");
     }
   }
 
@@ -121,8 +123,9 @@ class Server {
 
 absl::Status Serve(Stage stage, const ProveFn& prove, int input, int output, bool extensions) {
   Server server(stage, prove, output, extensions);
-  DAMOCLES_RETURN_IF_ERROR(server.Write(ReadyLine(stage)));
+  // First: from the ready line on there may be requests.
   if (extensions) DAMOCLES_RETURN_IF_ERROR(server.Write(kExtensionsLine));
+  DAMOCLES_RETURN_IF_ERROR(server.Write(ReadyLine(stage)));
   LineSplitter splitter(kRequestBytesMax);
   std::string chunk(std::size_t{256} << 10, '\0');
   while (true) {

@@ -35,6 +35,7 @@ class Stepper {
   void operator()(const event::Started&) {
     if (state().phase != Phase::kDown) return;
     ++state().starts;
+    state().useful = false;
     Enter(Phase::kStarting, now_ + rules_.ready_timeout);
     if (!state().wanted) End();
   }
@@ -50,6 +51,19 @@ class Stepper {
     if (state().phase != Phase::kStarting) return;
     Enter(Phase::kReady, absl::InfiniteFuture());
     Act(Action::kUp);
+  }
+
+  void operator()(const event::WasUseful&) {
+    if (state().phase == Phase::kReady) state().useful = true;
+  }
+
+  void operator()(const event::Revive&) {
+    const bool starting = state().next == absl::InfiniteFuture();
+    if (!state().wanted || (state().phase == Phase::kDown && starting)) return;
+    if (state().phase != Phase::kDown && state().phase != Phase::kOff) return;
+    state().back_off = absl::ZeroDuration();
+    Enter(Phase::kDown, now_);
+    (*this)(event::Tick{});
   }
 
   void operator()(const event::Misbehaved& misbehaved) {
@@ -108,7 +122,7 @@ class Stepper {
 
   void LeaveReady() {
     Act(Action::kDown);
-    if (now_ - state().since >= rules_.proven_after) state().back_off = absl::ZeroDuration();
+    if (state().useful) state().back_off = absl::ZeroDuration();
   }
 
   void End() {

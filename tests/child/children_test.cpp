@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -78,8 +79,11 @@ class ChildrenTest : public ::testing::Test {
     children_ = Children::Start(*io_.lowLevelProvider, io_.unixEventPort, Stage::kWindowPost,
                                 std::move(options));
   }
-  kj::Promise<Answer> Ask(absl::Duration limit = absl::Seconds(60)) {
-    return children_->Prove(SomeTask(), limit).ToPromise().eagerlyEvaluate(nullptr);
+  kj::Promise<Answer> Ask(absl::Duration close = absl::Seconds(60),
+                          absl::Duration run = absl::InfiniteDuration()) {
+    return children_->Prove(SomeTask(), {.close = close, .run = run})
+        .ToPromise()
+        .eagerlyEvaluate(nullptr);
   }
   Answer Wait(kj::Promise<Answer> answer) { return answer.wait(io_.waitScope); }
   std::string ProofOf(kj::Promise<Answer> promise) {
@@ -95,6 +99,13 @@ class ChildrenTest : public ::testing::Test {
   }
   void Sleep(absl::Duration time) {
     io_.provider->getTimer().afterDelay(async::ToKj(time)).wait(io_.waitScope);
+  }
+  bool AllReady() {
+    return Until([&] {
+      const std::vector<ChildInfo> list = children_->List();
+      return std::all_of(list.begin(), list.end(),
+                         [](const ChildInfo& info) { return info.phase == Phase::kReady; });
+    });
   }
   bool Until(const std::function<bool()>& holds) {
     for (int i = 0; i < 2000 && !holds(); ++i) Sleep(absl::Milliseconds(10));
@@ -123,8 +134,8 @@ TEST_F(ChildrenTest, AnswersComeBackAndReadinessIsLogged) {
   EXPECT_EQ(lines.Count(absl::StrFormat("child ready child=good pid=%d ppid=%d proc=window_post",
                                         info.pid, getpid())),
             1);
-  EXPECT_EQ(lines.Count("loop=request"), 1);
-  EXPECT_EQ(lines.Count("loop=response"), 1);
+  EXPECT_EQ(lines.Count("request loop start"), 1);
+  EXPECT_EQ(lines.Count("response loop start"), 1);
 }
 
 TEST_F(ChildrenTest, EightEqualChildrenShareTheWork) {
@@ -133,12 +144,7 @@ TEST_F(ChildrenTest, EightEqualChildrenShareTheWork) {
     options.push_back(Named(absl::StrFormat("card %d", i), Child("good", "cHJvb2Y=")));
   }
   Start(std::move(options));
-  EXPECT_TRUE(Until([&] {
-    for (const ChildInfo& info : children_->List()) {
-      if (info.phase != Phase::kReady) return false;
-    }
-    return true;
-  }));
+  ASSERT_TRUE(AllReady());
   for (int i = 0; i < 80; ++i) EXPECT_EQ(ProofOf(Ask()), "proof");
   for (const ChildInfo& info : children_->List()) EXPECT_EQ(info.done, 10) << info.name;
 }
@@ -246,7 +252,7 @@ TEST_F(ChildrenTest, OneThatIgnoresSigtermIsKilled) {
   Start({Child("ignores_term", dir_ / "pid")});
   const pid_t pid = PidIn(dir_ / "pid");
   ASSERT_TRUE(Until([&] { return Info("ignores_term").phase == Phase::kReady; }));
-  children_->Stop().ToPromise().wait(io_.waitScope);
+  children_->Stop(absl::Seconds(60)).ToPromise().wait(io_.waitScope);
   EXPECT_FALSE(Lives(pid));
 }
 
@@ -255,7 +261,7 @@ TEST_F(ChildrenTest, StopAnswersWhatIsUnderWay) {
   ASSERT_TRUE(Until([&] { return Info("silent").phase == Phase::kReady; }));
   kj::Promise<Answer> answer = Ask();
   kj::Promise<Answer> waiting = Ask();
-  children_->Stop().ToPromise().wait(io_.waitScope);
+  children_->Stop(absl::Seconds(60)).ToPromise().wait(io_.waitScope);
   EXPECT_THAT(Wait(kj::mv(answer)).outcome, StatusIs(absl::StatusCode::kUnavailable, ""));
   EXPECT_THAT(Wait(kj::mv(waiting)).outcome, StatusIs(absl::StatusCode::kUnavailable, ""));
   EXPECT_THAT(Wait(Ask()).outcome, StatusIs(absl::StatusCode::kUnavailable, ""));
@@ -288,21 +294,19 @@ TEST_F(ChildrenTest, WrongProofReplacesTheProcess) {
   Start({Child("good", "cHJvb2Y=")});
   const Answer answer = Wait(Ask());
   const std::int64_t pid = Info("good").pid;
-  children_->AnsweredWrongly(answer.child);
+  children_->AnsweredWrongly(answer);
   EXPECT_TRUE(Until([&] { return Info("good").starts == 2 && Info("good").pid != 0; }));
   EXPECT_NE(Info("good").pid, pid);
   EXPECT_EQ(ProofOf(Ask()), "proof");
+  children_->AnsweredWrongly(answer);  // of the one that is gone
+  EXPECT_EQ(ProofOf(Ask()), "proof");
+  EXPECT_EQ(Info("good").starts, 2);
 }
 
 TEST_F(ChildrenTest, ReconfigureAddsChangesAndDrains) {
   Start({Named("stays", Child("good", "c3RheXM=")), Named("goes", Child("slow", "1")),
          Named("changes", Child("good", "b2xk"))});
-  ASSERT_TRUE(Until([&] {
-    for (const ChildInfo& info : children_->List()) {
-      if (info.phase != Phase::kReady) return false;
-    }
-    return true;
-  }));
+  ASSERT_TRUE(AllReady());
   const std::int64_t stays = Info("stays").pid;
   // One for each: "goes" has a task when it is told to go.
   std::vector<kj::Promise<Answer>> answers;
@@ -327,14 +331,107 @@ TEST_F(ChildrenTest, ReconfigureAddsChangesAndDrains) {
   EXPECT_EQ(std::count(later.begin(), later.end(), "stays"), 14);
 }
 
-// The parent of the test below, in a process of its own.
+TEST_F(ChildrenTest, FailedTaskGoesToAnotherChild) {
+  Start({Child("fails"), Child("good", "cHJvb2Y=")});
+  ASSERT_TRUE(AllReady());
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(ProofOf(Ask()), "proof");
+  EXPECT_THAT(Info("fails").failed, Ge(1));
+}
+
+TEST_F(ChildrenTest, LastErrorIsTheAnswerWhereNobodyElseIs) {
+  Start({Child("fails")});
+  EXPECT_THAT(Wait(Ask()).outcome, StatusIs(absl::StatusCode::kInternal, "CUDA out of memory"));
+  EXPECT_EQ(Info("fails").failed, 1);
+}
+
+TEST_F(ChildrenTest, AnswerThatCannotBeReadGoesToAnotherChild) {
+  Start({Child("nonsense_answer"), Child("good", "cHJvb2Y=")});
+  ASSERT_TRUE(AllReady());
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(ProofOf(Ask()), "proof");
+}
+
+TEST_F(ChildrenTest, HungChildLosesItsTaskToAnother) {
+  Start({Child("silent"), Child("good", "cHJvb2Y=")});
+  ASSERT_TRUE(Until([&] { return Info("silent").phase == Phase::kReady; }));
+  std::vector<kj::Promise<Answer>> answers;
+  for (int i = 0; i < 2; ++i) answers.push_back(Ask(absl::Seconds(60), absl::Seconds(1)));
+  for (auto& answer : answers) EXPECT_EQ(ProofOf(kj::mv(answer)), "proof");
+  EXPECT_TRUE(Until([&] { return Info("silent").starts >= 2; }));
+  EXPECT_THAT(Info("silent").last_end, HasSubstr("had not answered after 1s"));
+}
+
+TEST_F(ChildrenTest, NoneThatRunsIsSaidAtOnceAndAnOperatorCanReviveIt) {
+  ChildOptions once = Child("dies_unready");
+  once.rules.restart = false;
+  Start({once});
+  EXPECT_THAT(Wait(Ask()).outcome, StatusIs(absl::StatusCode::kUnavailable, "no child runs"));
+  EXPECT_THAT(Wait(Ask()).outcome, StatusIs(absl::StatusCode::kUnavailable, "no child runs"));
+  children_->Reconfigure({once});
+  EXPECT_TRUE(Until([&] { return Info("dies_unready").starts >= 2; }));
+}
+
+TEST_F(ChildrenTest, EndlessFloodsLeaveTheLoopAlone) {
+  for (const char* mode : {"floods_for_ever", "useless_for_ever"}) {
+    Start({Child(mode), Child("good", "cHJvb2Y=")});
+    ASSERT_TRUE(Until([&] { return Info(mode).starts >= 1; }));
+    const auto began = std::chrono::steady_clock::now();
+    for (int i = 0; i < 10; ++i) Sleep(absl::Milliseconds(50));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10)) << mode;
+    EXPECT_EQ(ProofOf(Ask()), "proof");
+  }
+  EXPECT_TRUE(Until([&] { return Info("useless_for_ever").starts >= 2; }));
+  EXPECT_THAT(Info("useless_for_ever").last_end, HasSubstr("of no use"));
+}
+
+TEST_F(ChildrenTest, OneThatClosesItsOutputIsReplaced) {
+  Start({Child("closes_output")});
+  EXPECT_TRUE(Until([&] { return Info("closes_output").starts >= 2; }));
+  EXPECT_THAT(Info("closes_output").last_end, HasSubstr("closed its output"));
+}
+
+// A request is larger than a pipe: it is written in parts, as the child takes it.
+TEST_F(ChildrenTest, ChildThatDoesNotReadHoldsUpNobody) {
+  Start({Child("does_not_read"), Child("good", "cHJvb2Y=")});
+  ASSERT_TRUE(Until([&] { return Info("does_not_read").phase == Phase::kReady; }));
+  prover::WindowPostTask large = SomeTask();
+  for (filecoin::SectorNumber number = 2; number < 3000; ++number) {
+    large.sectors.push_back({.number = number, .sealed_path = "/x", .cache_dir = "/y"});
+  }
+  std::vector<kj::Promise<Answer>> answers;
+  for (int i = 0; i < 2; ++i) {
+    answers.push_back(children_->Prove(large, {.close = absl::Seconds(60), .run = absl::Seconds(5)})
+                          .ToPromise()
+                          .eagerlyEvaluate(nullptr));
+  }
+  for (auto& answer : answers) EXPECT_EQ(ProofOf(kj::mv(answer)), "proof");
+}
+
+TEST_F(ChildrenTest, WhatAWrapperStartedDiesWithTheParent) {
+  setenv("DAMOCLES_TEST_PID_FILE", (dir_ / "pid").c_str(), 1);
+  setenv("DAMOCLES_TEST_MODE", "wraps", 1);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    execl("/proc/self/exe", "child_test", "--gtest_also_run_disabled_tests",
+          "--gtest_filter=ChildrenTest.DISABLED_BeTheParent", nullptr);
+    _exit(127);
+  }
+  const pid_t grandchild = PidIn(dir_ / "pid");
+  ASSERT_GT(grandchild, 0);
+  ASSERT_TRUE(Lives(grandchild));
+  kill(parent, SIGKILL);
+  EXPECT_TRUE(Until([&] { return !Lives(grandchild); }));
+  EXPECT_EQ(waitpid(parent, nullptr, 0), parent);
+}
+
+// The parent of two tests, in a process of its own.
 TEST_F(ChildrenTest, DISABLED_BeTheParent) {
-  Start({Child("ignores_term", getenv("DAMOCLES_TEST_PID_FILE"))});
+  Start({Child(getenv("DAMOCLES_TEST_MODE"), getenv("DAMOCLES_TEST_PID_FILE"))});
   kj::Promise<void>(kj::NEVER_DONE).wait(io_.waitScope);
 }
 
 TEST_F(ChildrenTest, NoneIsLeftWhenTheParentIsKilled) {
   setenv("DAMOCLES_TEST_PID_FILE", (dir_ / "pid").c_str(), 1);
+  setenv("DAMOCLES_TEST_MODE", "ignores_term", 1);
   const pid_t parent = fork();
   if (parent == 0) {
     execl("/proc/self/exe", "child_test", "--gtest_also_run_disabled_tests",

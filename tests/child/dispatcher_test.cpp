@@ -113,6 +113,43 @@ TEST(DispatcherTest, WhatADeadChildHadGoesToAnotherBeforeWhatCameLater) {
   EXPECT_EQ(dispatcher.Holder(11), std::nullopt);
 }
 
+TEST(DispatcherTest, TaskGoesToAChildThatHasNotFailedIt) {
+  Dispatcher dispatcher;
+  for (ChildId child = 1; child <= 2; ++child) {
+    dispatcher.SetChild(child, 1, 1);
+    dispatcher.Up(child);
+  }
+  dispatcher.Submit(1, At(1));
+  dispatcher.Submit(2, At(2));
+  EXPECT_THAT(dispatcher.Assign(),
+              ElementsAre(Dispatcher::Assignment{1, 1}, Dispatcher::Assignment{2, 2}));
+  dispatcher.Failed(1);
+  EXPECT_TRUE(dispatcher.HasAnother(1));
+  // The one that failed it is free, and is not given it: the other one is up.
+  EXPECT_THAT(dispatcher.Assign(), IsEmpty());
+  // But others are.
+  dispatcher.Submit(3, At(9));
+  EXPECT_THAT(dispatcher.Assign(), ElementsAre(Dispatcher::Assignment{3, 1}));
+  dispatcher.End(2);
+  EXPECT_THAT(dispatcher.Assign(), ElementsAre(Dispatcher::Assignment{1, 2}));
+  dispatcher.Failed(1);
+  EXPECT_FALSE(dispatcher.HasAnother(1));
+  EXPECT_THAT(dispatcher.Assign(), ElementsAre(Dispatcher::Assignment{1, 2}));  // better than none
+}
+
+TEST(DispatcherTest, ChangedWeightsOweNothing) {
+  Dispatcher dispatcher;
+  dispatcher.SetChild(0, 1000, 1);
+  dispatcher.SetChild(1, 1, 1);
+  dispatcher.Up(0);
+  dispatcher.Up(1);
+  Shares(dispatcher, 501, 1);
+  dispatcher.SetChild(0, 1, 1);
+  auto shares = Shares(dispatcher, 100, 10'000);
+  EXPECT_EQ(shares[0], 50);
+  EXPECT_EQ(shares[1], 50);
+}
+
 TEST(DispatcherTest, ChildThatLeavesFinishesWhatItHas) {
   Dispatcher dispatcher;
   dispatcher.SetChild(1, 1, 3);
@@ -150,7 +187,11 @@ TEST(DispatcherTest, RandomLivesBreakNoRuleAndLoseNoTask) {
           dispatcher.Up(child);
           break;
         case 4:
-          dispatcher.Down(child);
+          if (random.Below(2) == 0 && !live.empty()) {
+            dispatcher.Failed(live[random.Below(live.size())]);
+          } else {
+            dispatcher.Down(child);
+          }
           break;
         case 5:
         case 6:

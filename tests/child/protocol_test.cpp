@@ -2,6 +2,7 @@
 
 #include "damocles/child/protocol.h"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -199,16 +200,32 @@ TEST(ChildProtocolTest, ResponsesOfOthersAreRead) {
   ASSERT_TRUE(faulty.ok());
   ASSERT_EQ(faulty->faults.size(), 2);
   EXPECT_EQ(faulty->faults[0].number, 2);
+  EXPECT_EQ(faulty->faults[0].kind, prover::FaultKind::kUnreadable);  // for whatever reason
   EXPECT_THAT(faulty->proof, IsEmpty());
   // Terminals obey nothing of it.
   EXPECT_THAT(outcome("{\"id\":1,\"err_msg\":\"\\u001b[2Jboo\"}"),
               StatusIs(absl::StatusCode::kInternal, "\\x1b[2Jboo"));
+  // Of what names its id an answer is made: somebody waits for it.
   for (const char* line :
        {R"({"id":1})", R"({"id":1,"output":{}})", R"({"id":1,"output":{"proofs":["!"]}})",
         R"({"id":1,"output":{"proofs":[[300]]}})", R"({"id":1,"output":{"faults":["a"]}})",
-        R"({"output":{"proofs":["AQID"]}})", R"({"id":1,"output":{"proofs":{}}})"}) {
+        R"({"id":1,"output":{"proofs":{}}})", R"({"id":1,"err_msg":{}})",
+        R"({"id":1,"err_msg":null,"output":null})"}) {
+    EXPECT_THAT(outcome(line), StatusIs(absl::StatusCode::kInternal, "")) << line;
+  }
+  for (const char* line : {R"({"output":{"proofs":["AQID"]}})", R"([])", R"({"id":"1"})"}) {
     EXPECT_FALSE(DecodeResponse(line).ok()) << line;
   }
+}
+
+TEST(ChildProtocolTest, LineOfManyMembersTakesNoTime) {
+  std::string line = "{\"id\":1";
+  for (int i = 0; i < 300'000; ++i) line += ",\"k" + std::to_string(i) + "\":0";
+  line += "}";
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_TRUE(DecodeResponse(line).ok());
+  // Looked for from the front it took minutes.
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
 }
 
 TEST(LineSplitterTest, LinesComeWholeHoweverTheyAreCut) {

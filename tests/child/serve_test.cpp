@@ -139,8 +139,8 @@ TEST(ServeTest, ExtensionsAreSaidAndARequestCanBeTakenBack) {
         return absl::CancelledError("stopped");
       },
       /*extensions=*/true);
-  child.Line();
   EXPECT_EQ(child.Line(), kExtensionsLine);
+  EXPECT_EQ(child.Line(), "window_post processor ready\n");
   child.Send(EncodeRequest(1, OneSectorOf(1), true));
   while (!begun) std::this_thread::yield();
   child.Send(EncodeCancel(1));

@@ -101,10 +101,37 @@ case $mode in
     ready
     while read -r line; do answer "$(id_of "$line")" "$(printf '%s' "${A:-none}|${B:-none}" | base64 -w0)"; done
     ;;
-  tells_pid)
-    echo $$ >"$argument"
+  fails)
     ready
-    while read -r line; do :; done
+    while read -r line; do
+      echo "{\"id\":$(id_of "$line"),\"err_msg\":\"CUDA out of memory\",\"output\":null}"
+    done
+    ;;
+  nonsense_answer)
+    ready
+    while read -r line; do
+      echo "{\"id\":$(id_of "$line"),\"err_msg\":null,\"output\":{\"proofs\":[\"!\"]}}"
+    done
+    ;;
+  floods_for_ever) exec yes "a line of errors that nobody asked for" >&2 ;;
+  useless_for_ever)
+    ready
+    exec yes "a line that is no answer"
+    ;;
+  closes_output)
+    ready
+    exec 1>&-
+    sleep 1000
+    ;;
+  does_not_read)
+    ready
+    sleep 1000
+    ;;
+  wraps)  # does not exec what it wraps
+    sleep 1000 &
+    echo $! >"$argument"
+    ready
+    wait
     ;;
   *) exit 64 ;;
 esac

@@ -88,17 +88,43 @@ TEST_F(SupervisionTest, BackOffGrowsToItsEndAndIsNeverGivenUp) {
   EXPECT_EQ(waits[99], absl::Minutes(1));
 }
 
-TEST_F(SupervisionTest, WhoProvedItselfBeginsAnew) {
+TEST_F(SupervisionTest, WhoWasOfUseBeginsAnew) {
   for (int i = 0; i < 5; ++i) {
     BeReady();
+    now_ += absl::Minutes(30);  // that it lived idle proves nothing
     Feed(event::Ended{"exit code 1"});
     now_ = WakeAt(state_);
   }
   EXPECT_EQ(state_.back_off, absl::Seconds(16));
   BeReady();
-  now_ += rules_.proven_after;
+  Feed(event::WasUseful{});
   EXPECT_THAT(Feed(event::Ended{"exit code 1"}), ElementsAre(Action::kDown, Action::kKill));
   EXPECT_EQ(WakeAt(state_) - now_, absl::Seconds(1));
+}
+
+TEST_F(SupervisionTest, OperatorRevivesWhatWaitsOrIsOff) {
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_THAT(Feed(event::Tick{}), ElementsAre(Action::kStart));
+    Feed(event::NotStarted{"no"});
+    now_ = WakeAt(state_);
+  }
+  now_ -= absl::Seconds(1);
+  EXPECT_THAT(Feed(event::Revive{}), ElementsAre(Action::kStart));
+  EXPECT_THAT(Feed(event::Revive{}), IsEmpty());  // one start at a time
+  Feed(event::NotStarted{"no"});
+  EXPECT_EQ(WakeAt(state_) - now_, absl::Seconds(1));
+
+  state_ = {};
+  rules_.restart = false;
+  BeReady();
+  EXPECT_THAT(Feed(event::Revive{}), IsEmpty());
+  Feed(event::Ended{"exit code 1"});
+  ASSERT_EQ(state_.phase, Phase::kOff);
+  EXPECT_THAT(Feed(event::Revive{}), ElementsAre(Action::kStart));
+
+  state_ = {};
+  Feed(event::Stop{});
+  EXPECT_THAT(Feed(event::Revive{}), IsEmpty());
 }
 
 TEST_F(SupervisionTest, OneThatMayNotBeStartedAgainIsOff) {
@@ -147,7 +173,7 @@ TEST_F(SupervisionTest, AnyEventIsFineInAnyPhase) {
       now_ += absl::Seconds(static_cast<std::int64_t>(random.Below(20)));
       const bool stop = random.Below(100) == 0;
       for (const Action action :
-           Feed(stop ? SupervisionEvent(event::Stop{}) : events[random.Below(7)])) {
+           Feed(stop ? SupervisionEvent(event::Stop{}) : events[random.Below(8)])) {
         if (action == Action::kUp) {
           EXPECT_FALSE(up);
           up = true;
@@ -159,6 +185,10 @@ TEST_F(SupervisionTest, AnyEventIsFineInAnyPhase) {
       }
       EXPECT_EQ(up, state_.phase == Phase::kReady);
     }
+    Feed(event::Stop{});
+    Feed(event::Started{});
+    Feed(event::Ended{});
+    EXPECT_EQ(state_.phase, Phase::kOff);
   }
 }
 

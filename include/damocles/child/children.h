@@ -27,8 +27,8 @@ struct ChildOptions {
   std::vector<std::string> args;
   bool inherit_environment = true;
   std::map<std::string, std::string> environment;  // goes before what is inherited
-  std::uint32_t weight = 1;
-  std::uint32_t slots = 1;  // tasks at a time
+  std::uint32_t weight = 1;                        // 0 counts as 1, here and below
+  std::uint32_t slots = 1;                         // tasks at a time
   SupervisionRules rules;
   friend bool operator==(const ChildOptions&, const ChildOptions&) = default;
 };
@@ -37,8 +37,8 @@ struct ChildOptions {
 struct ChildInfo {
   std::string name;
   Phase phase = Phase::kDown;
-  std::int64_t pid = 0;  // 0: none
-  absl::Time since = absl::InfinitePast();
+  std::int64_t pid = 0;                          // 0: none
+  absl::Time since = absl::InfinitePast();       // by SteadyClock, as the next
   absl::Time next_start = absl::InfinitePast();  // only in kDown
   std::uint32_t slots = 1;
   std::uint32_t weight = 1;
@@ -61,31 +61,39 @@ class Children {
   virtual ~Children() = default;
 
   struct Answer {
-    Outcome outcome;    // not verified
-    std::string child;  // who gave it; empty: nobody
+    Outcome outcome;           // not verified
+    std::string child;         // who gave it; empty: nobody
+    std::int64_t process = 0;  // which of its processes
   };
-  // Proves in whichever child is free first; waits for one, the task with the least `limit`, the
-  // time that is left, before the others.  A child that ends takes nothing with it: what it had
-  // goes to another one, until kTriesMax have ended with it.
+  struct Limits {
+    // Until the answer is of no use.  Of two that wait the one with less goes first.
+    absl::Duration close = absl::InfiniteDuration();
+    // For one child to prove it: after that the child hangs, and another one gets it.
+    absl::Duration run = absl::InfiniteDuration();
+  };
+  // Proves in whichever child is free first; waits for one.  A child that ends, hangs or fails
+  // takes nothing with it: the task goes to another one that has not failed it yet, until there is
+  // none or kTriesMax have failed.
   //
-  // DEADLINE_EXCEEDED: no answer in time.  UNAVAILABLE: the children end with it, or are being
-  // stopped.  Otherwise what the child says; INTERNAL if that names sectors that are not of the
-  // task.  Dropping the task takes it back from a child that understands; drop it before this
-  // object.
+  // DEADLINE_EXCEEDED: no answer in time.  UNAVAILABLE: the children end with it, none will ever be
+  // up again, or they are being stopped.  Otherwise what the last child says; INTERNAL if that
+  // names sectors that are not of the task.  Dropping the task takes it back from a child that
+  // understands; drop it before this object.
   static constexpr int kTriesMax = 3;
-  virtual async::Task<Answer> Prove(prover::WindowPostTask task, absl::Duration limit) = 0;
+  virtual async::Task<Answer> Prove(prover::WindowPostTask task, Limits limits) = 0;
 
-  // The caller has found that what `child` answered proves nothing: the process is replaced.
-  virtual void AnsweredWrongly(const std::string& child) = 0;
+  // The caller has found that `answer` proves nothing: the process that gave it is replaced.
+  virtual void AnsweredWrongly(const Answer& answer) = 0;
 
   // Compared by name: new ones are started, those that are gone finish what they have, those that
-  // differ in more than weight and slots do so too and are started anew.
+  // differ in more than weight and slots do so too and are started anew.  One that is off, or waits
+  // for its next start, is started.
   virtual void Reconfigure(std::vector<ChildOptions> children) = 0;
 
   virtual std::vector<ChildInfo> List() const = 0;
 
-  // Resolves when all processes have ended.
-  virtual async::Task<void> Stop() = 0;
+  // Resolves when all processes have ended, or after `limit`: one in a dead device does not die.
+  virtual async::Task<void> Stop(absl::Duration limit) = 0;
 };
 
 }  // namespace damocles::child

@@ -38,6 +38,10 @@ class Dispatcher {
 
   // `close`: by when it must be done.
   void Submit(TaskId task, absl::Time close);
+  // The child that has it failed it: it waits again, in its old place, for another one.
+  void Failed(TaskId task);
+  // Whether a child is up that has not failed it.
+  bool HasAnother(TaskId task) const;
   // Done, failed or no longer wanted: wherever it is, it is no more.
   void End(TaskId task);
 
@@ -73,11 +77,13 @@ class Dispatcher {
     absl::Time close;
     std::uint64_t order = 0;  // of submission
     std::optional<ChildId> child;
+    std::set<ChildId> failed;
   };
   using Place = std::pair<std::pair<absl::Time, std::uint64_t>, TaskId>;
   static Place PlaceOf(TaskId id, const Task& task) { return {{task.close, task.order}, id}; }
 
-  Child* NextFree(ChildId& id);
+  Child* NextFree(const Task& task, ChildId& id);
+  void SettleDebts();
 
   std::map<ChildId, Child> children_;
   std::map<TaskId, Task> tasks_;

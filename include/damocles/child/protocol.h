@@ -41,7 +41,7 @@ std::string ReadyLine(Stage stage);
 bool IsReadyLine(Stage stage, std::string_view line);
 
 // In the child's environment, "1": the parent understands the extensions.  A child that does too
-// says so in a line of its own behind the ready line: kExtensionsLine.
+// says so in a line of its own before the ready line: kExtensionsLine.
 inline constexpr char kExtensionsVariable[] = "DAMOCLES_CHILD_EXTENSIONS";
 inline constexpr std::string_view kExtensionsLine = "{\"damocles_extensions\":1}\n";
 
@@ -70,10 +70,11 @@ std::string EncodeResponse(Stage stage, std::uint64_t id, const Outcome& outcome
 
 struct Response {
   std::uint64_t id = 0;
-  // An error that the child says is INTERNAL with its text, unless the extensions give its code.
+  // An error that the child says is INTERNAL with its text, unless the extensions give its code; so
+  // is an answer that names its id and is wrong otherwise.
   Outcome outcome = absl::UnknownError("no outcome");
 };
-// Without a newline.  INVALID_ARGUMENT if it is no response: no id, or neither output nor error.
+// Without a newline.  INVALID_ARGUMENT if it is no response: no object, or no id.
 absl::StatusOr<Response> DecodeResponse(std::string_view line);
 bool IsExtensionsLine(std::string_view line);
 

@@ -18,11 +18,10 @@ struct SupervisionRules {
   absl::Duration ready_timeout = absl::Seconds(5);
   bool restart = true;
   // Between a start that failed and the next: from the first to the last, twice as long each time.
-  // There is no last try: a card that comes back in an hour is used in an hour and a minute.
+  // There is no last try: a card that comes back in an hour is used in an hour and a minute.  One
+  // that was of use begins anew with the first.
   absl::Duration back_off_first = absl::Seconds(1);
   absl::Duration back_off_last = absl::Minutes(1);
-  // Who lived so long begins anew with the first.
-  absl::Duration proven_after = absl::Minutes(2);
   // Between being asked to end and being ended.
   absl::Duration grace = absl::Seconds(5);
   friend bool operator==(const SupervisionRules&, const SupervisionRules&) = default;
@@ -42,6 +41,7 @@ struct Supervised {
   absl::Time since = absl::InfinitePast();
   absl::Time next = absl::InfinitePast();  // kDown: of the start; kStarting, kEnding: the limit
   absl::Duration back_off = absl::ZeroDuration();
+  bool useful = false;  // since it was started it has given an answer that was one
   bool wanted = true;
   unsigned starts = 0;
   // Why it last ended, or could not be started; empty: never.
@@ -55,6 +55,7 @@ struct NotStarted {
   std::string why;
 };
 struct SaidReady {};
+struct WasUseful {};
 // What it says cannot be used, or it holds a task for too long.
 struct Misbehaved {
   std::string how;
@@ -64,10 +65,13 @@ struct Ended {
 };
 // Its input is closed first; with tasks under way the caller waits with this.
 struct Stop {};
+// An operator has changed something: one that waits is started now, one that is off is started
+// again.
+struct Revive {};
 }  // namespace event
 using SupervisionEvent =
-    std::variant<event::Tick, event::Started, event::NotStarted, event::SaidReady,
-                 event::Misbehaved, event::Ended, event::Stop>;
+    std::variant<event::Tick, event::Started, event::NotStarted, event::SaidReady, event::WasUseful,
+                 event::Misbehaved, event::Ended, event::Stop, event::Revive>;
 
 enum class SupervisionAction {
   kStart,
