@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   const auto rows = damocles::store::OpenMemoryStore();
   const auto queue = job::Queue::Open(*rows, clock, job::Policy{});
   if (!queue.ok()) return Fail(queue.status());
-  (*queue)->OnChange([&clock](const job::JobRecord& record) {
+  const damocles::Subscription changes = (*queue)->OnChange([&clock](const job::JobRecord& record) {
     std::cout << absl::FormatTime("%H:%M:%S", clock.Now(), absl::UTCTimeZone()) << " "
               << job::DescribeState(record);
     for (const job::Attempt& attempt : record.live) std::cout << " " << attempt.worker;

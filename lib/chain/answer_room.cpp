@@ -2,8 +2,7 @@
 
 #include "lib/chain/answer_room.h"
 
-#include <utility>
-
+#include "damocles/async/event.h"
 #include "damocles/chain/methods.h"
 
 namespace damocles::chain::internal {
@@ -19,19 +18,17 @@ std::size_t AnswerBytesMax(std::string_view method) {
 struct AnswerRoom::State {
   std::size_t bytes_max = 0;
   std::size_t taken = 0;
-  std::deque<kj::Own<kj::PromiseFulfiller<void>>> waiting;
+  async::Event freed;
 
-  ~State() noexcept {}  // NOLINT(modernize-use-equals-default): KJ's destructors may throw
   void Return(std::size_t bytes) {
     taken -= bytes;
     if (taken >= bytes_max) return;
-    for (auto& waiter : std::exchange(waiting, {})) waiter->fulfill();
+    freed.Fire();
   }
 };
 
 AnswerRoom::AnswerRoom(std::size_t bytes_max)
-    : state_(std::shared_ptr<State>(new State{.bytes_max = bytes_max, .taken = 0, .waiting = {}})) {
-}
+    : state_(std::shared_ptr<State>(new State{.bytes_max = bytes_max, .taken = 0, .freed = {}})) {}
 
 AnswerRoom::Place AnswerRoom::Take(std::size_t bytes) {
   state_->taken += bytes;
@@ -40,9 +37,7 @@ AnswerRoom::Place AnswerRoom::Take(std::size_t bytes) {
 
 kj::Promise<void> AnswerRoom::WhenThereIsRoom() {
   if (state_->taken < state_->bytes_max) return kj::READY_NOW;
-  auto pair = kj::newPromiseAndFulfiller<void>();
-  state_->waiting.push_back(kj::mv(pair.fulfiller));
-  return pair.promise.then([this] { return WhenThereIsRoom(); });
+  return state_->freed.Next().then([this] { return WhenThereIsRoom(); });
 }
 
 std::size_t AnswerRoom::Bytes() const {

@@ -7,7 +7,6 @@
 #include <kj/async.h>
 
 #include <cstddef>
-#include <deque>
 #include <memory>
 #include <string_view>
 

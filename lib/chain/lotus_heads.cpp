@@ -9,10 +9,9 @@
 #include <string>
 #include <utility>
 
-#include "lib/chain/kj_status.h"
-
 #include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
+#include "damocles/async/timeout.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/chain/methods.h"
@@ -52,9 +51,7 @@ LotusHeads::LotusHeads(LotusNodes& nodes, filecoin::TipSet head, kj::Duration bl
 
 async::Task<absl::StatusOr<std::vector<HeadChange>>> LotusHeads::Next() {
   while (waiting_.empty()) {
-    auto pair = kj::newPromiseAndFulfiller<void>();
-    sleeper_ = kj::mv(pair.fulfiller);
-    co_await kj::mv(pair.promise);
+    co_await news_.Next();
   }
   std::vector<HeadChange> changes = std::move(waiting_.front());
   waiting_.pop_front();
@@ -166,9 +163,8 @@ async::Task<absl::Status> LotusHeads::FollowOne(std::size_t node) {
 
 kj::Promise<absl::StatusOr<std::string>> LotusHeads::NextValue(
     NodeLink::Subscription& subscription) {
-  return WithDeadline<std::string>(nodes_.GetTimer(), silence_,
-                                   absl::UnavailableError("the subscription fell silent"),
-                                   subscription.Next());
+  return async::Within(nodes_.GetTimer(), silence_, subscription.Next(),
+                       absl::UnavailableError("the subscription fell silent"));
 }
 
 async::Task<void> LotusHeads::Poll() {
@@ -237,10 +233,7 @@ void LotusHeads::Deliver(std::vector<HeadChange> changes) {
     changes = Current(last_head_);
   }
   waiting_.push_back(std::move(changes));
-  if (sleeper_) {
-    (*sleeper_)->fulfill();
-    sleeper_.reset();
-  }
+  news_.Fire();
 }
 
 }  // namespace damocles::chain::internal

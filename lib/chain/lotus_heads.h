@@ -9,6 +9,7 @@
 
 #include "lib/chain/lotus_nodes.h"
 
+#include "damocles/async/event.h"
 #include "damocles/chain/api.h"
 
 namespace damocles::chain::internal {
@@ -52,7 +53,7 @@ class LotusHeads final : public HeadSubscription {
   kj::Duration poll_interval_;
 
   std::deque<std::vector<HeadChange>> waiting_;
-  std::optional<kj::Own<kj::PromiseFulfiller<void>>> sleeper_;
+  async::Event news_;
   filecoin::TipSetKey last_key_;  // of the head that was told last
   filecoin::TipSet last_head_;
   kj::TimePoint last_told_;

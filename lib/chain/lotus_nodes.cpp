@@ -13,6 +13,7 @@
 #include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
 #include "damocles/async/offload.h"
+#include "damocles/async/timeout.h"
 #include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/base/text.h"
@@ -70,8 +71,7 @@ LotusNodes::LotusNodes(std::vector<Endpoint> endpoints, LotusIo io, const LotusO
       executor_(io.executor),
       entropy_(io.random),
       http_(kj::newHttpClient(io.timer, header_table_, io.network, TlsOf(io),
-                              ClientSettings(entropy_))),
-      changing_(std::make_unique<Changing>(kj::newPromiseAndFulfiller<void>())) {
+                              ClientSettings(entropy_))) {
   for (Endpoint& endpoint : endpoints) {
     links_.push_back(std::make_unique<NodeLink>(
         std::move(endpoint), options_,
@@ -200,8 +200,7 @@ void LotusNodes::SetCurrent(std::size_t index) {
   if (index == current_) return;
   current_ = index;
   seen_.reset();
-  changing_->fulfiller->fulfill();
-  changing_ = std::make_unique<Changing>(kj::newPromiseAndFulfiller<void>());
+  another_used_.Fire();
 }
 
 std::vector<std::size_t> LotusNodes::Order(bool also_behind) const {
@@ -240,7 +239,7 @@ void LotusNodes::Saw(const filecoin::TipSet& head) {
 
 kj::Promise<void> LotusNodes::Left(std::size_t node) {
   if (node != current_) return kj::READY_NOW;
-  return changing_->promise.addBranch();
+  return another_used_.Next();
 }
 
 async::Task<void> LotusNodes::Watch(kj::Duration interval) {
@@ -286,9 +285,8 @@ async::Task<void> LotusNodes::Look() {
 
 // A node that is slow does not make the look at the others old.
 kj::Promise<std::optional<HeadSight>> LotusNodes::SightInTime(std::size_t index) {
-  auto late = timer_.afterDelay(async::ToKj(options_.connect_timeout))
-                  .then([]() -> std::optional<HeadSight> { return std::nullopt; });
-  return SightOf(index).ToPromise().exclusiveJoin(kj::mv(late));
+  return async::Within(timer_, async::ToKj(options_.connect_timeout), SightOf(index),
+                       std::optional<HeadSight>());
 }
 
 async::Task<LinkAnswer> LotusNodes::Glance(std::size_t index, std::string method) {

@@ -20,6 +20,7 @@
 #include "lib/chain/node_choice.h"
 #include "lib/chain/node_link.h"
 
+#include "damocles/async/event.h"
 #include "damocles/async/task.h"
 #include "damocles/chain/lotus_client.h"
 #include "damocles/chain/method.h"
@@ -117,13 +118,7 @@ class LotusNodes {
   std::size_t current_ = 0;
   std::map<std::size_t, kj::TimePoint> lost_;  // when it was said
 
-  struct Changing {
-    explicit Changing(kj::PromiseFulfillerPair<void> pair)
-        : fulfiller(kj::mv(pair.fulfiller)), promise(pair.promise.fork()) {}
-    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
-    kj::ForkedPromise<void> promise;
-  };
-  std::unique_ptr<Changing> changing_;  // comes with the next change of current_
+  async::Event another_used_;  // current_ has changed
   std::optional<NodeChoice> choice_;
   std::optional<HeadSight> seen_;               // of the one in use, by its subscription
   std::map<std::size_t, Identity> identities_;  // of each that has told

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "lib/chain/kj_status.h"
 
 #include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
+#include "damocles/async/timeout.h"
 #include "damocles/base/log.h"
 #include "damocles/chain/json_rpc.h"
 
@@ -119,22 +119,21 @@ async::Task<NodeLink::Opened> NodeLink::Session() {
 kj::Promise<NodeLink::Opened> NodeLink::OpenSocket() {
   const std::string url = endpoint_.Url();
   const kj::HttpHeaders headers = Headers();
-  auto opened = http_.openWebSocket(url.c_str(), headers)
-                    .then([this](kj::HttpClient::WebSocketResponse&& response) -> Opened {
-                      if (!response.webSocketOrBody.is<kj::Own<kj::WebSocket>>()) {
-                        return Annotate(HttpFailure(response.statusCode), endpoint_.Name());
-                      }
-                      return std::make_shared<WsSession>(
-                          kj::mv(response.webSocketOrBody.get<kj::Own<kj::WebSocket>>()), timer_,
-                          WsLimits{.frame_bytes_max = options_.answer_bytes_max,
-                                   .executor = io_.executor,
-                                   .room = &io_.room});
-                    });
-  return WithDeadline<std::shared_ptr<WsSession>>(
-      timer_, async::ToKj(options_.connect_timeout),
-      absl::UnavailableError(
-          absl::StrFormat("%s does not answer the WebSocket handshake", endpoint_.Name())),
-      kj::mv(opened));
+  kj::Promise<Opened> opened =
+      http_.openWebSocket(url.c_str(), headers)
+          .then([this](kj::HttpClient::WebSocketResponse&& response) -> Opened {
+            if (!response.webSocketOrBody.is<kj::Own<kj::WebSocket>>()) {
+              return Annotate(HttpFailure(response.statusCode), endpoint_.Name());
+            }
+            return std::make_shared<WsSession>(
+                kj::mv(response.webSocketOrBody.get<kj::Own<kj::WebSocket>>()), timer_,
+                WsLimits{.frame_bytes_max = options_.answer_bytes_max,
+                         .executor = io_.executor,
+                         .room = &io_.room});
+          });
+  return async::Within(timer_, async::ToKj(options_.connect_timeout), kj::mv(opened),
+                       absl::UnavailableError(absl::StrFormat(
+                           "%s does not answer the WebSocket handshake", endpoint_.Name())));
 }
 
 async::Task<NodeLink::Opened> NodeLink::Open() {
@@ -149,8 +148,7 @@ async::Task<NodeLink::Opened> NodeLink::Open() {
 kj::Promise<absl::StatusOr<WsAnswer>> NodeLink::AnswerOf(WsSession& session, std::uint64_t id,
                                                          const std::string& method,
                                                          kj::Duration limit) {
-  return WithDeadline<WsAnswer>(timer_, limit, Late(method, endpoint_.Name(), limit),
-                                session.Answer(id));
+  return async::Within(timer_, limit, session.Answer(id), Late(method, endpoint_.Name(), limit));
 }
 
 async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, kj::Duration limit) {
@@ -167,8 +165,8 @@ async::Task<LinkAnswer> NodeLink::Call(std::string method, std::string params, k
 
   CallGuard guard(*session, *id);
   const kj::TimePoint sent_at = timer_.now();
-  absl::StatusOr<WsAnswer> answer = co_await WithDeadline<WsAnswer>(
-      timer_, limit, Late(method, endpoint_.Name(), limit), (*session)->Answer(*id));
+  kj::Promise<absl::StatusOr<WsAnswer>> answering = AnswerOf(**session, *id, method, limit);
+  absl::StatusOr<WsAnswer> answer = co_await kj::mv(answering);
   if (!answer.ok()) {
     // A half-open connection looks like this: nothing at all came since the call went out.
     if (absl::IsDeadlineExceeded(answer.status()) && (*session)->LastHeard() < sent_at) {
@@ -193,9 +191,7 @@ kj::Promise<LinkAnswer> NodeLink::CallOverHttp(std::string method, std::string p
                                                kj::Duration limit) {
   std::string body = WriteRpcRequest(1, method, params);
   LinkAnswer late{Fate::kLost, Late(method, endpoint_.Name(), limit)};
-  kj::Promise<LinkAnswer> answer = Post(std::move(method), std::move(body));
-  return answer.exclusiveJoin(
-      timer_.afterDelay(limit).then([late = std::move(late)]() { return late; }));
+  return async::Within(timer_, limit, Post(std::move(method), std::move(body)), std::move(late));
 }
 
 async::Task<LinkAnswer> NodeLink::Post(std::string method, std::string body) {

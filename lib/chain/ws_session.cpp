@@ -22,9 +22,7 @@ kj::Promise<absl::StatusOr<std::string>> Channel::Next() {
     return absl::StatusOr<std::string>(std::move(value));
   }
   if (ended_) return absl::StatusOr<std::string>(*ended_);
-  auto pair = kj::newPromiseAndFulfiller<void>();
-  sleeper_ = kj::mv(pair.fulfiller);
-  return pair.promise.then([this]() { return Next(); });
+  return news_.Next().then([this]() { return Next(); });
 }
 
 void Channel::Push(std::string value) {
@@ -38,19 +36,12 @@ void Channel::Push(std::string value) {
   }
   waiting_bytes_ += value.size();
   waiting_.push_back(std::move(value));
-  Wake();
+  news_.Fire();
 }
 
 void Channel::End(absl::Status why) {
   if (!ended_) ended_ = std::move(why);
-  Wake();
-}
-
-void Channel::Wake() {
-  if (sleeper_) {
-    (*sleeper_)->fulfill();
-    sleeper_.reset();
-  }
+  news_.Fire();
 }
 
 WsSession::WsSession(kj::Own<kj::WebSocket> socket, kj::Timer& timer, WsLimits limits)

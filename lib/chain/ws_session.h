@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "lib/chain/answer_room.h"
 
+#include "damocles/async/event.h"
 #include "damocles/async/offload.h"
 #include "damocles/async/task.h"
 #include "damocles/chain/json_rpc.h"
@@ -38,12 +39,10 @@ class Channel {
   void End(absl::Status why);
 
  private:
-  void Wake();
-
   std::deque<std::string> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::optional<absl::Status> ended_;
-  std::optional<kj::Own<kj::PromiseFulfiller<void>>> sleeper_;
+  async::Event news_;
 };
 
 // An answer, with the room that its text takes.

@@ -228,14 +228,9 @@ absl::Status Chain::AddSectors(filecoin::ActorId miner, const std::vector<Genesi
       {{"event", "add_sectors"}, {"miner", miner}, {"sectors", internal::ToJson(sectors)}});
 }
 
-std::uint64_t Chain::AddHeadObserver(HeadObserver observer) {
-  const std::uint64_t id = core_->next_observer++;
-  core_->observers.emplace(id, std::move(observer));
-  return id;
-}
-
-void Chain::RemoveHeadObserver(std::uint64_t id) {
-  core_->observers.erase(id);
+Subscription Chain::OnHeadChange(
+    std::function<void(const std::vector<chain::HeadChange>&)> observer) {
+  return core_->observers.Add(std::move(observer));
 }
 
 }  // namespace damocles::devnet

@@ -373,11 +373,6 @@ void ChainCore::Adopt(std::shared_ptr<Node> node) {
   canonical.push_back(std::move(node));
 }
 
-void ChainCore::Notify(const std::vector<HeadChange>& changes) const {
-  const auto copy = observers;  // an observer may take itself off the list
-  for (const auto& [id, observer] : copy) observer(changes);
-}
-
 // ---------------------------------------------------------------- genesis
 
 absl::Status ChainCore::Start() {
@@ -666,7 +661,7 @@ absl::Status ChainCore::Advance(const AdvanceOptions& advance, VerdictSource& ve
   base_fee_by_hand = false;
   Adopt(std::move(node));
   PrunePool();
-  Notify({{HeadChangeKind::kApply, tip_set}});
+  observers.Tell({{HeadChangeKind::kApply, tip_set}});
   return absl::OkStatus();
 }
 
@@ -723,7 +718,7 @@ absl::Status ChainCore::Reorg(std::uint64_t depth, VerdictSource& verdicts_from)
   for (const SignedMessage& message : homeless) AddToPool(message);
   PrunePool();
   reverts.insert(reverts.end(), applies.begin(), applies.end());
-  Notify(reverts);
+  observers.Tell(reverts);
   return absl::OkStatus();
 }
 

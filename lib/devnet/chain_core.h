@@ -17,6 +17,7 @@
 #include "lib/devnet/wallet.h"
 #include "lib/devnet/world.h"
 
+#include "damocles/base/observers.h"
 #include "damocles/devnet/chain.h"
 
 namespace damocles::devnet {
@@ -104,8 +105,7 @@ struct ChainCore {
   std::map<Bytes32, Verdict> verdicts;  // of proofs seen lately, by digest of the question
   std::deque<Bytes32> verdict_order;
 
-  std::map<std::uint64_t, Chain::HeadObserver> observers;
-  std::uint64_t next_observer = 1;
+  Observers<std::vector<chain::HeadChange>> observers;
 
   // ------------------------------------------------------------ building (chain_build.cpp)
   absl::Status Start();  // genesis and its empty blocks
@@ -129,7 +129,6 @@ struct ChainCore {
   filecoin::BlockHeader MakeHeader(const BlockPlan& plan, const filecoin::Cid& messages_root) const;
   void Execute(Node& node, VerdictSource& verdicts_from);
   void Adopt(std::shared_ptr<Node> node);
-  void Notify(const std::vector<chain::HeadChange>& changes) const;
 
   absl::Status Advance(const AdvanceOptions& advance, VerdictSource& verdicts_from);
   absl::Status Reorg(std::uint64_t depth, VerdictSource& verdicts_from);

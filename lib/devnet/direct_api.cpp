@@ -38,18 +38,16 @@ class DirectSubscription {
       return;
     }
     queue_.push_back(changes);
-    Wake();
+    news_.Fire();
   }
   void End(absl::Status error) {
     if (error_.ok()) error_ = std::move(error);
-    Wake();
+    news_.Fire();
   }
   // Resolves once there is something to take.
   kj::Promise<void> Ready() {
     if (!queue_.empty() || !error_.ok()) return kj::READY_NOW;
-    auto pair = kj::newPromiseAndFulfiller<void>();
-    reader_ = kj::mv(pair.fulfiller);
-    return kj::mv(pair.promise);
+    return news_.Next();
   }
   absl::StatusOr<std::vector<HeadChange>> Take() {
     if (queue_.empty()) return error_;
@@ -59,20 +57,16 @@ class DirectSubscription {
   }
 
  private:
-  void Wake() {
-    if (reader_.get() != nullptr) reader_->fulfill();
-    reader_ = nullptr;
-  }
   std::deque<std::vector<HeadChange>> queue_;
   absl::Status error_;
-  kj::Own<kj::PromiseFulfiller<void>> reader_;
+  async::Event news_;
 };
 
 namespace {
 
-class Subscription final : public chain::HeadSubscription {
+class DirectHeads final : public chain::HeadSubscription {
  public:
-  explicit Subscription(std::shared_ptr<DirectSubscription> state) : state_(std::move(state)) {}
+  explicit DirectHeads(std::shared_ptr<DirectSubscription> state) : state_(std::move(state)) {}
   async::Task<absl::StatusOr<std::vector<HeadChange>>> Next() override { return Wait(state_); }
 
  private:
@@ -89,12 +83,10 @@ class Subscription final : public chain::HeadSubscription {
 DirectApi::DirectApi(Chain& chain)
     : chain_(chain),
       table_(std::make_unique<internal::MethodTable>(chain)),
-      observer_(chain.AddHeadObserver(
+      heads_(chain.OnHeadChange(
           [this](const std::vector<HeadChange>& changes) { OnHeadChange(changes); })) {}
 
-DirectApi::~DirectApi() {
-  chain_.RemoveHeadObserver(observer_);
-}
+DirectApi::~DirectApi() = default;
 
 // ---------------------------------------------------------------- failures
 
@@ -111,7 +103,7 @@ void DirectApi::HangNext(const std::string& method, std::uint64_t calls) {
 }
 
 void DirectApi::Release() {
-  for (auto& fulfiller : std::exchange(hung_, {})) fulfiller->fulfill();
+  released_.Fire();
 }
 
 void DirectApi::SetDown(bool down) {
@@ -143,14 +135,8 @@ DirectApi::Failure DirectApi::NextFailure(const std::string& method) {
   return {FailureKind::kRefuse, 0, absl::OkStatus()};
 }
 
-kj::Promise<void> DirectApi::Hang() {
-  auto pair = kj::newPromiseAndFulfiller<void>();
-  hung_.push_back(kj::mv(pair.fulfiller));
-  return kj::mv(pair.promise);
-}
-
 void DirectApi::OnHeadChange(const std::vector<HeadChange>& changes) {
-  for (auto& fulfiller : std::exchange(waiting_for_head_, {})) fulfiller->fulfill();
+  head_changed_.Fire();
   if (silent_) return;
   std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });
   for (const auto& weak : subscriptions_) {
@@ -158,23 +144,17 @@ void DirectApi::OnHeadChange(const std::vector<HeadChange>& changes) {
   }
 }
 
-kj::Promise<void> DirectApi::NextHead() {
-  auto pair = kj::newPromiseAndFulfiller<void>();
-  waiting_for_head_.push_back(kj::mv(pair.fulfiller));
-  return kj::mv(pair.promise);
-}
-
 // ---------------------------------------------------------------- methods
 
 async::Task<absl::Status> DirectApi::Send(std::shared_ptr<chain::Call> call) {
   if (const auto* beacon = chain::CallAs<&chain::BlockProducer::StateGetBeaconEntry>(*call)) {
     while (chain_.ChainHead().Height() < std::get<0>(beacon->params)) {
-      co_await NextHead();
+      co_await head_changed_.Next();
     }
   }
   const Failure failure = NextFailure(std::string(call->Method().ShortName()));
   if (failure.kind == FailureKind::kHang) {
-    co_await Hang();
+    co_await released_.Next();
   } else if (failure.kind == FailureKind::kRefuse && !failure.status.ok()) {
     co_return failure.status;
   }
@@ -186,14 +166,14 @@ async::Task<absl::Status> DirectApi::Send(std::shared_ptr<chain::Call> call) {
 chain::Result<std::unique_ptr<chain::HeadSubscription>> DirectApi::ChainNotify() {
   const Failure failure = NextFailure("ChainNotify");
   if (failure.kind == FailureKind::kHang) {
-    co_await Hang();
+    co_await released_.Next();
   } else if (failure.kind == FailureKind::kRefuse && !failure.status.ok()) {
     co_return failure.status;
   }
   auto state = std::make_shared<DirectSubscription>(chain_.ChainHead());
   subscriptions_.push_back(state);
   if (failure.kind == FailureKind::kLoseAnswer) co_return failure.status;
-  co_return std::make_unique<Subscription>(std::move(state));
+  co_return std::make_unique<DirectHeads>(std::move(state));
 }
 
 }  // namespace damocles::devnet

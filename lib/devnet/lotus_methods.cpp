@@ -45,16 +45,14 @@ const char* NameOf(chain::Permission permission) {
 }  // namespace
 
 LotusMethods::LotusMethods(Chain& chain, kj::Timer& timer, Connections& connections)
-    : chain_(chain), timer_(timer), connections_(connections), table_(chain) {
-  observer_ = chain_.AddHeadObserver([this](const std::vector<chain::HeadChange>& /*changes*/) {
-    for (auto& waiting : waiting_for_head_) waiting->fulfill();
-    waiting_for_head_.clear();
-  });
-}
+    : chain_(chain),
+      timer_(timer),
+      connections_(connections),
+      table_(chain),
+      heads_(chain.OnHeadChange(
+          [this](const std::vector<chain::HeadChange>& /*changes*/) { head_changed_.Fire(); })) {}
 
-LotusMethods::~LotusMethods() noexcept {
-  chain_.RemoveHeadObserver(observer_);
-}
+LotusMethods::~LotusMethods() noexcept = default;
 
 async::Task<RpcAnswer> LotusMethods::Call(chain::RpcRequest request, Caller caller) {
   const std::string& full = request.method;
@@ -122,7 +120,7 @@ async::Task<RpcAnswer> LotusMethods::CallWaiting(chain::RpcRequest request, bool
     const auto epoch = FromLotusJson<filecoin::ChainEpoch>(request.params[0]);
     if (!epoch.ok()) co_return unreadable(epoch.status());
     while (chain_.ChainHead().Height() < *epoch) {
-      co_await NextHead();
+      co_await head_changed_.Next();
     }
     const auto entry = chain_.StateGetBeaconEntry(*epoch);
     if (!entry.ok()) co_return FromStatus(entry.status());
@@ -153,16 +151,8 @@ async::Task<RpcAnswer> LotusMethods::WaitMsg(filecoin::Cid message, std::uint64_
         co_return RpcAnswer{ToLotusJson(**found), std::nullopt};
       }
     }
-    co_await NextHead();
+    co_await head_changed_.Next();
   }
-}
-
-kj::Promise<void> LotusMethods::NextHead() {
-  // Callers that have left would pile up while the clock stands still.
-  std::erase_if(waiting_for_head_, [](auto& waiting) { return !waiting->isWaiting(); });
-  auto pair = kj::newPromiseAndFulfiller<void>();
-  waiting_for_head_.push_back(kj::mv(pair.fulfiller));
-  return kj::mv(pair.promise);
 }
 
 async::Task<RpcAnswer> LotusMethods::Advance(std::uint64_t epochs) {

@@ -13,7 +13,9 @@
 #include "lib/devnet/lotus_faults.h"
 #include "lib/devnet/method_table.h"
 
+#include "damocles/async/event.h"
 #include "damocles/async/task.h"
+#include "damocles/base/observers.h"
 #include "damocles/chain/json_rpc.h"
 #include "damocles/devnet/chain.h"
 #include "damocles/devnet/lotus_server.h"
@@ -70,7 +72,6 @@ class LotusMethods {
   // All of an order, or nothing of it.
   absl::Status Inject(std::string_view fault);
   absl::Status CheckFault(const FaultOrder& order) const;
-  kj::Promise<void> NextHead();
 
   Chain& chain_;
   kj::Timer& timer_;
@@ -78,8 +79,8 @@ class LotusMethods {
   Faults faults_;
   std::string parameters_ = "{}";
   MethodTable table_;
-  std::uint64_t observer_ = 0;
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting_for_head_;
+  async::Event head_changed_;
+  Subscription heads_;
 };
 
 }  // namespace damocles::devnet::internal

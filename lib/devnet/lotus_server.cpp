@@ -24,6 +24,7 @@
 #include "lib/devnet/lotus_socket.h"
 
 #include "damocles/async/duration.h"
+#include "damocles/async/timeout.h"
 #include "damocles/base/log.h"
 
 namespace damocles::devnet {
@@ -358,11 +359,11 @@ class LotusServer::Impl final : public internal::Connections,
   // Nothing if it is too large or does not come in time.
   kj::Promise<std::optional<std::string>> ReadBody(kj::AsyncInputStream& body) {
     using Text = std::optional<std::string>;
-    return body.readAllText(options_.request_bytes_max)
-        .then([](kj::String&& text) -> Text { return std::string(text.begin(), text.size()); })
-        .exclusiveJoin(timer_.afterDelay(async::ToKj(options_.request_timeout)).then([]() -> Text {
-          return std::nullopt;
-        }))
+    kj::Promise<Text> reading =
+        body.readAllText(options_.request_bytes_max).then([](kj::String&& text) -> Text {
+          return std::string(text.begin(), text.size());
+        });
+    return async::Within(timer_, async::ToKj(options_.request_timeout), kj::mv(reading), Text())
         .catch_([](kj::Exception&& /*error*/) -> Text { return std::nullopt; });
   }
 
@@ -371,8 +372,8 @@ class LotusServer::Impl final : public internal::Connections,
                         : chain::WriteRpcResult(id, answer.result);
   }
 
-  kj::Promise<void> SendJson(Response& response, unsigned status, std::string json) {
-    return SendText(response, status, "application/json", std::move(json) + "\n");
+  kj::Promise<void> SendJson(Response& response, unsigned status, std::string text) {
+    return SendText(response, status, "application/json", std::move(text) + "\n");
   }
   kj::Promise<void> SendText(Response& response, unsigned status, kj::StringPtr type,
                              std::string text) {

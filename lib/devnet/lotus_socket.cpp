@@ -18,29 +18,22 @@ using chain::RpcError;
 LotusSocket::LotusSocket(kj::Own<kj::WebSocket> socket, LotusMethods& methods, Caller caller,
                          const LotusServerOptions& options)
     : socket_(kj::mv(socket)), methods_(methods), caller_(caller), options_(options) {
-  auto pair = kj::newPromiseAndFulfiller<void>();
-  drop_ = kj::mv(pair.fulfiller);
-  drop_promise_ = kj::mv(pair.promise);
-  observer_ = methods_.TheChain().AddHeadObserver(
+  heads_ = methods_.TheChain().OnHeadChange(
       [this](const std::vector<chain::HeadChange>& changes) { Push(changes); });
 }
 
-LotusSocket::~LotusSocket() noexcept {
-  methods_.TheChain().RemoveHeadObserver(observer_);
-}
+LotusSocket::~LotusSocket() noexcept = default;
 
 void LotusSocket::Drop() {
-  if (dropped_) return;
-  dropped_ = true;
-  drop_->fulfill();
+  dropped_.Set();
 }
 
 kj::Promise<void> LotusSocket::Run() {
-  return kj::Promise<void>(ReadLoop()).exclusiveJoin(kj::mv(drop_promise_));
+  return kj::Promise<void>(ReadLoop()).exclusiveJoin(dropped_.WhenSet());
 }
 
 async::Task<void> LotusSocket::ReadLoop() {
-  while (!dropped_) {
+  while (!dropped_.IsSet()) {
     try {
       kj::WebSocket::Message message = co_await socket_->receive(options_.request_bytes_max);
       if (message.is<kj::String>()) {
@@ -180,7 +173,7 @@ void LotusSocket::EndChannels() {
 }
 
 void LotusSocket::Send(std::string text, std::string channel) {
-  if (dropped_) return;
+  if (dropped_.IsSet()) return;
   unsent_bytes_ += text.size();
   if (unsent_bytes_ > options_.unsent_bytes_max) {
     LogWarning("devnet", "websocket_too_slow", {{"unsent_bytes", unsent_bytes_}});

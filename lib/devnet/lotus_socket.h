@@ -12,7 +12,9 @@
 
 #include "lib/devnet/lotus_methods.h"
 
+#include "damocles/async/event.h"
 #include "damocles/async/task.h"
+#include "damocles/base/observers.h"
 #include "damocles/devnet/lotus_server.h"
 
 namespace damocles::devnet::internal {
@@ -56,10 +58,7 @@ class LotusSocket {
   LotusMethods& methods_;
   Caller caller_;
   LotusServerOptions options_;
-  std::uint64_t observer_ = 0;
-  bool dropped_ = false;
-  kj::Own<kj::PromiseFulfiller<void>> drop_;
-  kj::Promise<void> drop_promise_ = nullptr;
+  async::Latch dropped_;
 
   std::uint64_t next_channel_ = 1;
   std::map<std::string, std::shared_ptr<Channel>> channels_;  // by the id of the request
@@ -68,6 +67,7 @@ class LotusSocket {
   std::uint64_t next_call_ = 0;
   std::map<std::uint64_t, std::pair<std::string, kj::Promise<void>>> calls_;  // with the id
   std::vector<std::uint64_t> finished_;
+  Subscription heads_;
 };
 
 }  // namespace damocles::devnet::internal

@@ -59,13 +59,11 @@ absl::Status Queue::Forget(const JobId& id) {
 }
 
 void Queue::Announce(const JobRecord& record, const std::vector<Action>& actions, bool changed) {
-  if (changed) {
-    for (const auto& callback : on_change_) callback(record);
-  }
+  if (changed) on_change_.Tell(record);
   for (const Action& action : actions) {
     if (const auto* cancel = std::get_if<action::Cancel>(&action)) {
       const Attempt attempt{.number = cancel->attempt, .worker = cancel->worker};
-      for (const auto& callback : on_cancel_) callback(record.id, attempt);
+      on_cancel_.Tell(record.id, attempt);
     } else if (std::holds_alternative<action::Available>(action)) {
       AnnounceAvailable();
     }
@@ -73,14 +71,12 @@ void Queue::Announce(const JobRecord& record, const std::vector<Action>& actions
 }
 
 void Queue::AnnounceRemoval(const JobId& id, const std::vector<Attempt>& cancelled) {
-  for (const Attempt& attempt : cancelled) {
-    for (const auto& callback : on_cancel_) callback(id, attempt);
-  }
-  for (const auto& callback : on_remove_) callback(id);
+  for (const Attempt& attempt : cancelled) on_cancel_.Tell(id, attempt);
+  on_remove_.Tell(id);
 }
 
 void Queue::AnnounceAvailable() {
-  for (const auto& callback : on_available_) callback();
+  on_available_.Tell();
 }
 
 // What became possible by the time alone: a spare that is wanted now, a worker that may have a job
@@ -313,17 +309,17 @@ absl::Status Queue::Tick() {
   return absl::OkStatus();
 }
 
-void Queue::OnChange(std::function<void(const JobRecord&)> callback) {
-  on_change_.push_back(std::move(callback));
+Subscription Queue::OnChange(std::function<void(const JobRecord&)> callback) {
+  return on_change_.Add(std::move(callback));
 }
-void Queue::OnRemove(std::function<void(const JobId&)> callback) {
-  on_remove_.push_back(std::move(callback));
+Subscription Queue::OnRemove(std::function<void(const JobId&)> callback) {
+  return on_remove_.Add(std::move(callback));
 }
-void Queue::OnAvailable(std::function<void()> callback) {
-  on_available_.push_back(std::move(callback));
+Subscription Queue::OnAvailable(std::function<void()> callback) {
+  return on_available_.Add(std::move(callback));
 }
-void Queue::OnCancel(std::function<void(const JobId&, const Attempt&)> callback) {
-  on_cancel_.push_back(std::move(callback));
+Subscription Queue::OnCancel(std::function<void(const JobId&, const Attempt&)> callback) {
+  return on_cancel_.Add(std::move(callback));
 }
 
 }  // namespace damocles::job

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 
 #include "damocles/async/failure.h"
+#include "damocles/async/timeout.h"
 #include "damocles/base/log.h"
 #include "damocles/base/mutex.h"
 #include "damocles/base/status.h"
@@ -153,10 +154,9 @@ kj::Promise<ManagerBackend::SpaceAnswer> ManagerBackend::SpaceOf(
                           })
                           .fork();
   }
-  auto late = timer_.afterDelay(kSpacePatience).then([path = store.path]() -> SpaceAnswer {
-    return absl::UnavailableError(absl::StrFormat("%s: its file system does not answer", path));
-  });
-  return question.answer.addBranch().exclusiveJoin(kj::mv(late));
+  return async::Within(
+      timer_, kSpacePatience, question.answer.addBranch(),
+      absl::UnavailableError(absl::StrFormat("%s: its file system does not answer", store.path)));
 }
 
 kj::Promise<ManagerBackend::Survey> ManagerBackend::SurveyAll() {

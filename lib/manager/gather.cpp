@@ -10,7 +10,9 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
+#include "damocles/async/timeout.h"
 #include "damocles/base/mutex.h"
 #include "damocles/base/status.h"
 #include "damocles/chain/types.h"
@@ -25,8 +27,9 @@ using filecoin::BitField;
 using filecoin::TipSetKey;
 using filecoin::TokenAmount;
 
-kj::Duration KjOf(absl::Duration duration) {
-  return absl::ToInt64Milliseconds(duration) * kj::MILLISECONDS;
+absl::Status NoAnswerWithin(absl::Duration limit) {
+  return absl::DeadlineExceededError(
+      absl::StrFormat("no answer within %s", absl::FormatDuration(limit)));
 }
 
 // The system actor: no wallet has a key of it, and nothing that is asked about it does anything.
@@ -181,16 +184,13 @@ Gatherer::~Gatherer() noexcept = default;
 template <typename T>
 kj::Promise<absl::StatusOr<T>> Gatherer::Limited(async::Task<absl::StatusOr<T>> task) {
   using Outcome = absl::StatusOr<T>;
-  kj::Promise<Outcome> late =
-      parts_.timer.afterDelay(KjOf(limits_.call)).then([limit = limits_.call]() -> Outcome {
-        return absl::DeadlineExceededError(
-            absl::StrFormat("no answer within %s", absl::FormatDuration(limit)));
-      });
   kj::Promise<Outcome> answered =
       kj::mv(task).ToPromise().catch_([](kj::Exception&& exception) -> Outcome {
         return absl::UnavailableError(async::Plainly(exception));
       });
-  return answered.exclusiveJoin(kj::mv(late)).eagerlyEvaluate(nullptr);
+  return async::Within(parts_.timer, async::ToKj(limits_.call), kj::mv(answered),
+                       NoAnswerWithin(limits_.call))
+      .eagerlyEvaluate(nullptr);
 }
 
 // `work` on the executor, within the time of a whole look; not while an earlier one of the same
@@ -205,11 +205,6 @@ kj::Promise<absl::StatusOr<T>> Gatherer::Apart(std::string question,
       return Outcome(absl::UnavailableError("the last look at it has not come back yet"));
     }
   }
-  kj::Promise<Outcome> late =
-      parts_.timer.afterDelay(KjOf(limits_.look)).then([limit = limits_.look]() -> Outcome {
-        return absl::DeadlineExceededError(
-            absl::StrFormat("no answer within %s", absl::FormatDuration(limit)));
-      });
   kj::Promise<Outcome> done =
       async::Offload<Outcome>(parts_.executor, [work = std::move(work), question,
                                                 outstanding = outstanding_] {
@@ -220,7 +215,9 @@ kj::Promise<absl::StatusOr<T>> Gatherer::Apart(std::string question,
       }).catch_([](kj::Exception&& exception) -> Outcome {
         return absl::UnavailableError(async::Plainly(exception));
       });
-  return done.exclusiveJoin(kj::mv(late)).eagerlyEvaluate(nullptr);
+  return async::Within(parts_.timer, async::ToKj(limits_.look), kj::mv(done),
+                       NoAnswerWithin(limits_.look))
+      .eagerlyEvaluate(nullptr);
 }
 
 async::Task<Facts> Gatherer::Gather() {
@@ -234,7 +231,7 @@ async::Task<Facts> Gatherer::Gather() {
   }
   co_await kj::mv(machine);
   // As late as can be: they may have connected meanwhile.
-  if (parts_.timer.now() - started_ < KjOf(limits_.workers_after)) {
+  if (parts_.timer.now() - started_ < async::ToKj(limits_.workers_after)) {
     facts.workers = absl::UnavailableError("the manager has just started");
   } else {
     facts.workers = parts_.workers();
@@ -243,7 +240,7 @@ async::Task<Facts> Gatherer::Gather() {
 }
 
 kj::Promise<void> Gatherer::WorkersHadTime() {
-  return parts_.timer.atTime(started_ + KjOf(limits_.workers_after));
+  return parts_.timer.atTime(started_ + async::ToKj(limits_.workers_after));
 }
 
 async::Task<void> Gatherer::AskMachine(Facts& facts) {
@@ -337,7 +334,7 @@ async::Task<void> Gatherer::AskChain(Facts& facts) {
     facts.miners.push_back(std::move(of_miner));
   }
   // The one with the highest head tells of the miners.
-  Chain chain{.until = parts_.timer.now() + KjOf(limits_.look)};
+  Chain chain{.until = parts_.timer.now() + async::ToKj(limits_.look)};
   const CheckedNode* best = nullptr;
   std::optional<filecoin::ChainEpoch> highest;
   for (std::size_t i = 0; i < parts_.nodes.size(); ++i) {

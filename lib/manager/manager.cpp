@@ -18,6 +18,7 @@
 #include "lib/manager/checking.h"
 #include "lib/manager/threads.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
 #include "damocles/async/offload.h"
 #include "damocles/base/clock.h"
@@ -45,8 +46,7 @@ namespace {
 
 async::Task<void> TickForEver(job::Queue& queue, kj::Timer& timer) {
   while (true) {
-    co_await timer.afterDelay(absl::ToInt64Milliseconds(job::Queue::kTickPeriod) *
-                              kj::MILLISECONDS);
+    co_await timer.afterDelay(async::ToKj(job::Queue::kTickPeriod));
     if (const absl::Status status = queue.Tick(); !status.ok()) {
       LogError("job", "tick_failed", {{"error", status}});
     }

@@ -7,15 +7,12 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 
 namespace damocles::manager {
 namespace {
-
-kj::Duration WaitOf(absl::Duration duration) {
-  return absl::ToInt64Milliseconds(duration) * kj::MILLISECONDS;
-}
 
 void LogFinding(const rpc::Finding& finding) {
   std::vector<LogField> fields = {{"subject", finding.subject}, {"what", finding.what}};
@@ -48,7 +45,7 @@ async::Task<void> SelfCheck::Run() {
                                  : good ? intervals_.usual
                                         : std::min(intervals_.usual, intervals_.with_findings);
     first = false;
-    co_await timer_.afterDelay(WaitOf(pause));
+    co_await timer_.afterDelay(async::ToKj(pause));
   }
 }
 

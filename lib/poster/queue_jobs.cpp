@@ -13,16 +13,7 @@ constexpr absl::Duration kCloseMoved = absl::Seconds(1);
 
 class QueueJobs final : public ProofJobs {
  public:
-  explicit QueueJobs(job::Queue& queue) : queue_(queue), listener_(std::make_shared<Listener>()) {
-    // The queue keeps its callbacks for good: they hold the listener, not this object.
-    queue_.OnChange([listener = listener_](const job::JobRecord& record) {
-      if (listener->changed) listener->changed(ViewOf(record));
-    });
-    queue_.OnRemove([listener = listener_](const job::JobId& id) {
-      if (listener->removed) listener->removed(id.ToString());
-    });
-  }
-  ~QueueJobs() override { *listener_ = {}; }
+  explicit QueueJobs(job::Queue& queue) : queue_(queue) {}
 
   absl::StatusOr<JobView> Ensure(const job::JobSpec& spec) override {
     DAMOCLES_ASSIGN_OR_RETURN(const job::JobRecord record, queue_.Ensure(spec));
@@ -56,17 +47,23 @@ class QueueJobs final : public ProofJobs {
 
   void Listen(std::function<void(const JobView&)> changed,
               std::function<void(const std::string& id)> removed) override {
-    listener_->changed = std::move(changed);
-    listener_->removed = std::move(removed);
+    changed_ = Subscription();
+    removed_ = Subscription();
+    if (changed) {
+      changed_ = queue_.OnChange([changed = std::move(changed)](const job::JobRecord& record) {
+        changed(ViewOf(record));
+      });
+    }
+    if (removed) {
+      removed_ = queue_.OnRemove(
+          [removed = std::move(removed)](const job::JobId& id) { removed(id.ToString()); });
+    }
   }
 
  private:
-  struct Listener {
-    std::function<void(const JobView&)> changed;
-    std::function<void(const std::string&)> removed;
-  };
   job::Queue& queue_;
-  std::shared_ptr<Listener> listener_;
+  Subscription changed_;
+  Subscription removed_;
 };
 
 }  // namespace

@@ -12,7 +12,9 @@
 #include "lib/rpc/convert.h"
 #include "lib/rpc/guarded_stream.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
+#include "damocles/async/timeout.h"
 #include "damocles/base/log.h"
 #include "damocles/rpc/status.h"
 
@@ -20,10 +22,6 @@ namespace damocles::rpc {
 namespace {
 
 constexpr absl::Duration kGateWithin = absl::Seconds(10);
-
-kj::Duration ToKj(absl::Duration duration) {
-  return absl::ToInt64Milliseconds(duration) * kj::MILLISECONDS;
-}
 
 // A connection with its open gate.  Shared by all that use it.
 struct Line {
@@ -55,16 +53,15 @@ auto Call(kj::Timer& timer, absl::Duration timeout, std::string address, Request
     -> kj::Promise<absl::StatusOr<decltype(request.send().wait(std::declval<kj::WaitScope&>()))>> {
   using Response = decltype(request.send().wait(std::declval<kj::WaitScope&>()));
   using Outcome = absl::StatusOr<Response>;
-  auto answered = request.send().then(
+  kj::Promise<Outcome> answered = request.send().then(
       [](Response&& response) -> Outcome { return Outcome(kj::mv(response)); },
       [address](kj::Exception&& exception) -> Outcome {
         return Outcome(Annotate(ToStatus(exception), absl::StrFormat("manager %s", address)));
       });
-  auto late = timer.afterDelay(ToKj(timeout)).then([address, timeout]() -> Outcome {
-    return Outcome(absl::UnavailableError(absl::StrFormat("manager %s: no answer within %s",
-                                                          address, absl::FormatDuration(timeout))));
-  });
-  return answered.exclusiveJoin(kj::mv(late));
+  return async::Within(
+      timer, async::ToKj(timeout), kj::mv(answered),
+      absl::UnavailableError(absl::StrFormat("manager %s: no answer within %s", address,
+                                             absl::FormatDuration(timeout))));
 }
 
 async::Task<absl::StatusOr<std::shared_ptr<Line>>> Dial(kj::Network& network, kj::Timer& timer,
@@ -75,7 +72,7 @@ async::Task<absl::StatusOr<std::shared_ptr<Line>>> Dial(kj::Network& network, kj
     return absl::UnavailableError(absl::StrFormat("cannot connect to the manager at %s: %s",
                                                   address, async::Plainly(exception)));
   };
-  auto connecting =
+  kj::Promise<Stream> connecting =
       network.parseAddress(address)
           .then([](kj::Own<kj::NetworkAddress>&& parsed) {
             auto connected = parsed->connect();
@@ -83,11 +80,10 @@ async::Task<absl::StatusOr<std::shared_ptr<Line>>> Dial(kj::Network& network, kj
           })
           .then([](kj::Own<kj::AsyncIoStream>&& stream) -> Stream { return kj::mv(stream); },
                 failed);
-  auto late = timer.afterDelay(ToKj(options.connect_timeout)).then([address]() -> Stream {
-    return absl::UnavailableError(
-        absl::StrFormat("cannot connect to the manager at %s: no answer", address));
-  });
-  auto stream = co_await connecting.exclusiveJoin(kj::mv(late));
+  auto connected = async::Within(timer, async::ToKj(options.connect_timeout), kj::mv(connecting),
+                                 absl::UnavailableError(absl::StrFormat(
+                                     "cannot connect to the manager at %s: no answer", address)));
+  auto stream = co_await kj::mv(connected);
   if (!stream.ok()) co_return stream.status();
 
   auto line = std::make_shared<Line>();
@@ -497,7 +493,7 @@ async::Task<absl::StatusOr<AttachSummary>> ManagerClient::Attach(
       });
   // Ends when a whole time-out has passed without a word.
   auto silent =
-      WatchProgress(state_->timer, ToKj(state_->call_timeout), heard)
+      WatchProgress(state_->timer, async::ToKj(state_->call_timeout), heard)
           .ToPromise()
           .then([address, timeout = state_->call_timeout]() -> Outcome {
             return Outcome(absl::UnavailableError(absl::StrFormat(

@@ -15,6 +15,8 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/async/duration.h"
+#include "damocles/async/timeout.h"
 #include "damocles/base/bytes.h"
 #include "damocles/base/log.h"
 
@@ -89,7 +91,7 @@ void GuardedStream::SetLimits(StreamLimits limits) {
   limits_ = limits;
   allowed_ = limits.burst;
   counted_at_ = timer_.now();
-  if (fewer_.get() != nullptr) fewer_->fulfill();
+  fewer_.Fire();
 }
 
 void GuardedStream::Refuse(std::string why) {
@@ -100,7 +102,7 @@ void GuardedStream::Refuse(std::string why) {
 
 void GuardedStream::Answered() {
   if (calls_ > 0) --calls_;
-  if (calls_ < limits_.calls_max && fewer_.get() != nullptr) fewer_->fulfill();
+  if (calls_ < limits_.calls_max) fewer_.Fire();
 }
 
 kj::Promise<std::size_t> GuardedStream::ReadFully(void* buffer, std::size_t bytes) {
@@ -112,9 +114,7 @@ kj::Promise<std::size_t> GuardedStream::ReadFully(void* buffer, std::size_t byte
 
 async::Task<void> GuardedStream::WhenAllowed() {
   while (calls_ >= limits_.calls_max) {
-    auto pair = kj::newPromiseAndFulfiller<void>();
-    fewer_ = kj::mv(pair.fulfiller);
-    co_await kj::mv(pair.promise);
+    co_await fewer_.Next();
   }
   while (limits_.messages_per_second > 0) {
     const kj::TimePoint now = timer_.now();
@@ -200,12 +200,11 @@ kj::Promise<void> GuardedStream::writeMessage(
                            return Disconnected(exception);
                          });
   if (limits_.write_within == absl::InfiniteDuration()) return written;
-  auto late = timer_.afterDelay(absl::ToInt64Milliseconds(limits_.write_within) * kj::MILLISECONDS)
-                  .then([]() -> kj::Promise<void> {
-                    return kj::Exception(kj::Exception::Type::DISCONNECTED, __FILE__, __LINE__,
-                                         kj::str("the peer does not read what it is sent"));
-                  });
-  return written.exclusiveJoin(kj::mv(late));
+  return async::Within(timer_, async::ToKj(limits_.write_within), kj::mv(written),
+                       []() -> kj::Promise<void> {
+                         return kj::Exception(kj::Exception::Type::DISCONNECTED, __FILE__, __LINE__,
+                                              kj::str("the peer does not read what it is sent"));
+                       });
 }
 
 kj::Promise<void> GuardedStream::writeMessages(

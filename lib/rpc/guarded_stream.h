@@ -14,6 +14,7 @@
 
 #include "absl/time/time.h"
 
+#include "damocles/async/event.h"
 #include "damocles/async/task.h"
 
 namespace damocles::rpc {
@@ -81,7 +82,7 @@ class GuardedStream final : public capnp::MessageStream {
   std::size_t calls_ = 0;
   double allowed_ = 0;  // messages that may come at once, as of `counted_at_`
   kj::TimePoint counted_at_;
-  kj::Own<kj::PromiseFulfiller<void>> fewer_;  // somebody waits for fewer calls, if not null
+  async::Event fewer_;  // calls are under way
 };
 #pragma GCC diagnostic pop
 

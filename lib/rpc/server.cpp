@@ -22,6 +22,7 @@
 #include "lib/rpc/log_budget.h"
 #include "lib/rpc/worker_service.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/base/endpoint.h"
 #include "damocles/base/log.h"
 #include "damocles/base/text.h"
@@ -283,7 +284,7 @@ kj::Promise<void> Server::State::Talk(kj::Own<kj::AsyncIoStream> stream) {
     Tell(connection->peer.host, "closed", {{"peer", connection->peer.text}, {"reason", reason}});
   };
   // Until the gate is open the clock runs; afterwards the connection lives as long as it lives.
-  auto too_late = timer.afterDelay(absl::ToInt64Milliseconds(limits.open_within) * kj::MILLISECONDS)
+  auto too_late = timer.afterDelay(async::ToKj(limits.open_within))
                       .then([connection, tell]() -> kj::Promise<void> {
                         if (connection->known) return kj::NEVER_DONE;
                         tell("the gate was not opened in time");

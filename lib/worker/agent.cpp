@@ -11,13 +11,15 @@
 #include "absl/strings/str_format.h"
 #include "lib/worker/job_files.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/async/failure.h"
 #include "damocles/base/log.h"
 
 namespace damocles::worker {
 namespace {
 
-// While another manager is being asked, or after an empty answer that came at once.
+// After an empty answer: one that came at once must not turn into a loop without a pause, and other
+// managers have their turn.
 constexpr absl::Duration kPause = absl::Milliseconds(100);
 // With several managers none may be kept waiting for long by a question to another.
 constexpr absl::Duration kAllocateWaitShared = absl::Seconds(1);
@@ -80,17 +82,7 @@ Agent::Agent(AgentOptions options, std::shared_ptr<prover::WindowProver> prover,
       executor_(executor),
       timer_(timer),
       clock_(clock),
-      drain_requested_(nullptr),
-      slot_freed_(nullptr),
-      changed_(nullptr),
       jobs_(*this) {
-  auto drain = kj::newPromiseAndFulfiller<void>();
-  drain_requested_ = drain.promise.fork();
-  drain_fulfiller_ = kj::mv(drain.fulfiller);
-  auto slot = kj::newPromiseAndFulfiller<void>();
-  slot_freed_ = slot.promise.fork();
-  slot_fulfiller_ = kj::mv(slot.fulfiller);
-  CapabilitiesChanged();
   for (auto& manager : managers) {
     links_.push_back(std::make_unique<Link>());
     links_.back()->manager = std::move(manager);
@@ -113,9 +105,7 @@ kj::Promise<void> Agent::Run() {
 }
 
 void Agent::Drain() {
-  if (draining_) return;
-  draining_ = true;
-  drain_fulfiller_->fulfill();
+  draining_.Set();
 }
 
 std::vector<RunningJob> Agent::Running() const {
@@ -127,7 +117,11 @@ std::vector<RunningJob> Agent::Running() const {
 }
 
 kj::Promise<void> Agent::Sleep(absl::Duration duration) {
-  return timer_.afterDelay(absl::ToInt64Microseconds(duration) * kj::MICROSECONDS);
+  return timer_.afterDelay(async::ToKj(duration));
+}
+
+kj::Promise<void> Agent::SleepUnlessDrained(absl::Duration duration) {
+  return Sleep(duration).exclusiveJoin(draining_.WhenSet());
 }
 
 std::uint32_t Agent::FreeSlots() const {
@@ -137,19 +131,8 @@ std::uint32_t Agent::FreeSlots() const {
   return taken >= slots ? 0 : slots - static_cast<std::uint32_t>(taken);
 }
 
-void Agent::SlotFreed() {
-  slot_fulfiller_->fulfill();
-  auto slot = kj::newPromiseAndFulfiller<void>();
-  slot_freed_ = slot.promise.fork();
-  slot_fulfiller_ = kj::mv(slot.fulfiller);
-}
-
-// Ends every session: the next one tells the manager.
-void Agent::CapabilitiesChanged() {
-  if (changed_fulfiller_.get() != nullptr) changed_fulfiller_->fulfill();
-  auto changed = kj::newPromiseAndFulfiller<void>();
-  changed_ = changed.promise.fork();
-  changed_fulfiller_ = kj::mv(changed.fulfiller);
+void Agent::EndAsking(Link& link) {
+  if (std::exchange(link.allocating, false)) asked_.Fire();
 }
 
 async::Task<void> Agent::Refreshing() {
@@ -163,7 +146,7 @@ async::Task<void> Agent::Refreshing() {
             {{"proof_types", capabilities.verifying_keys.size()},
              {"stores", capabilities.stores.size()}});
     options_.capabilities = std::move(capabilities);
-    CapabilitiesChanged();
+    capabilities_changed_.Fire();
   }
 }
 
@@ -177,7 +160,9 @@ async::Task<void> Agent::Serve(Link& link) {
     link.listed = true;
   }
   absl::Duration delay = options_.reconnect_min;
-  while (!draining_ || !link.works.empty()) {
+  while (!draining_.IsSet() || !link.works.empty()) {
+    // What changes from here on the manager does not know.
+    kj::Promise<void> changed = capabilities_changed_.Next();
     auto session = co_await link.manager->Connect(options_.capabilities);
     if (!session.ok()) {
       const std::string error = session.status().ToString();
@@ -186,10 +171,10 @@ async::Task<void> Agent::Serve(Link& link) {
                    {{"manager", link.manager->Name()}, {"error", error}, {"now", "trying again"}});
         link.last_error = error;
       }
-      if (draining_) {
+      if (draining_.IsSet()) {
         co_await Sleep(delay);
       } else {
-        co_await Sleep(delay).exclusiveJoin(drain_requested_.addBranch());
+        co_await SleepUnlessDrained(delay);
       }
       delay = std::min(2 * delay, link.reconnect_max);
       continue;
@@ -201,10 +186,11 @@ async::Task<void> Agent::Serve(Link& link) {
     link.reconnect_max = std::min(options_.reconnect_max,
                                   kIntervalsBetweenConnections * link.session->HeartbeatInterval());
     delay = std::min(options_.reconnect_min, link.reconnect_max);
-    co_await ServeSession(link);
+    auto serving = ServeSession(link).ToPromise().exclusiveJoin(kj::mv(changed));
+    co_await kj::mv(serving);
     link.session = nullptr;
-    link.allocating = false;
-    if (!draining_) {
+    EndAsking(link);
+    if (!draining_.IsSet()) {
       co_await Sleep(delay);
     }
   }
@@ -217,16 +203,15 @@ async::Task<void> Agent::ServeSession(Link& link) {
   kj::Promise<void> serving = Beating(link).ToPromise();
   serving = serving.exclusiveJoin(Allocating(link).ToPromise());
   serving = serving.exclusiveJoin(Delivering(link).ToPromise());
-  co_await serving.exclusiveJoin(changed_.addBranch());
+  co_await kj::mv(serving);
 }
 
 // False: the session is of no use any more.
 async::Task<bool> Agent::Beat(Link& link) {
   const std::shared_ptr<Session> session = link.session;
   // Nothing that was asked for may arrive behind a heartbeat that says "leaving".
-  while (draining_ && link.allocating) {
-    auto taken_back = kj::evalLater([] {});
-    co_await kj::mv(taken_back);
+  while (draining_.IsSet() && link.allocating) {
+    co_await asked_.Next();
   }
   const std::vector<std::shared_ptr<Work>> works = link.works;
   std::vector<AttemptId> attempts;
@@ -237,7 +222,7 @@ async::Task<bool> Agent::Beat(Link& link) {
   }
   const std::size_t count = attempts.size();
   // Also with none: it shows both ends that the connection lives.
-  auto verdicts = co_await session->Heartbeat(std::move(attempts), draining_);
+  auto verdicts = co_await session->Heartbeat(std::move(attempts), draining_.IsSet());
   if (!verdicts.ok() || verdicts->size() != count) {
     LogWarning("worker", "connection_lost",
                {{"manager", link.manager->Name()}, {"error", verdicts.status()}});
@@ -254,13 +239,13 @@ async::Task<bool> Agent::Beat(Link& link) {
 async::Task<void> Agent::Beating(Link& link) {
   const std::shared_ptr<Session> session = link.session;
   while (true) {
-    if (!draining_) {
-      co_await Sleep(session->HeartbeatInterval()).exclusiveJoin(drain_requested_.addBranch());
+    if (!draining_.IsSet()) {
+      co_await SleepUnlessDrained(session->HeartbeatInterval());
     } else if (!link.works.empty()) {
-      co_await Sleep(session->HeartbeatInterval()).exclusiveJoin(slot_freed_.addBranch());
+      co_await Sleep(session->HeartbeatInterval()).exclusiveJoin(slot_freed_.Next());
     }
     // A drain that finds nothing to wait for ends here, after its good-bye.
-    const bool last = draining_ && link.works.empty();
+    const bool last = draining_.IsSet() && link.works.empty();
     const bool alive = co_await Beat(link);
     if (last || !alive) co_return;
   }
@@ -272,33 +257,33 @@ async::Task<void> Agent::Allocating(Link& link) {
   const absl::Duration wait =
       shared ? std::min(kAllocateWaitShared, options_.allocate_wait) : options_.allocate_wait;
   while (true) {
-    if (draining_) {
+    if (draining_.IsSet()) {
       co_await kj::Promise<void>(kj::NEVER_DONE);
     }
     if (FreeSlots() == 0) {
-      co_await slot_freed_.addBranch();
+      co_await slot_freed_.Next();
       continue;
     }
     const bool other_asks = std::any_of(links_.begin(), links_.end(), [&](const auto& other) {
       return other.get() != &link && other->allocating;
     });
     if (other_asks) {
-      co_await Sleep(kPause);
+      co_await asked_.Next();
       continue;
     }
     if (const absl::Duration early = last_start_ + options_.staggered - clock_.Now();
         early > absl::ZeroDuration()) {
-      co_await Sleep(early).exclusiveJoin(drain_requested_.addBranch());
+      co_await SleepUnlessDrained(early);
       continue;
     }
     const absl::Time asked = clock_.Now();
     link.allocating = true;
     // A drain takes the question back: an answer that came after it would be one more job.
     using Answer = absl::StatusOr<std::optional<job::Assignment>>;
-    auto drained = drain_requested_.addBranch().then([]() -> Answer { return std::nullopt; });
+    auto drained = draining_.WhenSet().then([]() -> Answer { return std::nullopt; });
     auto asking = session->Allocate(wait).ToPromise().exclusiveJoin(kj::mv(drained));
     auto assignment = co_await kj::mv(asking);
-    link.allocating = false;
+    EndAsking(link);
     if (!assignment.ok()) {
       LogWarning("worker", "connection_lost",
                  {{"manager", link.manager->Name()}, {"error", assignment.status()}});
@@ -396,7 +381,7 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
   link.works.push_back(work);
   KJ_DEFER({
     std::erase(link.works, work);
-    SlotFreed();
+    slot_freed_.Fire();
   });
   LogInfo("worker", "job_started",
           {{"job", attempt.job.ToString()},

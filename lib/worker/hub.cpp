@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/worker/verify_turns.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/base/check.h"
 #include "damocles/base/clock_skew.h"
 #include "damocles/base/invariant.h"
@@ -94,6 +95,8 @@ struct Hub::State {
   std::uint64_t given = 0;  // assignments so far
   const absl::Time started = clock.Now();
   std::set<job::JobId> removed = {};  // since then
+  Subscription available = {};
+  Subscription gone = {};
 
   // What to tell of a job that is not there: OK if it never comes again.
   absl::Status AskedForUnknown(const job::JobId& id) const {
@@ -251,10 +254,7 @@ class Hub::HubSession final : public Session {
       }
       const absl::Duration left = until - state_->clock.Now();
       if (left <= absl::ZeroDuration()) co_return std::nullopt;
-      // Rounded up: a rest below a microsecond must not turn into a loop without a pause.
-      const absl::Duration pause = absl::Ceil(left, absl::Microseconds(1));
-      co_await news.exclusiveJoin(
-          state_->timer.afterDelay(absl::ToInt64Microseconds(pause) * kj::MICROSECONDS));
+      co_await news.exclusiveJoin(state_->timer.afterDelay(async::ToKj(left)));
       DAMOCLES_CO_RETURN_IF_ERROR(CheckPresent());
     }
   }
@@ -458,14 +458,11 @@ Hub::Hub(job::Queue& queue, std::shared_ptr<prover::WindowVerifier> verifier,
                        .workers = {},
                        .practice_allowed = false,
                        .waiters = {}}) {
-  queue.OnAvailable([state = std::weak_ptr<State>(state_)] {
-    if (const auto alive = state.lock()) alive->WakeAll();
-  });
-  queue.OnRemove([state = std::weak_ptr<State>(state_)](const job::JobId& id) {
-    const auto alive = state.lock();
-    if (alive == nullptr) return;
-    if (alive->removed.size() >= kRemovedMax) alive->removed.erase(alive->removed.begin());
-    alive->removed.insert(id);
+  State& state = *state_;
+  state.available = queue.OnAvailable([&state] { state.WakeAll(); });
+  state.gone = queue.OnRemove([&state](const job::JobId& id) {
+    if (state.removed.size() >= kRemovedMax) state.removed.erase(state.removed.begin());
+    state.removed.insert(id);
   });
 }
 

@@ -323,10 +323,9 @@ TEST_F(ChainTest, ReorgReturnsMessagesToThePool) {
   const filecoin::TipSet old_head = chain_->ChainHead();
 
   std::vector<chain::HeadChange> seen;
-  const std::uint64_t observer = chain_->AddHeadObserver(
-      [&](const std::vector<chain::HeadChange>& changes) { seen = changes; });
+  const Subscription heads =
+      chain_->OnHeadChange([&](const std::vector<chain::HeadChange>& changes) { seen = changes; });
   ASSERT_OK(chain_->Reorg(2));
-  chain_->RemoveHeadObserver(observer);
   ASSERT_EQ(seen.size(), 4U);
   EXPECT_EQ(seen[0].kind, HeadChangeKind::kRevert);
   EXPECT_EQ(seen[0].tip_set, old_head);

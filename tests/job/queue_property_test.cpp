@@ -56,7 +56,7 @@ class Life {
     auto opened = Queue::Open(*store_, clock_, policy_);
     ASSERT_OK(opened);
     queue_ = *std::move(opened);
-    queue_->OnRemove([this](const JobId& id) { proofs_.erase(id); });
+    removal_ = queue_->OnRemove([this](const JobId& id) { proofs_.erase(id); });
   }
   std::string Worker() { return "w" + std::to_string(random_.Below(4)); }
   const Held* Pick() { return held_.empty() ? nullptr : &held_[random_.Below(held_.size())]; }
@@ -276,6 +276,7 @@ class Life {
   Policy policy_;
   std::unique_ptr<store::Store> store_ = store::OpenMemoryStore();
   std::unique_ptr<Queue> queue_;
+  Subscription removal_;
   std::vector<Held> held_;
   std::map<JobId, Bytes> proofs_;
   std::map<JobId, int> resets_;

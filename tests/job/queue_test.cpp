@@ -231,7 +231,8 @@ TEST_F(QueueTest, SlowWorkerGetsASpareByItsMeasuredSpeed) {
   EXPECT_EQ(Job(urgent).tries, 1u);
 
   std::vector<std::string> cancelled;
-  queue_->OnCancel([&](const JobId&, const Attempt& a) { cancelled.push_back(a.worker); });
+  const Subscription cancel =
+      queue_->OnCancel([&](const JobId&, const Attempt& a) { cancelled.push_back(a.worker); });
   ASSERT_OK(queue_->FinishProven(urgent, spare->attempt, "b", MakeProof(2)));
   EXPECT_EQ(cancelled, (std::vector<std::string>{"a"}));
   ASSERT_OK_AND_ASSIGN(auto late, queue_->FinishProven(urgent, first->attempt, "a", MakeProof(3)));
@@ -247,7 +248,7 @@ TEST_F(QueueTest, LateHeartbeatBringsASpareAndItIsAnnounced) {
   const auto assignment = Ask("a");
   ASSERT_TRUE(assignment.has_value());
   int available = 0;
-  queue_->OnAvailable([&] { ++available; });
+  const Subscription news = queue_->OnAvailable([&] { ++available; });
   clock_.Advance(absl::Seconds(5));
   ASSERT_OK(queue_->Tick());
   EXPECT_EQ(available, 0);
@@ -302,8 +303,10 @@ TEST_F(QueueTest, HeartbeatsDoNotWriteAndRemovedJobsAreCancelled) {
   for (int i = 0; i < 10; ++i) ASSERT_OK(queue_->Heartbeat(id, assignment->attempt, "a"));
   EXPECT_EQ(store_.writes, writes);
   std::vector<std::string> told;
-  queue_->OnCancel([&](const JobId&, const Attempt& a) { told.push_back("cancel " + a.worker); });
-  queue_->OnRemove([&](const JobId&) { told.emplace_back("removed"); });
+  const Subscription cancel = queue_->OnCancel(
+      [&](const JobId&, const Attempt& a) { told.push_back("cancel " + a.worker); });
+  const Subscription removal =
+      queue_->OnRemove([&](const JobId&) { told.emplace_back("removed"); });
   ASSERT_OK(queue_->Remove(id));
   EXPECT_EQ(told, (std::vector<std::string>{"cancel a", "removed"}));
   ASSERT_OK_AND_ASSIGN(auto reply, queue_->Heartbeat(id, assignment->attempt, "a"));
@@ -327,7 +330,7 @@ TEST_F(QueueTest, GoesOnFromMemoryWhileTheDiskRefuses) {
   ASSERT_EQ(first->id, before);
   store_.broken = true;
   int changes = 0;
-  queue_->OnChange([&](const JobRecord&) { ++changes; });
+  const Subscription news = queue_->OnChange([&](const JobRecord&) { ++changes; });
   const JobId id = Add(3, absl::Minutes(5));
   const auto assignment = Ask("b");
   ASSERT_EQ(assignment->id, id);
@@ -567,7 +570,8 @@ TEST_F(QueueTest, OldJobsAreCleanedUp) {
   EXPECT_EQ(queue_->List().size(), 1u);
   clock_.Advance(absl::Seconds(1));
   std::vector<JobId> removed;
-  queue_->OnRemove([&](const JobId& gone) { removed.push_back(gone); });
+  const Subscription removal =
+      queue_->OnRemove([&](const JobId& gone) { removed.push_back(gone); });
   ASSERT_OK(queue_->Tick());
   EXPECT_EQ(removed, (std::vector<JobId>{id}));
   ASSERT_OK_AND_ASSIGN(auto rows, store::List(store_, "job/spec/"));
@@ -576,10 +580,10 @@ TEST_F(QueueTest, OldJobsAreCleanedUp) {
 
 TEST_F(QueueTest, CallbacksMayCallTheQueue) {
   std::optional<Assignment> taken;
-  queue_->OnAvailable([&] {
+  const Subscription available = queue_->OnAvailable([&] {
     if (!taken.has_value()) taken = Ask("a");
   });
-  queue_->OnChange([&](const JobRecord& record) {
+  const Subscription changes = queue_->OnChange([&](const JobRecord& record) {
     if (record.state == JobState::kSucceeded) {
       ASSERT_OK(queue_->Remove(record.id));
     }

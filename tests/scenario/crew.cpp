@@ -11,6 +11,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/worker/wire.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/base/check.h"
 #include "damocles/worker/agent.h"
 #include "damocles/worker/hub.h"
@@ -211,8 +212,7 @@ void Crew::StartWorker(std::size_t worker) {
   options.capabilities.verifying_keys = CrewKeys();
   options.capabilities.instance = absl::StrFormat("%s-%d", member.name, ++instances_);
   options.stores = {{"store", member.folder / "store"}};
-  member.executor = std::make_unique<LateExecutor>(
-      timer_, absl::ToInt64Nanoseconds(options_.proof_takes) * kj::NANOSECONDS);
+  member.executor = std::make_unique<LateExecutor>(timer_, async::ToKj(options_.proof_takes));
   std::vector<std::unique_ptr<worker::Manager>> managers;
   managers.push_back(std::make_unique<Door>(*this, member));
   member.agent =

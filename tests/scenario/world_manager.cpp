@@ -93,7 +93,7 @@ void World::StartManager() {
       job::Queue::Open(*disk_, manager_clock_, job::Policy{});
   DAMOCLES_CHECK(queue.ok());
   manager->queue = *std::move(queue);
-  manager->queue->OnChange([this](const job::JobRecord& job) {
+  manager->job_changes = manager->queue->OnChange([this](const job::JobRecord& job) {
     LogInfo("scenario", "job",
             {{"epoch", Head().Value()},
              {"id", job.id.ToString()},

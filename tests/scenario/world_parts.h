@@ -11,20 +11,20 @@
 #include "tests/scenario/late_executor.h"
 #include "tests/scenario/world.h"
 
+#include "damocles/async/duration.h"
 #include "damocles/poster/proof_jobs.h"
 #include "damocles/poster/sector_source.h"
 
 namespace damocles::scenario {
 
-inline kj::Duration ToKj(absl::Duration duration) {
-  return absl::ToInt64Nanoseconds(duration) * kj::NANOSECONDS;
-}
+using async::ToKj;
 
 struct World::Manager {
   explicit Manager(kj::Timer& timer) : writes(timer, 2 * kj::MILLISECONDS) {}
 
   LateExecutor writes;  // none of them outlives its manager
   std::unique_ptr<job::Queue> queue;
+  Subscription job_changes;
   std::unique_ptr<poster::ProofJobs> jobs;
   std::unique_ptr<poster::SectorSource> sectors;
   std::unique_ptr<poster::Runner> runner;

@@ -84,7 +84,7 @@ class Fleet {
 
   void StartManager() {
     queue_ = job::Queue::Open(*store_, clock_, policy_).value();
-    queue_->OnChange([this](const job::JobRecord& record) {
+    changes_ = queue_->OnChange([this](const job::JobRecord& record) {
       if (on_change) on_change(record);
     });
     hub_ = std::make_unique<Hub>(
@@ -210,6 +210,7 @@ class Fleet {
   testing_support::TempDir folder_;
   std::unique_ptr<store::Store> store_ = store::OpenMemoryStore();
   std::unique_ptr<job::Queue> queue_;
+  Subscription changes_;
   std::unique_ptr<Hub> hub_;
   std::vector<std::unique_ptr<Worker>> workers_;
   int instances_ = 0;

@@ -12,10 +12,12 @@
 
 namespace damocles::async {
 
+// Rounded up: a timer that fires before its time finds that there is still something to wait for.
 // A timer adds it to the present: what is longer than that can bear is a century.
 inline kj::Duration ToKj(absl::Duration duration) {
   constexpr absl::Duration kLongest = absl::Hours(24 * 365 * 100);
-  return absl::ToInt64Nanoseconds(std::min(duration, kLongest)) * kj::NANOSECONDS;
+  const absl::Duration bounded = std::clamp(duration, absl::ZeroDuration(), kLongest);
+  return absl::ToInt64Nanoseconds(absl::Ceil(bounded, absl::Nanoseconds(1))) * kj::NANOSECONDS;
 }
 
 }  // namespace damocles::async

@@ -29,6 +29,7 @@
 #include "absl/status/statusor.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/base/observers.h"
 #include "damocles/chain/types.h"
 #include "damocles/devnet/actor.h"
 #include "damocles/devnet/genesis.h"
@@ -129,10 +130,8 @@ class Chain {
   absl::StatusOr<filecoin::Cid> MpoolPush(const filecoin::SignedMessage& message);
 
   // Called after each change of the head, with the changes in order, from the mutating method.
-  // The observer must not change the chain.  Returns a number for RemoveHeadObserver.
-  using HeadObserver = std::function<void(const std::vector<chain::HeadChange>&)>;
-  std::uint64_t AddHeadObserver(HeadObserver observer);
-  void RemoveHeadObserver(std::uint64_t id);
+  // The observer must not change the chain.
+  Subscription OnHeadChange(std::function<void(const std::vector<chain::HeadChange>&)> observer);
 
   // ------------------------------------------------------------ chain
   const filecoin::TipSet& ChainHead() const;

@@ -5,8 +5,6 @@
 
 #pragma once
 
-#include <kj/async.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,6 +13,8 @@
 
 #include "absl/status/status.h"
 
+#include "damocles/async/event.h"
+#include "damocles/base/observers.h"
 #include "damocles/chain/api.h"
 #include "damocles/devnet/chain.h"
 
@@ -64,19 +64,17 @@ class DirectApi final : public chain::FullNode {
   // What is ordered for this call; takes one off the order.
   Failure NextFailure(const std::string& method);
   void OnHeadChange(const std::vector<chain::HeadChange>& changes);
-  kj::Promise<void> NextHead();
-  kj::Promise<void> Hang();
 
   Chain& chain_;
   std::unique_ptr<internal::MethodTable> table_;
-  std::uint64_t observer_;
   bool down_ = false;
   bool silent_ = false;
   std::map<std::string, std::vector<Failure>> failures_;
   std::map<std::string, std::uint64_t> calls_;
   std::vector<std::weak_ptr<DirectSubscription>> subscriptions_;
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> waiting_for_head_;
-  std::vector<kj::Own<kj::PromiseFulfiller<void>>> hung_;
+  async::Event head_changed_;
+  async::Event released_;  // calls that hang
+  Subscription heads_;
 };
 
 }  // namespace damocles::devnet

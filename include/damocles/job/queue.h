@@ -21,6 +21,7 @@
 
 #include "damocles/base/clock.h"
 #include "damocles/base/invariant.h"
+#include "damocles/base/observers.h"
 #include "damocles/job/record.h"
 #include "damocles/job/spec.h"
 #include "damocles/job/state_machine.h"
@@ -155,13 +156,13 @@ class Queue {
 
   // Called after each change of a job, when it was written; a removed or deleted job is announced
   // by OnRemove.  Callbacks run in the order of adding, when the change is complete, and may call
-  // the queue.
-  void OnChange(std::function<void(const JobRecord&)> callback);
-  void OnRemove(std::function<void(const JobId&)> callback);
+  // the queue; each as long as its subscription is held.
+  Subscription OnChange(std::function<void(const JobRecord&)> callback);
+  Subscription OnRemove(std::function<void(const JobId&)> callback);
   // Work became available that was not before: idle workers should call Allocate.
-  void OnAvailable(std::function<void()> callback);
+  Subscription OnAvailable(std::function<void()> callback);
   // An attempt should stop.
-  void OnCancel(std::function<void(const JobId&, const Attempt&)> callback);
+  Subscription OnCancel(std::function<void(const JobId&, const Attempt&)> callback);
 
  private:
   struct Job {
@@ -233,10 +234,10 @@ class Queue {
   std::map<Bytes32, JobId> by_work_;
   std::map<SpeedKey, WorkerSpeed> speeds_;
   std::map<std::string, KnownWorker, std::less<>> workers_;
-  std::vector<std::function<void(const JobRecord&)>> on_change_;
-  std::vector<std::function<void(const JobId&)>> on_remove_;
-  std::vector<std::function<void()>> on_available_;
-  std::vector<std::function<void(const JobId&, const Attempt&)>> on_cancel_;
+  Observers<JobRecord> on_change_;
+  Observers<JobId> on_remove_;
+  Observers<> on_available_;
+  Observers<JobId, Attempt> on_cancel_;
 };
 
 }  // namespace damocles::job

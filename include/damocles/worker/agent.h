@@ -5,7 +5,6 @@
 #include <kj/async.h>
 #include <kj/timer.h>
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,6 +15,7 @@
 
 #include "absl/time/time.h"
 
+#include "damocles/async/event.h"
 #include "damocles/async/offload.h"
 #include "damocles/async/task.h"
 #include "damocles/base/clock.h"
@@ -91,9 +91,10 @@ class Agent final : private kj::TaskSet::ErrorHandler {
                            Finding finding);
   async::Task<absl::Status> Deliver(Link& link, StoredResult result);
   kj::Promise<void> Sleep(absl::Duration duration);
+  // Or until a drain begins.
+  kj::Promise<void> SleepUnlessDrained(absl::Duration duration);
   std::uint32_t FreeSlots() const;
-  void SlotFreed();
-  void CapabilitiesChanged();
+  void EndAsking(Link& link);
   void taskFailed(kj::Exception&& exception) override;
 
   AgentOptions options_;
@@ -103,13 +104,10 @@ class Agent final : private kj::TaskSet::ErrorHandler {
   kj::Timer& timer_;
   const Clock& clock_;
   std::vector<std::unique_ptr<Link>> links_;
-  bool draining_ = false;
-  kj::ForkedPromise<void> drain_requested_;
-  kj::Own<kj::PromiseFulfiller<void>> drain_fulfiller_;
-  kj::ForkedPromise<void> slot_freed_;
-  kj::Own<kj::PromiseFulfiller<void>> slot_fulfiller_;
-  kj::ForkedPromise<void> changed_;
-  kj::Own<kj::PromiseFulfiller<void>> changed_fulfiller_;
+  async::Latch draining_;
+  async::Event slot_freed_;
+  async::Event asked_;                 // a manager for work, to the end
+  async::Event capabilities_changed_;  // ends every session: the next one tells the manager
   absl::Time last_start_ = absl::InfinitePast();
   std::set<job::JobId>
       unseen_jobs_;  // a store of theirs was not seen here, and the manager told so
