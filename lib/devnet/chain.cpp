@@ -4,52 +4,42 @@
 
 #include "absl/strings/str_format.h"
 #include "lib/devnet/chain_core.h"
-#include "lib/devnet/config_json.h"
+#include "lib/devnet/events.h"
 
-#include "damocles/base/check.h"
 #include "damocles/base/file.h"
 
 namespace damocles::devnet {
 
 using filecoin::Cid;
+using internal::AdminChange;
 using nlohmann::json;
 
 namespace {
-
-constexpr std::uint64_t kFormat = 1;
 
 std::string JournalPath(const std::string& home) {
   return home + "/chain.journal";
 }
 
-std::string FirstRecord(const ChainConfig& config, const Genesis& genesis) {
-  return json{{"event", "genesis"},
-              {"format", kFormat},
-              {"config", internal::ToJson(config)},
-              {"genesis", internal::ToJson(genesis)}}
-      .dump();
+absl::StatusOr<std::unique_ptr<ChainCore>> Rebuild(const std::vector<std::string>& records,
+                                                   ChainOptions options) {
+  DAMOCLES_ASSIGN_OR_RETURN(
+      const internal::Beginning beginning,
+      internal::BeginningOf(records.empty() ? json()
+                                            : json::parse(records.front(), nullptr,
+                                                          /*allow_exceptions=*/false)));
+  DAMOCLES_ASSIGN_OR_RETURN(
+      std::unique_ptr<ChainCore> core,
+      ChainCore::Start(beginning.config, beginning.genesis, std::move(options)));
+  DAMOCLES_RETURN_IF_ERROR(core->Replay(records));
+  return core;
 }
 
-absl::StatusOr<std::unique_ptr<ChainCore>> Rebuild(const std::string& path,
-                                                   const std::vector<std::string>& records,
-                                                   ChainOptions options) {
-  const json first =
-      records.empty() ? json() : json::parse(records.front(), nullptr, /*allow_exceptions=*/false);
-  if (!first.is_object() || !first.contains("config") || !first.contains("genesis")) {
-    return absl::DataLossError(absl::StrFormat("%s: does not start with a genesis", path));
-  }
-  if (first.value("format", std::uint64_t{0}) != kFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("%s: is in format %s, this program reads %d", path,
-                        first.value("format", json()).dump(), kFormat));
-  }
-  auto core = std::make_unique<ChainCore>();
-  DAMOCLES_ASSIGN_OR_RETURN(core->config, internal::ConfigFromJson(first["config"]));
-  DAMOCLES_ASSIGN_OR_RETURN(core->genesis, internal::GenesisFromJson(first["genesis"]));
-  core->options = std::move(options);
-  if (absl::Status status = core->Rebuild(records); !status.ok()) {
-    return Annotate(std::move(status), path);
-  }
+// With the path in front of what is wrong.
+absl::StatusOr<std::unique_ptr<ChainCore>> RebuildFrom(const std::string& path,
+                                                       const std::vector<std::string>& records,
+                                                       ChainOptions options) {
+  auto core = Rebuild(records, std::move(options));
+  if (!core.ok()) return Annotate(core.status(), path);
   return core;
 }
 
@@ -63,7 +53,8 @@ absl::Status Chain::Init(const std::string& home, const ChainConfig& config,
   // Whatever is wrong with the genesis shows now, not at the first run.
   DAMOCLES_RETURN_IF_ERROR(InMemory(config, genesis, {}).status());
   DAMOCLES_RETURN_IF_ERROR(MakeFolders(home));
-  return internal::Journal::Create(JournalPath(home), FirstRecord(config, genesis));
+  return internal::Journal::Create(JournalPath(home),
+                                   internal::GenesisEvent(config, genesis).dump());
 }
 
 absl::StatusOr<std::unique_ptr<Chain>> Chain::Open(const std::string& home, ChainOptions options) {
@@ -71,8 +62,8 @@ absl::StatusOr<std::unique_ptr<Chain>> Chain::Open(const std::string& home, Chai
   DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<internal::Journal> journal,
                             internal::Journal::OpenToAppend(JournalPath(home), records));
   DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<ChainCore> core,
-                            Rebuild(JournalPath(home), records, std::move(options)));
-  core->journal = std::move(journal);
+                            RebuildFrom(JournalPath(home), records, std::move(options)));
+  core->Keep(std::move(journal));
   return std::unique_ptr<Chain>(new Chain(std::move(core)));
 }
 
@@ -80,36 +71,29 @@ absl::StatusOr<std::unique_ptr<Chain>> Chain::OpenReadOnly(const std::string& ho
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<std::string> records,
                             internal::Journal::Read(JournalPath(home)));
   DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<ChainCore> core,
-                            Rebuild(JournalPath(home), records, {}));
-  core->read_only = true;
+                            RebuildFrom(JournalPath(home), records, {}));
+  core->Freeze();
   return std::unique_ptr<Chain>(new Chain(std::move(core)));
 }
 
 absl::StatusOr<std::unique_ptr<Chain>> Chain::InMemory(const ChainConfig& config,
                                                        const Genesis& genesis,
                                                        ChainOptions options) {
-  auto core = std::make_unique<ChainCore>();
-  core->config = config;
-  core->genesis = genesis;
-  core->options = std::move(options);
-  DAMOCLES_RETURN_IF_ERROR(core->Start());
+  DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<ChainCore> core,
+                            ChainCore::Start(config, genesis, std::move(options)));
   return std::unique_ptr<Chain>(new Chain(std::move(core)));
 }
 
 const ChainConfig& Chain::Config() const {
-  return core_->config;
+  return core_->Config();
 }
 
 absl::Status Chain::Advance(const AdvanceOptions& options) {
-  if (core_->read_only) return core_->Record({});
-  VerdictSource live;
-  return core_->Advance(options, live);
+  return core_->Advance(options);
 }
 
 absl::Status Chain::Reorg(std::uint64_t depth) {
-  if (core_->read_only) return core_->Record({});
-  VerdictSource live;
-  return core_->Reorg(depth, live);
+  return core_->Reorg(depth);
 }
 
 absl::Status Chain::CheckReorg(std::uint64_t depth) const {
@@ -117,25 +101,17 @@ absl::Status Chain::CheckReorg(std::uint64_t depth) const {
 }
 
 absl::Status Chain::CheckPending(const Cid& message) const {
-  for (const auto& [sender, queue] : core_->pool) {
-    for (const auto& [nonce, entry] : queue) {
-      if (entry.cid == message) return absl::OkStatus();
-    }
-  }
+  if (core_->Pending().Holds(message)) return absl::OkStatus();
   return absl::NotFoundError(absl::StrFormat("message %s is not in the pool", message.ToString()));
 }
 
 absl::Status Chain::DropMessage(const Cid& message) {
   DAMOCLES_RETURN_IF_ERROR(CheckPending(message));
-  const json event = {{"event", "drop"}, {"message", message.ToString()}};
-  DAMOCLES_RETURN_IF_ERROR(core_->Record(event));
-  return core_->Apply(event);
+  return core_->Do(json{{"event", "drop"}, {"message", message.ToString()}});
 }
 
 absl::Status Chain::DropNextMessages(std::uint64_t count) {
-  const json event = {{"event", "drop_next"}, {"count", count}};
-  DAMOCLES_RETURN_IF_ERROR(core_->Record(event));
-  return core_->Apply(event);
+  return core_->Do(json{{"event", "drop_next"}, {"count", count}});
 }
 
 absl::Status Chain::CheckBaseFee(const filecoin::TokenAmount& base_fee) {
@@ -146,15 +122,11 @@ absl::Status Chain::CheckBaseFee(const filecoin::TokenAmount& base_fee) {
 
 absl::Status Chain::SetBaseFee(const filecoin::TokenAmount& base_fee) {
   DAMOCLES_RETURN_IF_ERROR(CheckBaseFee(base_fee));
-  const json event = {{"event", "base_fee"}, {"value", base_fee.ToString()}};
-  DAMOCLES_RETURN_IF_ERROR(core_->Record(event));
-  return core_->Apply(event);
+  return core_->Do(json{{"event", "base_fee"}, {"value", base_fee.ToString()}});
 }
 
 absl::Status Chain::SetTraffic(Traffic traffic) {
-  const json event = {{"event", "traffic"}, {"script", std::string(Name(traffic))}};
-  DAMOCLES_RETURN_IF_ERROR(core_->Record(event));
-  return core_->Apply(event);
+  return core_->Do(json{{"event", "traffic"}, {"script", std::string(Name(traffic))}});
 }
 
 filecoin::Address Chain::RobustAddressOf(filecoin::ActorId miner) {
@@ -162,24 +134,8 @@ filecoin::Address Chain::RobustAddressOf(filecoin::ActorId miner) {
 }
 
 const filecoin::TokenAmount& Chain::BaseFee() const {
-  return core_->base_fee;
+  return core_->BaseFee();
 }
-
-namespace {
-
-absl::Status Try(const ChainCore& core, const AdminChange& change) {
-  Node trial = *core.Head();
-  return ChainCore::ApplyAdmin(core, change, trial);
-}
-
-// Tries the change on a copy of the head first: what is on the disk must be applicable.
-absl::Status RecordAndApply(ChainCore& core, const AdminChange& change, const json& event) {
-  DAMOCLES_RETURN_IF_ERROR(Try(core, change));
-  DAMOCLES_RETURN_IF_ERROR(core.Record(event));
-  return core.DoAdmin(change);
-}
-
-}  // namespace
 
 absl::Status Chain::SetMinerFunds(filecoin::ActorId miner, const filecoin::TokenAmount& balance,
                                   const filecoin::TokenAmount& fee_debt) {
@@ -188,11 +144,7 @@ absl::Status Chain::SetMinerFunds(filecoin::ActorId miner, const filecoin::Token
   change.miner = miner;
   change.balance = balance;
   change.fee_debt = fee_debt;
-  return RecordAndApply(*core_, change,
-                        {{"event", "funds"},
-                         {"miner", miner},
-                         {"balance", balance.ToString()},
-                         {"fee_debt", fee_debt.ToString()}});
+  return core_->Do(change);
 }
 
 absl::Status Chain::SetConsensusFault(filecoin::ActorId miner, filecoin::ChainEpoch elapsed) {
@@ -200,9 +152,7 @@ absl::Status Chain::SetConsensusFault(filecoin::ActorId miner, filecoin::ChainEp
   change.kind = AdminChange::Kind::kConsensusFault;
   change.miner = miner;
   change.elapsed = elapsed;
-  return RecordAndApply(
-      *core_, change,
-      {{"event", "consensus_fault"}, {"miner", miner}, {"elapsed", elapsed.Value()}});
+  return core_->Do(change);
 }
 
 namespace {
@@ -219,18 +169,16 @@ AdminChange Adding(filecoin::ActorId miner, const std::vector<GenesisSector>& se
 
 absl::Status Chain::CheckAddSectors(filecoin::ActorId miner,
                                     const std::vector<GenesisSector>& sectors) const {
-  return Try(*core_, Adding(miner, sectors));
+  return core_->Try(Adding(miner, sectors));
 }
 
 absl::Status Chain::AddSectors(filecoin::ActorId miner, const std::vector<GenesisSector>& sectors) {
-  return RecordAndApply(
-      *core_, Adding(miner, sectors),
-      {{"event", "add_sectors"}, {"miner", miner}, {"sectors", internal::ToJson(sectors)}});
+  return core_->Do(Adding(miner, sectors));
 }
 
 Subscription Chain::OnHeadChange(
     std::function<void(const std::vector<chain::HeadChange>&)> observer) {
-  return core_->observers.Add(std::move(observer));
+  return core_->HeadObservers().Add(std::move(observer));
 }
 
 }  // namespace damocles::devnet

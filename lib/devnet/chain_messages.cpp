@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/devnet/chain_core.h"
 
-#include "damocles/base/hex.h"
+#include "damocles/base/status.h"
 
 namespace damocles::devnet {
 
@@ -20,6 +20,8 @@ using filecoin::TipSetKey;
 using filecoin::TokenAmount;
 using internal::Account;
 using internal::Executed;
+using internal::NodePtr;
+using internal::VerdictSource;
 
 namespace {
 
@@ -113,12 +115,8 @@ chain::InvocResult InvocationOf(const Message& message, const Cid& cid,
   return result;
 }
 
-}  // namespace
-
-// ---------------------------------------------------------------- gas
-
-absl::StatusOr<Address> ChainCore::ResolveSender(const Address& from) const {
-  const Account* account = Head()->after.FindAccount(from);
+absl::StatusOr<Address> ResolveSender(const ChainCore& core, const Address& from) {
+  const Account* account = core.Tips().Head()->after.FindAccount(from);
   if (account == nullptr) {
     return absl::NotFoundError(
         absl::StrFormat("getting key address: resolve address %s: actor "
@@ -128,30 +126,31 @@ absl::StatusOr<Address> ChainCore::ResolveSender(const Address& from) const {
   return account->key;
 }
 
-absl::StatusOr<Executed> ChainCore::DryRun(Message message) {
+absl::StatusOr<Executed> DryRun(ChainCore& core, Message message) {
   DAMOCLES_RETURN_IF_ERROR(CheckMessage(message, Gas::kToBeEstimated));
-  DAMOCLES_ASSIGN_OR_RETURN(message.from, ResolveSender(message.from));
+  DAMOCLES_ASSIGN_OR_RETURN(message.from, ResolveSender(core, message.from));
   VerdictSource live;
-  ChainHost host(*this, Head(), live);
-  internal::World world = Head()->after;
-  const filecoin::ChainEpoch epoch = Head()->Height() + EpochDelta(1);
-  if (const auto queue = pool.find(message.from); queue != pool.end()) {
-    std::uint64_t nonce = world.FindAccount(message.from)->nonce;
-    for (const auto& [number, entry] : queue->second) {
-      if (number != nonce) break;
-      internal::ExecuteMessage(GetRules(), entry.message.message, epoch, base_fee, host, world);
-      ++nonce;
-    }
+  const NodePtr head = core.Tips().Head();
+  internal::ChainHost host = core.HostAt(head, live);
+  internal::World world = head->after;
+  const filecoin::ChainEpoch epoch = head->Height() + EpochDelta(1);
+  std::uint64_t nonce = world.FindAccount(message.from)->nonce;
+  for (const auto& [number, entry] : core.Pending().Of(message.from)) {
+    if (number != nonce) break;
+    internal::ExecuteMessage(core.GetRules(), entry.message.message, epoch, core.BaseFee(), host,
+                             world);
+    ++nonce;
   }
   message.nonce = world.FindAccount(message.from)->nonce;
   if (message.gas_limit == 0) message.gas_limit = internal::kMessageGasMax;
   message.gas_fee_cap = 0;  // a dry run costs nothing
   message.gas_premium = 0;
-  return internal::ExecuteMessage(GetRules(), message, epoch, 0, host, world);
+  return internal::ExecuteMessage(core.GetRules(), message, epoch, 0, host, world);
 }
 
 // A bit more than what half a block paid, at the worst of the latest tipsets.
-TokenAmount ChainCore::EstimatePremium() const {
+TokenAmount EstimatePremium(const ChainCore& core) {
+  const std::vector<std::shared_ptr<internal::Node>>& canonical = core.Tips().Canonical();
   TokenAmount premium = 0;
   const std::size_t first =
       canonical.size() > kPremiumTipsets ? canonical.size() - kPremiumTipsets : 0;
@@ -161,65 +160,59 @@ TokenAmount ChainCore::EstimatePremium() const {
   return std::max(TokenAmount(kNominalPremium), premium + premium / 20);
 }
 
-absl::StatusOr<Message> ChainCore::Estimate(Message message,
-                                            const std::optional<chain::MessageSendSpec>& spec) {
+absl::StatusOr<Message> Estimate(ChainCore& core, Message message,
+                                 const std::optional<chain::MessageSendSpec>& spec) {
   DAMOCLES_RETURN_IF_ERROR(CheckMessage(message, Gas::kToBeEstimated));
   if (spec.has_value() && spec->max_fee.Sign() < 0) {
     return absl::InvalidArgumentError("'MaxFee' must not be negative");
   }
   if (message.gas_limit == 0) {
-    DAMOCLES_ASSIGN_OR_RETURN(const Executed executed, DryRun(message));
+    DAMOCLES_ASSIGN_OR_RETURN(const Executed executed, DryRun(core, message));
     if (executed.receipt.exit_code != kExitOk) return ExecutionFailed(executed.receipt, message);
     message.gas_limit = executed.receipt.gas_used * kOverestimationNum / kOverestimationDen;
   }
-  if (message.gas_premium.IsZero()) message.gas_premium = EstimatePremium();
+  if (message.gas_premium.IsZero()) message.gas_premium = EstimatePremium(core);
   TokenAmount max_fee = spec.has_value() ? spec->max_fee : TokenAmount(0);
   if (max_fee.IsZero()) max_fee = DefaultMaxFee();
   const TokenAmount limit = max_fee / message.gas_limit;
   if (message.gas_fee_cap.IsZero()) {
     const bool maximize = spec.has_value() && spec->maximize_fee_cap;
-    message.gas_fee_cap = maximize ? limit : base_fee * 2 + message.gas_premium;
+    message.gas_fee_cap = maximize ? limit : core.BaseFee() * 2 + message.gas_premium;
   }
   message.gas_fee_cap = std::min(message.gas_fee_cap, limit);
   message.gas_premium = std::min(message.gas_premium, message.gas_fee_cap);
   return message;
 }
 
+}  // namespace
+
+// ---------------------------------------------------------------- gas
+
 absl::StatusOr<Message> Chain::GasEstimateMessageGas(
     Message message, const std::optional<chain::MessageSendSpec>& spec, const TipSetKey& key) {
-  DAMOCLES_RETURN_IF_ERROR(core_->Resolve(key).status());
-  return core_->Estimate(std::move(message), spec);
+  DAMOCLES_RETURN_IF_ERROR(core_->Tips().Resolve(key).status());
+  return Estimate(*core_, std::move(message), spec);
 }
 
 TokenAmount Chain::GasEstimateFeeCap(const Message& message) const {
   const TokenAmount premium =
-      message.gas_premium.IsZero() ? core_->EstimatePremium() : message.gas_premium;
-  return core_->base_fee * 2 + premium;
+      message.gas_premium.IsZero() ? EstimatePremium(*core_) : message.gas_premium;
+  return core_->BaseFee() * 2 + premium;
 }
 
 TokenAmount Chain::GasEstimateGasPremium() const {
-  return core_->EstimatePremium();
+  return EstimatePremium(*core_);
 }
 
 absl::StatusOr<std::int64_t> Chain::GasEstimateGasLimit(const Message& message,
                                                         const TipSetKey& key) {
-  DAMOCLES_RETURN_IF_ERROR(core_->Resolve(key).status());
-  DAMOCLES_ASSIGN_OR_RETURN(const Executed executed, core_->DryRun(message));
+  DAMOCLES_RETURN_IF_ERROR(core_->Tips().Resolve(key).status());
+  DAMOCLES_ASSIGN_OR_RETURN(const Executed executed, DryRun(*core_, message));
   if (executed.receipt.exit_code != kExitOk) return ExecutionFailed(executed.receipt, message);
   return executed.receipt.gas_used;
 }
 
 // ---------------------------------------------------------------- pool
-
-std::uint64_t ChainCore::NextNonce(const Account& account) const {
-  std::uint64_t nonce = account.nonce;
-  if (const auto queue = pool.find(account.key); queue != pool.end()) {
-    for (const auto& [number, entry] : queue->second) {
-      if (number == nonce) ++nonce;
-    }
-  }
-  return nonce;
-}
 
 namespace {
 
@@ -241,13 +234,6 @@ absl::Status TooManyPending() {
   return absl::ResourceExhaustedError("mpool push: too many pending messages for actor");
 }
 
-nlohmann::json PushEvent(const SignedMessage& message, const chain::Uuid& uuid) {
-  nlohmann::json event = {{"event", "push"},
-                          {"message", ToBase64(filecoin::cbor::Encode(message))}};
-  if (uuid != chain::Uuid{}) event["uuid"] = ToHex(uuid);
-  return event;
-}
-
 }  // namespace
 
 absl::StatusOr<SignedMessage> Chain::MpoolPushMessage(
@@ -255,37 +241,31 @@ absl::StatusOr<SignedMessage> Chain::MpoolPushMessage(
   ChainCore& core = *core_;
   const chain::Uuid uuid = spec.has_value() ? spec->msg_uuid : chain::Uuid{};
   if (uuid != chain::Uuid{}) {
-    if (const auto found = core.by_uuid.find(uuid); found != core.by_uuid.end()) {
-      return found->second;
-    }
+    if (const SignedMessage* found = core.ByUuid(uuid); found != nullptr) return *found;
   }
   if (message.nonce != 0) {
     return absl::InvalidArgumentError(
         absl::StrFormat("MpoolPushMessage expects message nonce to be 0, was %d", message.nonce));
   }
   DAMOCLES_RETURN_IF_ERROR(Annotate(CheckMessage(message, Gas::kToBeEstimated), "mpool push"));
-  DAMOCLES_ASSIGN_OR_RETURN(message.from, core.ResolveSender(message.from));
-  if (!core.wallet.Has(message.from)) {
+  DAMOCLES_ASSIGN_OR_RETURN(message.from, ResolveSender(core, message.from));
+  if (!core.Keys().Has(message.from)) {
     return absl::NotFoundError(
         absl::StrFormat("mpool push: key %s is not in the wallet", message.from.ToString()));
   }
-  absl::StatusOr<Message> estimated = core.Estimate(std::move(message), spec);
+  absl::StatusOr<Message> estimated = Estimate(core, std::move(message), spec);
   if (!estimated.ok()) return Annotate(estimated.status(), "GasEstimateMessageGas error");
   message = *std::move(estimated);
   DAMOCLES_RETURN_IF_ERROR(Annotate(CheckMessage(message, Gas::kStated), "mpool push"));
-  const Account& account = *core.Head()->after.FindAccount(message.from);
+  const Account& account = *core.Tips().Head()->after.FindAccount(message.from);
   DAMOCLES_RETURN_IF_ERROR(CheckFunds(account, message));
-  message.nonce = core.NextNonce(account);
+  message.nonce = core.Pending().NextNonce(account);
   DAMOCLES_ASSIGN_OR_RETURN(filecoin::Signature signature,
-                            core.wallet.Sign(message.from, SigningBytes(message)));
+                            core.Keys().Sign(message.from, SigningBytes(message)));
   const SignedMessage signed_message{message, std::move(signature)};
   DAMOCLES_RETURN_IF_ERROR(CheckSize(signed_message));
-  if (const auto queue = core.pool.find(message.from);
-      queue != core.pool.end() && queue->second.size() >= kPendingPerSenderMax) {
-    return TooManyPending();
-  }
-  DAMOCLES_RETURN_IF_ERROR(core.Record(PushEvent(signed_message, uuid)));
-  core.Push(signed_message, uuid);
+  if (core.Pending().Of(message.from).size() >= kPendingPerSenderMax) return TooManyPending();
+  DAMOCLES_RETURN_IF_ERROR(core.Push(signed_message, uuid));
   return signed_message;
 }
 
@@ -294,60 +274,53 @@ absl::StatusOr<Cid> Chain::MpoolPush(const SignedMessage& message) {
   const Message& inner = message.message;
   DAMOCLES_RETURN_IF_ERROR(Annotate(CheckMessage(inner, Gas::kStated), "mpool push"));
   DAMOCLES_RETURN_IF_ERROR(CheckSize(message));
-  DAMOCLES_RETURN_IF_ERROR(core.wallet.Verify(inner.from, SigningBytes(inner), message.signature));
-  const Account* account = core.Head()->after.FindAccount(inner.from);
+  DAMOCLES_RETURN_IF_ERROR(core.Keys().Verify(inner.from, SigningBytes(inner), message.signature));
+  const Account* account = core.Tips().Head()->after.FindAccount(inner.from);
   if (account == nullptr) {
     return absl::NotFoundError(
         absl::StrFormat("mpool push: sender %s: actor not found", inner.from.ToString()));
   }
   const Cid cid = CidOf(message);
-  const auto queue = core.pool.find(inner.from);
-  if (queue != core.pool.end()) {
-    if (const auto found = queue->second.find(inner.nonce); found != queue->second.end()) {
-      if (found->second.cid == cid) return cid;
-      const TokenAmount& old = found->second.message.message.gas_premium;
-      const TokenAmount needed = old * kReplaceNum / kReplaceDen + 1;
-      if (inner.gas_premium < needed) {
-        return absl::FailedPreconditionError(absl::StrFormat(
-            "message from %s with nonce %d already in mpool, increase GasPremium to %s from %s to "
-            "trigger replace by fee: replace by fee has too low GasPremium",
-            inner.from.ToString(), inner.nonce, needed.ToString(), inner.gas_premium.ToString()));
-      }
-    } else if (queue->second.size() >= kPendingPerSenderMax) {
-      return TooManyPending();
+  const internal::Pool::Queue& queue = core.Pending().Of(inner.from);
+  if (const auto found = queue.find(inner.nonce); found != queue.end()) {
+    if (found->second.cid == cid) return cid;
+    const TokenAmount& old = found->second.message.message.gas_premium;
+    const TokenAmount needed = old * kReplaceNum / kReplaceDen + 1;
+    if (inner.gas_premium < needed) {
+      return absl::FailedPreconditionError(absl::StrFormat(
+          "message from %s with nonce %d already in mpool, increase GasPremium to %s from %s to "
+          "trigger replace by fee: replace by fee has too low GasPremium",
+          inner.from.ToString(), inner.nonce, needed.ToString(), inner.gas_premium.ToString()));
     }
+  } else if (queue.size() >= kPendingPerSenderMax) {
+    return TooManyPending();
   }
   if (inner.nonce < account->nonce) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "mpool push: minimum expected nonce is %d: message nonce too low", account->nonce));
   }
-  if (inner.nonce > core.NextNonce(*account) + kNonceGapMax) {
+  if (inner.nonce > core.Pending().NextNonce(*account) + kNonceGapMax) {
     return absl::FailedPreconditionError(
         absl::StrFormat("mpool push: unfulfilled nonce gap: message nonce has too big a gap from "
                         "expected nonce (Nonce: %d, expected %d)",
-                        inner.nonce, core.NextNonce(*account)));
+                        inner.nonce, core.Pending().NextNonce(*account)));
   }
   DAMOCLES_RETURN_IF_ERROR(CheckFunds(*account, inner));
-  DAMOCLES_RETURN_IF_ERROR(core.Record(PushEvent(message, {})));
-  core.Push(message, {});
+  DAMOCLES_RETURN_IF_ERROR(core.Push(message, {}));
   return cid;
 }
 
 absl::StatusOr<std::uint64_t> Chain::MpoolGetNonce(const Address& address) const {
-  const Account* account = core_->Head()->after.FindAccount(address);
+  const Account* account = core_->Tips().Head()->after.FindAccount(address);
   if (account == nullptr) {
     return absl::NotFoundError(
         absl::StrFormat("resolution lookup failed (%s): actor not found", address.ToString()));
   }
-  return core_->NextNonce(*account);
+  return core_->Pending().NextNonce(*account);
 }
 
 std::vector<SignedMessage> Chain::MpoolPending() const {
-  std::vector<SignedMessage> pending;
-  for (const auto& [sender, queue] : core_->pool) {
-    for (const auto& [nonce, entry] : queue) pending.push_back(entry.message);
-  }
-  return pending;
+  return core_->Pending().All();
 }
 
 chain::MpoolConfig Chain::MpoolGetConfig() const {
@@ -366,17 +339,16 @@ absl::StatusOr<std::optional<chain::MsgLookup>> Chain::StateSearchMsg(const TipS
                                                                       std::int64_t limit,
                                                                       bool allow_replaced) const {
   const ChainCore& core = *core_;
-  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr start, core.Resolve(from));
-  const auto known = core.known.find(message);
-  if (known == core.known.end()) return std::nullopt;  // as a node that never heard of it
-  const Message& wanted = known->second.message;
-  const auto candidates = core.included.find({wanted.from, wanted.nonce});
-  if (candidates == core.included.end()) return std::nullopt;
-  for (const NodePtr& node : candidates->second) {
+  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr start, core.Tips().Resolve(from));
+  const SignedMessage* known = core.Known(message);
+  if (known == nullptr) return std::nullopt;  // as a node that never heard of it
+  const Message& wanted = known->message;
+  for (const NodePtr& node : core.Tips().WithMessage(wanted.from, wanted.nonce)) {
     // On the branch of `start`, and executed: a tipset above it shows the receipt.
     if (node->Height() >= start->Height()) continue;
-    if (core.AtOrBefore(start, node->Height()) != node) continue;
-    const absl::StatusOr<NodePtr> shows = core.AtOrAfter(start, node->Height() + EpochDelta(1));
+    if (core.Tips().AtOrBefore(start, node->Height()) != node) continue;
+    const absl::StatusOr<NodePtr> shows =
+        core.Tips().AtOrAfter(start, node->Height() + EpochDelta(1));
     if (!shows.ok()) continue;
     if (limit >= 0 && (*shows)->Height() <= start->Height() - EpochDelta(limit)) continue;
     for (std::size_t i = 0; i < node->messages.size(); ++i) {
@@ -399,7 +371,7 @@ absl::StatusOr<std::optional<chain::MsgLookup>> Chain::StateSearchMsg(const TipS
 absl::StatusOr<chain::InvocResult> Chain::StateCall(const Message& message, const TipSetKey& key) {
   ChainCore& core = *core_;
   DAMOCLES_RETURN_IF_ERROR(CheckMessage(message, Gas::kToBeEstimated));
-  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr node, core.Resolve(key));
+  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr node, core.Tips().Resolve(key));
   internal::World world = node->Before();
   const Account* account = world.FindAccount(message.from);
   if (account == nullptr) {
@@ -413,7 +385,7 @@ absl::StatusOr<chain::InvocResult> Chain::StateCall(const Message& message, cons
   call.gas_fee_cap = 0;
   call.gas_premium = 0;
   VerdictSource live;
-  ChainHost host(core, node, live);
+  internal::ChainHost host = core.HostAt(node, live);
   const Executed executed =
       internal::ExecuteMessage(core.GetRules(), call, node->Height(), 0, host, world);
   return InvocationOf(message, CidOf(message), executed.receipt);
@@ -422,20 +394,15 @@ absl::StatusOr<chain::InvocResult> Chain::StateCall(const Message& message, cons
 absl::StatusOr<chain::InvocResult> Chain::StateReplay(const TipSetKey& key,
                                                       const Cid& message) const {
   const ChainCore& core = *core_;
-  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr start, core.Resolve(key));
-  const auto known = core.known.find(message);
-  if (known != core.known.end()) {
-    const auto candidates =
-        core.included.find({known->second.message.from, known->second.message.nonce});
-    if (candidates != core.included.end()) {
-      for (const NodePtr& node : candidates->second) {
-        if (node->Height() > start->Height() || core.AtOrBefore(start, node->Height()) != node) {
-          continue;
-        }
-        for (std::size_t i = 0; i < node->messages.size(); ++i) {
-          if (node->message_cids[i] != message) continue;
-          return InvocationOf(node->messages[i].message, message, node->receipts[i]);
-        }
+  DAMOCLES_ASSIGN_OR_RETURN(const NodePtr start, core.Tips().Resolve(key));
+  if (const SignedMessage* known = core.Known(message); known != nullptr) {
+    const Message& wanted = known->message;
+    for (const NodePtr& node : core.Tips().WithMessage(wanted.from, wanted.nonce)) {
+      if (node->Height() > start->Height()) continue;
+      if (core.Tips().AtOrBefore(start, node->Height()) != node) continue;
+      for (std::size_t i = 0; i < node->messages.size(); ++i) {
+        if (node->message_cids[i] != message) continue;
+        return InvocationOf(node->messages[i].message, message, node->receipts[i]);
       }
     }
   }

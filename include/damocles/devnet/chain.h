@@ -74,7 +74,7 @@ struct ExecutedPost {
   Bytes32 randomness{};              // of its challenge, masked as the prover has it
 };
 
-struct ChainCore;
+class ChainCore;
 
 class Chain {
  public:
