@@ -15,11 +15,11 @@ set(DAMOCLES_PUBLIC_HEADERS
     prover/local_prover.h prover/local_proving.h prover/parameter_store.h prover/post_prover.h
     prover/window_prover.h
     async/offload.h async/task.h
-    chain/api.h chain/endpoint.h chain/lotus_client.h
+    chain/api.h chain/endpoint.h chain/lotus_client.h chain/methods.h
     job/queue.h job/spec.h
     poster/policy.h poster/runner.h
     worker/agent.h worker/hub.h worker/session.h
-    rpc/client.h rpc/server.h
+    rpc/client.h rpc/remote_manager.h rpc/server.h
     config/manager.h config/worker.h
     manager/home.h manager/manager.h manager/view.h)
 # Of component devnet.

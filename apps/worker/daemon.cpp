@@ -34,7 +34,7 @@
 #include "damocles/base/version.h"
 #include "damocles/config/worker.h"
 #include "damocles/prover/local_proving.h"
-#include "damocles/rpc/client.h"
+#include "damocles/rpc/remote_manager.h"
 #include "damocles/storage/persist_store.h"
 #include "damocles/worker/agent.h"
 #include "damocles/worker/surroundings.h"

@@ -25,6 +25,7 @@
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
 #include "damocles/rpc/client.h"
+#include "damocles/rpc/remote_manager.h"
 #include "damocles/rpc/server.h"
 #include "damocles/store/store.h"
 #include "damocles/worker/agent.h"

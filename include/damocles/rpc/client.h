@@ -17,9 +17,7 @@
 
 #include "damocles/async/task.h"
 #include "damocles/base/clock.h"
-#include "damocles/base/clock_skew.h"
 #include "damocles/rpc/types.h"
-#include "damocles/worker/session.h"
 
 namespace damocles::rpc {
 
@@ -72,23 +70,6 @@ class ManagerClient {
   struct State;
   explicit ManagerClient(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
-};
-
-// A manager, as a worker uses it.
-class RemoteManager final : public worker::Manager {
- public:
-  RemoteManager(kj::Network& network, kj::Timer& timer, ClientOptions options);
-  ~RemoteManager() noexcept override;
-  const std::string& Name() const override;
-  async::Task<absl::StatusOr<std::shared_ptr<worker::Session>>> Connect(
-      worker::Capabilities capabilities) override;
-
- private:
-  struct Clocks;
-  kj::Network& network_;
-  kj::Timer& timer_;
-  ClientOptions options_;
-  std::shared_ptr<Clocks> clocks_;
 };
 
 }  // namespace damocles::rpc
