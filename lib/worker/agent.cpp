@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/worker/courier.h"
 #include "lib/worker/job_files.h"
 
 #include "damocles/async/duration.h"
@@ -23,10 +24,6 @@ namespace {
 constexpr absl::Duration kPause = absl::Milliseconds(100);
 // With several managers none may be kept waiting for long by a question to another.
 constexpr absl::Duration kAllocateWaitShared = absl::Seconds(1);
-constexpr absl::Duration kReportRetry = absl::Seconds(1);
-// A proof that no manager takes is kept for so long after its close: as long as a manager knows of
-// the job.  What its clock or ours says of the close is no reason to forget a proof.
-constexpr absl::Duration kKeptAfterClose = absl::Hours(25);
 // A sector whose files have not answered in a quarter of the time that is left is given up: the
 // rest must still be proven.  Not before a busy disk could have answered.
 constexpr absl::Duration kReadLimitMin = absl::Seconds(10);
@@ -37,11 +34,6 @@ constexpr std::size_t kUnseenJobsMax = 1000;
 // Intervals between reconnections stay below the time-out, of which the heartbeat is a fifth.
 constexpr int kIntervalsBetweenConnections = 2;
 
-struct ProofOutcome {
-  absl::StatusOr<prover::WindowPostOutcome> proof;
-  std::string unseen_store;  // why it says nothing about the sectors; empty: it does
-};
-
 }  // namespace
 
 bool IsRefusal(const absl::Status& status) {
@@ -49,42 +41,18 @@ bool IsRefusal(const absl::Status& status) {
          absl::IsOutOfRange(status) || absl::IsUnimplemented(status);
 }
 
-struct Agent::Work {
-  RunningJob info;
-  std::stop_source stop;
-};
-
-struct Agent::Link {
-  std::unique_ptr<Manager> manager;
-  std::shared_ptr<Session> session;  // null while not connected
-  std::vector<std::shared_ptr<Work>> works;
-  std::vector<AttemptId> stored;  // results on disk that this manager may not have yet
-  bool listed = false;            // `stored` was read from the disk
-  bool allocating = false;        // an Allocate call is under way
-  absl::Duration reconnect_max;
-  std::string last_error;      // so that the log tells news only
-  std::set<std::string> told;  // of results that are kept, the same
-};
-
-// What came of a job, if not a proof.
-struct Agent::Finding {
-  std::optional<job::FailureKind> failure = {};
-  std::string reason = {};
-  std::vector<job::SectorFault> faults = {};
-};
-
 Agent::Agent(AgentOptions options, std::shared_ptr<prover::WindowProver> prover,
              ResultStore& results, async::Executor& executor, kj::Timer& timer, const Clock& clock,
              std::vector<std::unique_ptr<Manager>> managers)
     : options_(std::move(options)),
       prover_(std::move(prover)),
-      results_(results),
+      courier_(std::make_unique<Courier>(results, timer, clock)),
       executor_(executor),
       timer_(timer),
       clock_(clock),
       jobs_(*this) {
   for (auto& manager : managers) {
-    links_.push_back(std::make_unique<Link>());
+    links_.push_back(std::make_unique<ManagerLink>());
     links_.back()->manager = std::move(manager);
     links_.back()->reconnect_max = options_.reconnect_max;
   }
@@ -131,7 +99,7 @@ std::uint32_t Agent::FreeSlots() const {
   return taken >= slots ? 0 : slots - static_cast<std::uint32_t>(taken);
 }
 
-void Agent::EndAsking(Link& link) {
+void Agent::EndAsking(ManagerLink& link) {
   if (std::exchange(link.allocating, false)) asked_.Fire();
 }
 
@@ -154,11 +122,8 @@ void Agent::taskFailed(kj::Exception&& exception) {
   LogError("worker", "job_task_failed", {{"error", async::Plainly(exception)}});
 }
 
-async::Task<void> Agent::Serve(Link& link) {
-  if (const auto results = results_.List(link.manager->Name()); results.ok()) {
-    for (const StoredResult& result : *results) link.stored.push_back(result.attempt);
-    link.listed = true;
-  }
+async::Task<void> Agent::Serve(ManagerLink& link) {
+  courier_->List(link);
   absl::Duration delay = options_.reconnect_min;
   while (!draining_.IsSet() || !link.works.empty()) {
     // What changes from here on the manager does not know.
@@ -196,7 +161,7 @@ async::Task<void> Agent::Serve(Link& link) {
   }
 }
 
-async::Task<void> Agent::ServeSession(Link& link) {
+async::Task<void> Agent::ServeSession(ManagerLink& link) {
   // What goes on here comes first: the manager may have been restarted, and leases run.
   if (!co_await Beat(link)) co_return;
   // Whichever sees the session fail first ends all.
@@ -207,7 +172,7 @@ async::Task<void> Agent::ServeSession(Link& link) {
 }
 
 // False: the session is of no use any more.
-async::Task<bool> Agent::Beat(Link& link) {
+async::Task<bool> Agent::Beat(ManagerLink& link) {
   const std::shared_ptr<Session> session = link.session;
   // Nothing that was asked for may arrive behind a heartbeat that says "leaving".
   while (draining_.IsSet() && link.allocating) {
@@ -236,7 +201,7 @@ async::Task<bool> Agent::Beat(Link& link) {
   co_return true;
 }
 
-async::Task<void> Agent::Beating(Link& link) {
+async::Task<void> Agent::Beating(ManagerLink& link) {
   const std::shared_ptr<Session> session = link.session;
   while (true) {
     if (!draining_.IsSet()) {
@@ -251,7 +216,7 @@ async::Task<void> Agent::Beating(Link& link) {
   }
 }
 
-async::Task<void> Agent::Allocating(Link& link) {
+async::Task<void> Agent::Allocating(ManagerLink& link) {
   const std::shared_ptr<Session> session = link.session;
   const bool shared = links_.size() > 1;
   const absl::Duration wait =
@@ -299,79 +264,18 @@ async::Task<void> Agent::Allocating(Link& link) {
   }
 }
 
-async::Task<absl::Status> Agent::Deliver(Link& link, StoredResult result) {
-  const std::shared_ptr<Session> session = link.session;
-  if (session == nullptr) co_return absl::UnavailableError("not connected");
-  auto receipt = co_await session->Finish(result.attempt, result.proof);
-  if (!receipt.ok()) {
-    if (!IsRefusal(receipt.status())) co_return receipt.status();
-    receipt = Receipt{.refusal = receipt.status().ToString()};
-  }
-  if (!receipt->refusal.empty()) {
-    LogError(
-        "worker", "proof_refused",
-        {{"job", result.attempt.job.ToString()},
-         {"manager", result.manager},
-         {"reason", receipt->refusal},
-         {"do",
-          "run the same release of damocles on manager and worker; check this machine's memory and "
-          "parameters (damocles-prover params check)"}});
-  } else {
-    LogInfo("worker", receipt->accepted ? "proof_delivered" : "proof_not_needed",
-            {{"job", result.attempt.job.ToString()}, {"manager", result.manager}});
-  }
-  co_return results_.Remove(result.manager, result.attempt);
-}
-
 // In a task of its own: a manager that takes long over a proof must still hear the heartbeats.
-async::Task<void> Agent::Delivering(Link& link) {
+async::Task<void> Agent::Delivering(ManagerLink& link) {
   const std::shared_ptr<Session> session = link.session;
   while (true) {
     if (!link.stored.empty() || !link.listed) {
-      co_await DeliverStored(link);
+      co_await courier_->DeliverStored(link);
     }
     co_await Sleep(session->HeartbeatInterval());
   }
 }
 
-async::Task<void> Agent::DeliverStored(Link& link) {
-  auto results = results_.List(link.manager->Name());
-  if (!results.ok()) {
-    LogError("worker", "stored_results_unreadable", {{"error", results.status()}});
-    co_return;
-  }
-  std::vector<AttemptId> there;
-  for (const StoredResult& result : *results) there.push_back(result.attempt);
-  link.stored = std::move(there);
-  link.listed = true;
-  for (const StoredResult& result : *results) {
-    const bool in_hand = std::ranges::any_of(
-        link.works, [&](const auto& work) { return work->info.attempt == result.attempt; });
-    if (in_hand) continue;  // its job delivers it
-    // Whatever the clock says: whether it is too late is for the manager to tell.
-    absl::Status status = co_await Deliver(link, result);
-    const std::string job = result.attempt.job.ToString();
-    if (!status.ok() && clock_.Now() - result.close_time > kKeptAfterClose) {
-      LogError("worker", "stored_result_dropped",
-               {{"job", job},
-                {"manager", result.manager},
-                {"error", status},
-                {"reason", "its deadline closed more than a day ago"}});
-      status = results_.Remove(result.manager, result.attempt);
-    }
-    if (status.ok()) {
-      std::erase(link.stored, result.attempt);
-    } else if (link.told.insert(job + status.ToString()).second) {
-      LogWarning("worker", "stored_result_kept",
-                 {{"job", job},
-                  {"manager", result.manager},
-                  {"error", status},
-                  {"now", "delivered again with every heartbeat"}});
-    }
-  }
-}
-
-async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
+async::Task<void> Agent::RunJob(ManagerLink& link, job::Assignment assignment) {
   const auto work = std::make_shared<Work>();
   work->info = {.manager = link.manager->Name(),
                 .attempt = {.job = assignment.id, .attempt = assignment.attempt},
@@ -390,23 +294,16 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
            {"deadline", assignment.spec->deadline_index},
            {"sectors", assignment.spec->sectors.size()}});
 
-  Finding finding;
   auto task = MapTask(*assignment.spec, options_.stores, options_.capabilities.name);
   if (!task.ok()) {
-    finding.failure = job::FailureKind::kMapping;
-    finding.reason = std::string(task.status().message());
-    co_await Report(link, work, close_time, std::move(finding));
+    Finding finding{.failure = job::FailureKind::kMapping,
+                    .reason = std::string(task.status().message()),
+                    .faults = {}};
+    co_await courier_->Report(link, work, close_time, std::move(finding));
     co_return;
   }
   task->read_limit = std::clamp(assignment.time_left / 4, kReadLimitMin, kReadLimitMax);
-  // No lambda inside co_await: g++ 12 destroys its captures twice.
-  auto proving = async::Offload<ProofOutcome>(
-      executor_, [prover = prover_, task = *std::move(task), spec = assignment.spec,
-                  stores = options_.stores, stop = work->stop.get_token()] {
-        ProofOutcome made{.proof = prover->Prove(task, stop), .unseen_store = ""};
-        if (made.proof.ok()) made.unseen_store = UnseenStore(*spec, stores, made.proof->faults);
-        return made;
-      });
+  auto proving = Prove(*std::move(task), assignment.spec, work->stop.get_token());
   ProofOutcome made = co_await kj::mv(proving);
   const bool proven = made.proof.ok() && made.proof->faults.empty();
   if (work->stop.stop_requested() && !proven) {
@@ -425,19 +322,38 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
                         .attempt = attempt,
                         .close_time = close_time,
                         .proof = std::move(made.proof->proof)};
-    co_await Hand(link, work, std::move(result));
+    co_await courier_->Hand(link, work, std::move(result));
     co_return;
   }
+  Finding finding = FindingOf(attempt.job, std::move(made));
+  co_await courier_->Report(link, work, close_time, std::move(finding));
+}
+
+// On another thread.
+kj::Promise<Agent::ProofOutcome> Agent::Prove(prover::WindowPostTask task,
+                                              std::shared_ptr<const job::JobSpec> spec,
+                                              std::stop_token stop) {
+  return async::Offload<ProofOutcome>(
+      executor_, [prover = prover_, task = std::move(task), spec = std::move(spec),
+                  stores = options_.stores, stop = std::move(stop)] {
+        ProofOutcome made{.proof = prover->Prove(task, stop), .unseen_store = ""};
+        if (made.proof.ok()) made.unseen_store = UnseenStore(*spec, stores, made.proof->faults);
+        return made;
+      });
+}
+
+Finding Agent::FindingOf(const job::JobId& job, ProofOutcome made) {
+  Finding finding;
   if (!made.proof.ok()) {
     // Parameters that are not here, or a machine that makes wrong proofs: the job is not to blame,
     // and others can do it.
     finding.failure = absl::IsFailedPrecondition(made.proof.status()) ? job::FailureKind::kMapping
                                                                       : job::FailureKind::kAttempt;
     finding.reason = made.proof.status().ToString();
-  } else if (!made.unseen_store.empty() && unseen_jobs_.insert(attempt.job).second) {
+  } else if (!made.unseen_store.empty() && unseen_jobs_.insert(job).second) {
     // Somebody else may see the store.  Who is asked again has nobody before it: then the manager
     // hears which sectors these are, so that the rest can be proven.
-    if (unseen_jobs_.size() > kUnseenJobsMax) unseen_jobs_ = {attempt.job};
+    if (unseen_jobs_.size() > kUnseenJobsMax) unseen_jobs_ = {job};
     finding.failure = job::FailureKind::kMapping;
     finding.reason = std::move(made.unseen_store);
   } else {
@@ -445,74 +361,7 @@ async::Task<void> Agent::RunJob(Link& link, job::Assignment assignment) {
       finding.faults.push_back({.number = fault.number, .reason = fault.reason});
     }
   }
-  co_await Report(link, work, close_time, std::move(finding));
-}
-
-// A proof goes to the disk, then to the manager; if that is away, the disk keeps it without holding
-// the slot.
-async::Task<void> Agent::Hand(Link& link, std::shared_ptr<Work> work, StoredResult result) {
-  const absl::Status saved = results_.Save(result);
-  // A disk that refuses must not cost the proof: deliver it all the same.
-  if (!saved.ok()) {
-    LogError("worker", "result_not_on_disk",
-             {{"job", result.attempt.job.ToString()}, {"error", saved}});
-  }
-  while (true) {
-    const absl::Status delivered = co_await Deliver(link, result);
-    if (delivered.ok()) co_return;
-    LogWarning("worker", "proof_not_delivered",
-               {{"job", result.attempt.job.ToString()}, {"error", delivered}});
-    if (saved.ok()) {
-      link.stored.push_back(result.attempt);
-      co_return;
-    }
-    // In memory only: it holds the slot, so there is an end.
-    const bool closed = clock_.Now() >= result.close_time;
-    if (closed || work->stop.stop_requested()) {
-      LogError("worker", "proof_dropped",
-               {{"job", result.attempt.job.ToString()},
-                {"error", delivered},
-                {"reason", closed ? "its deadline closed" : "the manager said stop"}});
-      co_return;
-    }
-    co_await Sleep(kReportRetry);
-  }
-}
-
-// Tells the manager, through whatever session there is by then, until it has heard.
-async::Task<void> Agent::Report(Link& link, std::shared_ptr<Work> work, absl::Time until,
-                                Finding finding) {
-  const AttemptId attempt = work->info.attempt;
-  LogWarning(
-      "worker", finding.failure ? "job_failed" : "job_faulty",
-      {{"job", attempt.job.ToString()},
-       {"reason", finding.failure ? finding.reason
-                                  : absl::StrFormat("%d faulty sectors", finding.faults.size())}});
-  while (!work->stop.stop_requested()) {
-    absl::Status told = absl::UnavailableError("not connected");
-    if (const std::shared_ptr<Session> session = link.session; session != nullptr) {
-      if (finding.failure) {
-        told = co_await session->Fail(attempt, *finding.failure, finding.reason);
-      } else {
-        told = co_await session->ReportFaults(attempt, finding.faults);
-      }
-    }
-    if (told.ok()) co_return;
-    if (IsRefusal(told)) {
-      LogError(
-          "worker", "report_refused",
-          {{"job", attempt.job.ToString()}, {"manager", link.manager->Name()}, {"reason", told}});
-      co_return;
-    }
-    if (clock_.Now() >= until) {
-      LogWarning("worker", "report_dropped",
-                 {{"job", attempt.job.ToString()},
-                  {"error", told},
-                  {"reason", "the deadline of the job closed"}});
-      co_return;
-    }
-    co_await Sleep(kReportRetry);
-  }
+  return finding;
 }
 
 }  // namespace damocles::worker

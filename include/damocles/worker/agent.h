@@ -10,9 +10,11 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 #include "damocles/async/event.h"
@@ -24,6 +26,10 @@
 #include "damocles/worker/session.h"
 
 namespace damocles::worker {
+
+class Courier;
+struct Finding;
+struct ManagerLink;
 
 struct AgentOptions {
   Capabilities capabilities;
@@ -73,44 +79,43 @@ class Agent final : private kj::TaskSet::ErrorHandler {
   std::vector<RunningJob> Running() const;
 
  private:
-  struct Work;
-  struct Link;
-  struct Finding;
+  struct ProofOutcome {
+    absl::StatusOr<prover::WindowPostOutcome> proof;
+    std::string unseen_store;  // why it says nothing about the sectors; empty: it does
+  };
 
-  async::Task<void> Serve(Link& link);
-  async::Task<void> ServeSession(Link& link);
-  async::Task<void> Allocating(Link& link);
-  async::Task<void> Beating(Link& link);
-  async::Task<bool> Beat(Link& link);
-  async::Task<void> Delivering(Link& link);
-  async::Task<void> DeliverStored(Link& link);
+  async::Task<void> Serve(ManagerLink& link);
+  async::Task<void> ServeSession(ManagerLink& link);
+  async::Task<void> Allocating(ManagerLink& link);
+  async::Task<void> Beating(ManagerLink& link);
+  async::Task<bool> Beat(ManagerLink& link);
+  async::Task<void> Delivering(ManagerLink& link);
   async::Task<void> Refreshing();
-  async::Task<void> RunJob(Link& link, job::Assignment assignment);
-  async::Task<void> Hand(Link& link, std::shared_ptr<Work> work, StoredResult result);
-  async::Task<void> Report(Link& link, std::shared_ptr<Work> work, absl::Time until,
-                           Finding finding);
-  async::Task<absl::Status> Deliver(Link& link, StoredResult result);
+  async::Task<void> RunJob(ManagerLink& link, job::Assignment assignment);
+  kj::Promise<ProofOutcome> Prove(prover::WindowPostTask task,
+                                  std::shared_ptr<const job::JobSpec> spec, std::stop_token stop);
+  Finding FindingOf(const job::JobId& job, ProofOutcome made);
   kj::Promise<void> Sleep(absl::Duration duration);
   // Or until a drain begins.
   kj::Promise<void> SleepUnlessDrained(absl::Duration duration);
   std::uint32_t FreeSlots() const;
-  void EndAsking(Link& link);
+  void EndAsking(ManagerLink& link);
   void taskFailed(kj::Exception&& exception) override;
 
   AgentOptions options_;
   std::shared_ptr<prover::WindowProver> prover_;
-  ResultStore& results_;
+  std::unique_ptr<Courier> courier_;
   async::Executor& executor_;
   kj::Timer& timer_;
   const Clock& clock_;
-  std::vector<std::unique_ptr<Link>> links_;
+  std::vector<std::unique_ptr<ManagerLink>> links_;
   async::Latch draining_;
   async::Event slot_freed_;
   async::Event asked_;                 // a manager for work, to the end
   async::Event capabilities_changed_;  // ends every session: the next one tells the manager
   absl::Time last_start_ = absl::InfinitePast();
-  std::set<job::JobId>
-      unseen_jobs_;  // a store of theirs was not seen here, and the manager told so
+  // A store of theirs was not seen here, and the manager told so.
+  std::set<job::JobId> unseen_jobs_;
   kj::TaskSet jobs_;
 };
 

@@ -22,6 +22,8 @@
 
 namespace damocles::worker {
 
+struct HubState;
+
 // The manager's side: who is registered, and what each may take from the queue.  A proof is
 // verified here before the queue hears of it.
 //
@@ -60,9 +62,7 @@ class Hub {
   std::vector<WorkerInfo> Workers() const;
 
  private:
-  class HubSession;
-  struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<HubState> state_;
 };
 
 // In the same process: the manager of local mode's worker.
