@@ -109,18 +109,9 @@ async::Task<absl::Status> LotusNodes::Call(MethodInfo method, std::string params
       continue;
     }
     if (answer.fate == LinkAnswer::Fate::kAnswered) {
-      absl::Status status = answer.result.status();
       const bool no_key = by_key && LacksKey(answer.result);
-      if (status.ok()) {
-        auto reading = Read(read, std::move(answer));
-        status = co_await kj::mv(reading);
-        if (!status.ok()) {
-          status = absl::DataLossError(
-              absl::StrFormat("%s: the answer of node %s is unreadable: %s",
-                              absl::StripPrefix(name, "Filecoin."), links_[index]->Where().Name(),
-                              Printable(std::string(status.message()), kReasonBytesMax)));
-        }
-      }
+      auto reading = ReadFrom(index, name, read, std::move(answer));
+      absl::Status status = co_await kj::mv(reading);
       // What is no answer, or none that can be.  The next node may know better; but what was
       // pushed may be done.
       if (absl::IsDataLoss(status) || absl::IsResourceExhausted(status)) {
@@ -146,6 +137,17 @@ async::Task<absl::Status> LotusNodes::Call(MethodInfo method, std::string params
   }
   if (incapable) co_return *incapable;
   co_return last;
+}
+
+async::Task<absl::Status> LotusNodes::ReadFrom(std::size_t index, std::string method,
+                                               AnswerReader read, LinkAnswer answer) {
+  if (!answer.result.ok()) co_return answer.result.status();
+  auto reading = Read(std::move(read), std::move(answer));
+  const absl::Status status = co_await kj::mv(reading);
+  if (status.ok()) co_return status;
+  co_return absl::DataLossError(absl::StrFormat(
+      "%s: the answer of node %s is unreadable: %s", absl::StripPrefix(method, "Filecoin."),
+      links_[index]->Where().Name(), Printable(std::string(status.message()), kReasonBytesMax)));
 }
 
 // What the work uses it owns: nobody may wait for it any more.

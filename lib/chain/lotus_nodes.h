@@ -100,6 +100,9 @@ class LotusNodes {
   void Compare();
   void LeaveForeign();
   void Tell(const HeadNews& news, std::size_t before, std::size_t now);
+  // DATA_LOSS: what node `index` answered cannot be read.
+  async::Task<absl::Status> ReadFrom(std::size_t index, std::string method, AnswerReader read,
+                                     LinkAnswer answer);
   kj::Promise<absl::Status> Read(AnswerReader read, LinkAnswer answer);
   // Once for each node and method within some time.
   void TellUnreadable(std::size_t index, const std::string& method, const absl::Status& why);

@@ -103,66 +103,75 @@ NodeChoice::Turn NodeChoice::Look(std::size_t current,
       best = i;
     }
   }
-  if (best) heaviest_ = std::max(heaviest_, heads[*best]->weight);
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    Node& node = nodes_[i];
-    if (!best) {
+  if (!best) {
+    for (Node& node : nodes_) {
       node.lags = false;  // nobody knows better: each is tried
       node.good.reset();
-      continue;
     }
-    if (!heads[i]) {
-      node.good.reset();
-      continue;
-    }
-    if (heads[i]->weight >= heads[*best]->weight) {
-      if (!node.good) node.good = now;
-      node.lighter.reset();
-      node.lighter_looks = 0;
-      node.lags = false;
-      // It may only be that the better one does not answer.
-      if (node.said && heads[i]->weight >= heaviest_) {
-        node.said = false;
-        turn.news.push_back({HeadNews::Kind::kKeepsUp, i, ""});
-      }
-      continue;
-    }
-    if (!node.lighter) node.lighter = now;
-    // One block may be late.
-    if (++node.lighter_looks > 1) node.good.reset();
-    node.lags =
-        node.lags || (node.lighter_looks >= kLooksMin && now - *node.lighter >= times_.patience);
-    if (node.lags && !node.said) {
-      node.said = true;
-      turn.news.push_back({HeadNews::Kind::kLags, i, Why(node, *heads[*best], now)});
+    return turn;
+  }
+  heaviest_ = std::max(heaviest_, heads[*best]->weight);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (heads[i]) {
+      Compare(i, *heads[i], *heads[*best], now, turn.news);
+    } else {
+      nodes_[i].good.reset();
     }
   }
-  if (best && nodes_[current].lags) {
+  if (nodes_[current].lags) {
     turn.use = *best;
-  } else if (const auto earlier = best ? Earlier(current, heads, *heads[*best], now) : std::nullopt;
-             earlier) {
+  } else if (const auto earlier = Earlier(current, heads, *heads[*best], now); earlier) {
     turn.use = *earlier;
     turn.news.push_back({HeadNews::Kind::kReturns, turn.use,
                          absl::StrFormat("it is earlier in the list and has kept up for %d s",
                                          (now - *nodes_[turn.use].good) / kj::SECONDS)});
   }
   Uses(turn.use, now);
+  if (heads[turn.use]) TellStanding(turn.use, *heads[turn.use], *heads[*best], now, turn.news);
+  return turn;
+}
 
-  if (!heads[turn.use]) return turn;
-  const Node& used = nodes_[turn.use];
+void NodeChoice::Compare(std::size_t index, const HeadSight& head, const HeadSight& best,
+                         kj::TimePoint now, std::vector<HeadNews>& news) {
+  Node& node = nodes_[index];
+  if (head.weight >= best.weight) {
+    if (!node.good) node.good = now;
+    node.lighter.reset();
+    node.lighter_looks = 0;
+    node.lags = false;
+    // It may only be that the better one does not answer.
+    if (node.said && head.weight >= heaviest_) {
+      node.said = false;
+      news.push_back({HeadNews::Kind::kKeepsUp, index, ""});
+    }
+    return;
+  }
+  if (!node.lighter) node.lighter = now;
+  // One block may be late.
+  if (++node.lighter_looks > 1) node.good.reset();
+  node.lags =
+      node.lags || (node.lighter_looks >= kLooksMin && now - *node.lighter >= times_.patience);
+  if (node.lags && !node.said) {
+    node.said = true;
+    news.push_back({HeadNews::Kind::kLags, index, Why(node, best, now)});
+  }
+}
+
+void NodeChoice::TellStanding(std::size_t index, const HeadSight& head, const HeadSight& best,
+                              kj::TimePoint now, std::vector<HeadNews>& news) {
+  const Node& used = nodes_[index];
   const bool stands = StandsStill(used, times_.still, now);
   // Where a node is ahead of it, that is what is said.
-  if (stands && !standing_ && heads[turn.use]->weight >= heads[*best]->weight) {
+  if (stands && !standing_ && head.weight >= best.weight) {
     standing_ = true;
-    turn.news.push_back(
-        {HeadNews::Kind::kStandsStill, turn.use,
+    news.push_back(
+        {HeadNews::Kind::kStandsStill, index,
          absl::StrFormat("its head stands still at epoch %d for %d s", used.head->epoch.Value(),
                          (now - *used.advanced) / kj::SECONDS)});
   } else if (!stands && standing_) {
     standing_ = false;
-    turn.news.push_back({HeadNews::Kind::kMoves, turn.use, ""});
+    news.push_back({HeadNews::Kind::kMoves, index, ""});
   }
-  return turn;
 }
 
 }  // namespace damocles::chain::internal

@@ -76,6 +76,12 @@ class NodeChoice {
   };
   void Take(Node& node, const HeadSight& head, kj::TimePoint now) const;
   void Uses(std::size_t node, kj::TimePoint now);
+  // Node `index` has told `head`, and `best` is the heaviest one that was told.
+  void Compare(std::size_t index, const HeadSight& head, const HeadSight& best, kj::TimePoint now,
+               std::vector<HeadNews>& news);
+  // Of the one in use.
+  void TellStanding(std::size_t index, const HeadSight& head, const HeadSight& best,
+                    kj::TimePoint now, std::vector<HeadNews>& news);
   // An earlier one than `current` that has been good for long enough.
   std::optional<std::size_t> Earlier(std::size_t current,
                                      const std::vector<std::optional<HeadSight>>& heads,

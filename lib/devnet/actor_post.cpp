@@ -211,46 +211,21 @@ Refusal SubmitWindowedPoSt(Execution& run) {
   return {};
 }
 
-Refusal DisputeWindowedPoSt(Execution& run) {
-  const auto params =
-      filecoin::cbor::Decode<filecoin::DisputeWindowedPoStParams>(run.call.params, kReading);
-  if (!params.ok()) return BadParameters(params.status());
+namespace {
+
+// The turn of a deadline that closed last.
+DeadlineInfo LastTurnOf(const Execution& run, std::uint64_t deadline) {
   const filecoin::PeriodShape& shape = run.policy.period;
-  if (params->deadline >= shape.deadlines) {
-    return {kExitIllegalArgument,
-            absl::StrFormat("invalid deadline %d of %d", params->deadline, shape.deadlines)};
-  }
-  if (!filecoin::DeadlineIsDisputable(shape, run.policy.dispute_window, run.PeriodStart(),
-                                      params->deadline, run.call.epoch)) {
-    return {kExitForbidden,
-            absl::StrFormat("can only dispute window posts during the dispute window (%d epochs "
-                            "after the challenge window closes)",
-                            run.policy.dispute_window.Count())};
-  }
-  // The turn of the deadline that closed last.
   const DeadlineInfo current =
       filecoin::DeadlineAt(shape, run.state.proving_period_start, run.call.epoch);
   filecoin::ChainEpoch period_start = current.period_start;
-  if (current.index < params->deadline) period_start -= shape.proving_period;
-  const DeadlineInfo target =
-      filecoin::MakeDeadlineInfo(shape, period_start, params->deadline, run.call.epoch);
+  if (current.index < deadline) period_start -= shape.proving_period;
+  return filecoin::MakeDeadlineInfo(shape, period_start, deadline, run.call.epoch);
+}
 
-  if (params->post_index > BitField::kBitMax) {
-    return {kExitIllegalState,
-            absl::StrFormat("failed to load proof for dispute: failed to retrieve proof %d: index "
-                            "%d out of range for the amt",
-                            params->post_index, params->post_index)};
-  }
-  DeadlineRecord& record = run.state.MutableDeadline(params->deadline);
-  const auto found = record.proofs_snapshot.find(params->post_index);
-  if (found == record.proofs_snapshot.end()) {
-    return {kExitIllegalArgument,
-            absl::StrFormat("failed to load proof for dispute: proof %d not found",
-                            params->post_index)};
-  }
-  const StoredProof stored = std::move(found->second);
-  record.proofs_snapshot.erase(found);
-
+// Whether the proof is wrong, and what follows from it: its sectors are faulty, and the miner pays.
+Refusal JudgeDispute(Execution& run, const DeadlineInfo& target, const StoredProof& stored,
+                     DeadlineRecord& record) {
   BitField all;
   BitField ignored;
   std::uint64_t disputed = 0;
@@ -275,6 +250,43 @@ Refusal DisputeWindowedPoSt(Execution& run) {
   }
   run.Charge(run.policy.fees.invalid_post * disputed + run.policy.fees.dispute_penalty);
   return {};
+}
+
+}  // namespace
+
+Refusal DisputeWindowedPoSt(Execution& run) {
+  const auto params =
+      filecoin::cbor::Decode<filecoin::DisputeWindowedPoStParams>(run.call.params, kReading);
+  if (!params.ok()) return BadParameters(params.status());
+  const filecoin::PeriodShape& shape = run.policy.period;
+  if (params->deadline >= shape.deadlines) {
+    return {kExitIllegalArgument,
+            absl::StrFormat("invalid deadline %d of %d", params->deadline, shape.deadlines)};
+  }
+  if (!filecoin::DeadlineIsDisputable(shape, run.policy.dispute_window, run.PeriodStart(),
+                                      params->deadline, run.call.epoch)) {
+    return {kExitForbidden,
+            absl::StrFormat("can only dispute window posts during the dispute window (%d epochs "
+                            "after the challenge window closes)",
+                            run.policy.dispute_window.Count())};
+  }
+  const DeadlineInfo target = LastTurnOf(run, params->deadline);
+  if (params->post_index > BitField::kBitMax) {
+    return {kExitIllegalState,
+            absl::StrFormat("failed to load proof for dispute: failed to retrieve proof %d: index "
+                            "%d out of range for the amt",
+                            params->post_index, params->post_index)};
+  }
+  DeadlineRecord& record = run.state.MutableDeadline(params->deadline);
+  const auto found = record.proofs_snapshot.find(params->post_index);
+  if (found == record.proofs_snapshot.end()) {
+    return {kExitIllegalArgument,
+            absl::StrFormat("failed to load proof for dispute: proof %d not found",
+                            params->post_index)};
+  }
+  const StoredProof stored = std::move(found->second);
+  record.proofs_snapshot.erase(found);
+  return JudgeDispute(run, target, stored, record);
 }
 
 }  // namespace damocles::devnet::internal

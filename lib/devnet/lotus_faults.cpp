@@ -128,6 +128,31 @@ class Reader {
 
 }  // namespace
 
+namespace {
+
+// What goes with what; `count` as it was stated.
+absl::Status CheckOrder(const CallFault& call, const std::optional<std::uint64_t>& count,
+                        const std::optional<std::uint64_t>& http_status) {
+  const bool does_something = !call.error.empty() || call.hang || call.delay_ms;
+  if (call.method.empty() == does_something) {
+    return absl::InvalidArgumentError(
+        "fault: \"method\" goes with one of \"error\", \"hang\" and \"delay_ms\"");
+  }
+  if (call.hang && (!call.error.empty() || call.delay_ms)) {
+    return absl::InvalidArgumentError("fault: a call that hangs has no \"error\" or \"delay_ms\"");
+  }
+  if (count == std::uint64_t{0}) return absl::InvalidArgumentError("fault: \"n\" is at least 1");
+  if (count && call.method.empty() && !http_status) {
+    return absl::InvalidArgumentError("fault: \"n\" goes with \"method\" or \"http_status\"");
+  }
+  if (http_status && (*http_status < 400 || *http_status > 599)) {
+    return absl::InvalidArgumentError("fault: \"http_status\" is 400 to 599");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<FaultOrder> ParseFault(std::string_view text) {
   const Json object = Json::parse(text, nullptr, false);
   if (!object.is_object()) return absl::InvalidArgumentError("fault: an object is wanted");
@@ -169,27 +194,13 @@ absl::StatusOr<FaultOrder> ParseFault(std::string_view text) {
   DAMOCLES_RETURN_IF_ERROR(reader.Finish());
 
   if (delay_ms) call.delay_ms = static_cast<std::int64_t>(*delay_ms);
-  const bool does_something = !call.error.empty() || call.hang || call.delay_ms;
-  if (call.method.empty() == does_something) {
-    return absl::InvalidArgumentError(
-        "fault: \"method\" goes with one of \"error\", \"hang\" and \"delay_ms\"");
-  }
-  if (call.hang && (!call.error.empty() || call.delay_ms)) {
-    return absl::InvalidArgumentError("fault: a call that hangs has no \"error\" or \"delay_ms\"");
-  }
-  if (count == std::uint64_t{0}) return absl::InvalidArgumentError("fault: \"n\" is at least 1");
-  if (count && call.method.empty() && !out.http_status) {
-    return absl::InvalidArgumentError("fault: \"n\" goes with \"method\" or \"http_status\"");
-  }
+  DAMOCLES_RETURN_IF_ERROR(CheckOrder(call, count, out.http_status));
   out.count = count.value_or(1);
   constexpr std::string_view kSpace = "Filecoin.";
   if (call.method.starts_with(kSpace)) call.method.erase(0, kSpace.size());
   if (!call.method.empty()) {
     call.left = out.count;
     out.call = std::move(call);
-  }
-  if (out.http_status && (*out.http_status < 400 || *out.http_status > 599)) {
-    return absl::InvalidArgumentError("fault: \"http_status\" is 400 to 599");
   }
   return out;
 }
