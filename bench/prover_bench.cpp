@@ -19,8 +19,8 @@
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/file.h"
+#include "damocles/practice/practice_sector.h"
 #include "damocles/prover/post_prover.h"
-#include "damocles/prover/practice_sector.h"
 #include "damocles/storage/sector_paths.h"
 
 namespace damocles::prover {
@@ -47,13 +47,13 @@ absl::StatusOr<std::vector<SectorToProve>> Sectors(const merkle::TreeShape& tree
                          .cache_dir = storage::CachePath(store, id, storage::Variant::kSealed)};
     if (!PathExists(sector.sealed_path)) {
       const auto size = filecoin::SectorSizeFromBytes(tree.sector_bytes);
-      const auto made = MakePracticeSectors(pool, SystemRandom(),
-                                            {.size = *size,
-                                             .miner = 1000,
-                                             .numbers = {number},
-                                             .store_path = store,
-                                             .content = {.salt = "bench", .zeros = true},
-                                             .progress = {}});
+      const auto made = practice::MakePracticeSectors(pool, SystemRandom(),
+                                                      {.size = *size,
+                                                       .miner = 1000,
+                                                       .numbers = {number},
+                                                       .store_path = store,
+                                                       .content = {.salt = "bench", .zeros = true},
+                                                       .progress = {}});
       if (!made.ok()) return made.status();
     }
     const auto p_aux = merkle::ReadPAux(sector.cache_dir);
@@ -74,10 +74,10 @@ absl::Status WholeProofs(benchmark::State& state, post::PostKind kind, std::uint
                         .randomness = {}};
   const auto sectors = Sectors(*tree, window ? 2 : 1, pool);
   if (!sectors.ok()) return sectors.status();
-  ParameterStore parameters((std::filesystem::path(BenchFolder()) / "params").string());
+  params::ParameterStore parameters((std::filesystem::path(BenchFolder()) / "params").string());
   if (!PathExists(parameters.ParamsPath(claim.circuit))) {
-    const absl::Status made = MakeParameterFiles(parameters.Folder(), claim.circuit, std::nullopt,
-                                                 SystemRandom(), pool, /*overwrite=*/true);
+    const absl::Status made = params::MakeParameterFiles(
+        parameters.Folder(), claim.circuit, std::nullopt, SystemRandom(), pool, /*overwrite=*/true);
     if (!made.ok()) return made;
   }
   const auto backend = groth16::MakeCpuBackend(pool);

@@ -22,7 +22,7 @@ endfunction()
 set(DAMOCLES_SEPARATE_MODULES bls12_381 hash)
 
 # Arithmetic that is not optimised takes a sanitizer's run ten times as long.
-set(DAMOCLES_HOT_MODULES bls12_381 hash poseidon merkle circuit groth16 post prover)
+set(DAMOCLES_HOT_MODULES bls12_381 hash poseidon merkle circuit groth16 post params prover practice)
 set(DAMOCLES_HOT_OPTIONS "" CACHE STRING "Further options of arithmetic, as a list")
 
 # damocles_module(NAME [LIBRARY target] DEPS modules... SOURCES files... PACKAGES targets...)

@@ -12,7 +12,8 @@ set(DAMOCLES_PUBLIC_HEADERS
     merkle/p_aux.h
     post/challenge.h post/vanilla.h
     groth16/backend.h groth16/params.h groth16/proof.h groth16/verifier.h
-    prover/local_prover.h prover/local_proving.h prover/parameter_store.h prover/post_prover.h
+    params/parameter_store.h
+    prover/local_prover.h prover/local_proving.h prover/post_prover.h
     prover/window_prover.h
     async/offload.h async/task.h
     chain/api.h chain/endpoint.h chain/lotus_client.h chain/methods.h

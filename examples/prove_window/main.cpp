@@ -21,12 +21,13 @@
 #include "damocles/base/thread_pool.h"
 #include "damocles/groth16/backend.h"
 #include "damocles/merkle/p_aux.h"
+#include "damocles/params/parameter_store.h"
 #include "damocles/prover/local_prover.h"
-#include "damocles/prover/parameter_store.h"
 #include "damocles/prover/post_prover.h"
 #include "damocles/storage/sector_paths.h"
 
 namespace filecoin = damocles::filecoin;
+namespace params = damocles::params;
 namespace prover = damocles::prover;
 namespace storage = damocles::storage;
 
@@ -83,7 +84,7 @@ int main(int argc, char** argv) {
 
   // All of these are made once and serve any number of proofs, from any thread.
   damocles::ThreadPool pool(damocles::ProcessorCount());
-  prover::ParameterStore parameters(argv[2]);
+  params::ParameterStore parameters(argv[2]);
   const auto backend = damocles::groth16::MakeCpuBackend(pool);
   prover::PostProver post_prover(parameters, *backend, pool, damocles::SystemRandom());
   const auto window_prover = prover::MakeLocalWindowProver(post_prover, pool);

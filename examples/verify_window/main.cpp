@@ -15,9 +15,10 @@
 #include "damocles/base/hex.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
+#include "damocles/params/parameter_store.h"
 #include "damocles/prover/local_prover.h"
-#include "damocles/prover/parameter_store.h"
 
+namespace params = damocles::params;
 namespace prover = damocles::prover;
 
 namespace {
@@ -54,7 +55,7 @@ int main(int argc, char** argv) {
   }
 
   damocles::ThreadPool pool(damocles::ProcessorCount());
-  prover::ParameterStore parameters(argv[1]);
+  params::ParameterStore parameters(argv[1]);
   const auto verifier = prover::MakeLocalWindowVerifier(parameters, pool, damocles::SystemRandom());
   const absl::StatusOr<bool> valid = verifier->Verify(statement, *proof);
   if (!valid.ok()) return Fail(valid.status());  // no proof at all, or no .vk here

@@ -11,8 +11,8 @@
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
 #include "damocles/chain/lotus_client.h"
+#include "damocles/params/parameter_store.h"
 #include "damocles/prover/local_prover.h"
-#include "damocles/prover/parameter_store.h"
 
 namespace damocles::manager {
 namespace {
@@ -29,7 +29,7 @@ absl::StatusOr<CheckedNode> NodeOf(const chain::Endpoint& endpoint, chain::Lotus
 }
 
 // By a store of its own: a look that hangs in a dead mount holds its lock.
-ParameterFacts ParametersIn(prover::ParameterStore& store) {
+ParameterFacts ParametersIn(params::ParameterStore& store) {
   ParameterFacts facts;
   facts.folder = store.Folder();
   for (const auto type :
@@ -82,7 +82,7 @@ absl::StatusOr<GatherParts> MakeGatherParts(CheckedParts parts) {
     return miners;
   };
   out.workers = [&hub = parts.hub] { return hub.Workers(); };
-  out.parameters = [store = std::make_shared<prover::ParameterStore>(parts.params_dir)] {
+  out.parameters = [store = std::make_shared<params::ParameterStore>(parts.params_dir)] {
     return ParametersIn(*store);
   };
   std::set<std::string> secrets;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <utility>
 
 #include "absl/strings/str_format.h"
 
@@ -28,10 +27,10 @@ absl::StatusOr<std::vector<ChallengedSector>> ChallengeSectors(
   if (sectors.empty()) return absl::InvalidArgumentError("there is no sector to prove");
   std::map<std::uint64_t, Bytes32> unique;
   for (const SectorCommitment& sector : sectors) {
-    const auto [place, added] = unique.emplace(sector.sector, sector.comm_r);
+    const auto [place, added] = unique.emplace(sector.number, sector.comm_r);
     if (!added && place->second != sector.comm_r) {
       return absl::InvalidArgumentError(
-          absl::StrFormat("sector %d is given with two commitments, %s and %s", sector.sector,
+          absl::StrFormat("sector %d is given with two commitments, %s and %s", sector.number,
                           ToHex(place->second), ToHex(sector.comm_r)));
     }
   }
@@ -79,39 +78,6 @@ std::vector<ChallengedSector> CircuitSectors(const CircuitShape& circuit,
   }
   out.assign(real.begin(), real.end());
   out.resize(circuit.sectors, real.back());
-  return out;
-}
-
-absl::StatusOr<std::vector<SectorProof>> CircuitSectorProofs(
-    const CircuitShape& circuit, std::span<const ChallengedSector> real,
-    std::span<const FallbackSectorProof> proofs) {
-  DAMOCLES_CHECK(!real.empty() && real.size() <= circuit.sectors);
-  if (proofs.size() != real.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("there are %d vanilla proofs for %d sectors", proofs.size(), real.size()));
-  }
-  for (std::size_t i = 0; i < real.size(); ++i) {
-    const std::string where = absl::StrFormat("sector %d", real[i].sector);
-    if (proofs[i].sector != real[i].sector) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("%s: the vanilla proof is of sector %d", where, proofs[i].sector));
-    }
-    DAMOCLES_RETURN_IF_ERROR(Annotate(
-        VerifySectorProof(proofs[i].proof, circuit.tree, real[i].comm_r, real[i].challenges),
-        where));
-  }
-  std::vector<SectorProof> out;
-  out.reserve(circuit.sectors);
-  if (circuit.kind == PostKind::kWinning) {
-    const SectorProof& whole = proofs[0].proof;
-    for (const merkle::InclusionProof& inclusion : whole.inclusion_proofs) {
-      out.push_back({{inclusion}, whole.comm_c, whole.comm_r_last});
-    }
-    return out;
-  }
-  for (const FallbackSectorProof& proof : proofs) out.push_back(proof.proof);
-  const SectorProof last = out.back();
-  out.resize(circuit.sectors, last);
   return out;
 }
 

@@ -89,7 +89,7 @@ class LocalWindowProver final : public WindowProver {
 
 class LocalWindowVerifier final : public WindowVerifier {
  public:
-  LocalWindowVerifier(ParameterStore& parameters, ThreadPool& pool, Random& random)
+  LocalWindowVerifier(params::ParameterStore& parameters, ThreadPool& pool, Random& random)
       : parameters_(parameters), pool_(pool), random_(random) {}
 
   absl::StatusOr<bool> Verify(const WindowPostStatement& statement, ByteSpan proof) override {
@@ -109,18 +109,15 @@ class LocalWindowVerifier final : public WindowVerifier {
         KindOfClaim(statement.proof_type, statement.randomness, post::PostKind::kWindow));
     DAMOCLES_RETURN_IF_ERROR(CheckAscending(statement.sectors));
     DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters_.Vk(claim.circuit));
-    std::vector<post::SectorCommitment> sectors;
-    for (const SectorStatement& sector : statement.sectors) {
-      sectors.push_back({sector.number, sector.comm_r});
-    }
-    absl::StatusOr<bool> valid = VerifyPost(claim, sectors, proof, vk->verifier, random_, pool_);
+    absl::StatusOr<bool> valid =
+        VerifyPost(claim, statement.sectors, proof, vk->verifier, random_, pool_);
     if (!valid.ok() || *valid) return valid;
     // A bit of the key that has changed in memory would refuse every proof until a restart.  The
     // file is the judge, if it still is the one that was read.
     parameters_.Forget(claim.circuit);
     DAMOCLES_ASSIGN_OR_RETURN(const auto anew, parameters_.Vk(claim.circuit));
     if (anew->sha256 != vk->sha256) return valid;
-    valid = VerifyPost(claim, sectors, proof, anew->verifier, random_, pool_);
+    valid = VerifyPost(claim, statement.sectors, proof, anew->verifier, random_, pool_);
     if (valid.ok() && *valid) {
       LogError("prover", "key_changed_in_memory",
                {{"file", anew->path},
@@ -130,22 +127,10 @@ class LocalWindowVerifier final : public WindowVerifier {
     return valid;
   }
 
-  ParameterStore& parameters_;
+  params::ParameterStore& parameters_;
   ThreadPool& pool_;
   Random& random_;
 };
-
-post::ApiVersion VersionOf(filecoin::PoStProofType type) {
-  switch (filecoin::ApiVersionOf(type)) {
-    case filecoin::ApiVersion::kV1_0:
-      return post::ApiVersion::kV1_0;
-    case filecoin::ApiVersion::kV1_1:
-      return post::ApiVersion::kV1_1;
-    case filecoin::ApiVersion::kV1_2:
-      break;
-  }
-  return post::ApiVersion::kV1_2;
-}
 
 }  // namespace
 
@@ -159,7 +144,7 @@ absl::StatusOr<PostClaim> ClaimOf(filecoin::PoStProofType proof_type, const Byte
   const post::PostKind kind =
       filecoin::IsWindow(proof_type) ? post::PostKind::kWindow : post::PostKind::kWinning;
   return PostClaim{.circuit = post::CircuitShapeOf(kind, tree),
-                   .version = VersionOf(proof_type),
+                   .version = filecoin::ApiVersionOf(proof_type),
                    .randomness = post::MaskRandomness(randomness)};
 }
 
@@ -167,7 +152,7 @@ std::unique_ptr<WindowProver> MakeLocalWindowProver(PostProver& prover, ThreadPo
   return std::make_unique<LocalWindowProver>(prover, pool);
 }
 
-std::unique_ptr<WindowVerifier> MakeLocalWindowVerifier(ParameterStore& parameters,
+std::unique_ptr<WindowVerifier> MakeLocalWindowVerifier(params::ParameterStore& parameters,
                                                         ThreadPool& pool, Random& random) {
   return std::make_unique<LocalWindowVerifier>(parameters, pool, random);
 }
@@ -182,14 +167,14 @@ absl::StatusOr<WindowPostOutcome> ProveWinning(PostProver& prover, ThreadPool& p
   return ProveClaim(prover, pool, claim, std::span(&sector, 1), stop, absl::ZeroDuration());
 }
 
-absl::StatusOr<bool> VerifyWinning(ParameterStore& parameters, ThreadPool& pool, Random& random,
-                                   filecoin::PoStProofType proof_type, const Bytes32& randomness,
-                                   const SectorStatement& sector, ByteSpan proof) {
+absl::StatusOr<bool> VerifyWinning(params::ParameterStore& parameters, ThreadPool& pool,
+                                   Random& random, filecoin::PoStProofType proof_type,
+                                   const Bytes32& randomness, const post::SectorCommitment& sector,
+                                   ByteSpan proof) {
   DAMOCLES_ASSIGN_OR_RETURN(const PostClaim claim,
                             KindOfClaim(proof_type, randomness, post::PostKind::kWinning));
   DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters.Vk(claim.circuit));
-  const post::SectorCommitment commitment{sector.number, sector.comm_r};
-  return VerifyPost(claim, std::span(&commitment, 1), proof, vk->verifier, random, pool);
+  return VerifyPost(claim, std::span(&sector, 1), proof, vk->verifier, random, pool);
 }
 
 }  // namespace damocles::prover

@@ -46,7 +46,7 @@ LocalProving::Keys LocalProving::KeysWhere(bool params) {
 }
 
 std::string ParamsDir(const std::string& flag) {
-  return flag.empty() ? ParameterStore::DefaultFolder() : ExpandHome(flag);
+  return flag.empty() ? params::ParameterStore::DefaultFolder() : ExpandHome(flag);
 }
 
 }  // namespace damocles::prover

@@ -26,6 +26,8 @@
 namespace damocles::prover {
 namespace {
 
+static_assert(groth16::kProofBytes == filecoin::kProofPartitionBytes);
+
 std::string ParentOf(const std::string& path) {
   return std::filesystem::path(path).parent_path().string();
 }

@@ -307,6 +307,17 @@ TEST(LanesTest, CanonicalUpToTheEndOfItsRangeInFp) {
   CanonicalUpToItsEnd<FpParams>();
 }
 
+// p less up to 2^-24 of it.
+template <typename Params>
+Field<Params> NearModulus(Random& random) {
+  Field<Params> value{};
+  std::array<std::uint8_t, Field<Params>::kBytes> bytes;
+  random.Fill(bytes);
+  for (std::size_t i = 0; i < Params::kLimbs; ++i) value.limb[i] = LoadLe64(bytes.data() + 8 * i);
+  value.limb[Params::kLimbs - 1] >>= 28;
+  return -value;
+}
+
 // Products of values at the ends of ranges are right, end where RangesOf says, and come close to
 // it: whatever counts on a smaller end is wrong for some of them.
 template <typename Params>
@@ -319,19 +330,11 @@ void ProductsReachTheirEnd() {
                                            Ranges::Product(2), Ranges::Product(8)};
   std::array<double, kEnds.size()> largest{};
   SeededRandom random(8);
-  const auto near_p = [&random] {  // p less up to 2^-24 of it
-    F value{};
-    std::array<std::uint8_t, F::kBytes> bytes;
-    random.Fill(bytes);
-    for (std::size_t i = 0; i < F::kLimbs; ++i) value.limb[i] = LoadLe64(bytes.data() + 8 * i);
-    value.limb[F::kLimbs - 1] >>= 28;
-    return -value;
-  };
   for (int i = 0; i < 3000; ++i) {
-    const F a = near_p();
-    const F b = near_p();
-    const F c = near_p();
-    const F d = near_p();
+    const F a = NearModulus<Params>(random);
+    const F b = NearModulus<Params>(random);
+    const F c = NearModulus<Params>(random);
+    const F d = NearModulus<Params>(random);
     const auto cut = [](std::uint64_t times, const F& rest, unsigned shift) {
       return CutAll<Params>(Value<Params>(times, rest), shift);
     };
@@ -448,6 +451,26 @@ TEST_P(KernelsTest, MultipliesByPowers) {
     }
     GetParam()->multiply_by_powers(values.data(), count, PowersOf(first, ratio));
     EXPECT_EQ(values, expected) << count;
+  }
+}
+
+TEST_P(KernelsTest, ProductsAtTheEndsOfTheirRanges) {
+  SeededRandom random(9);
+  for (int i = 0; i < 300; ++i) {
+    std::vector<Fr> values(kLanes);
+    std::vector<Fr> others(kLanes);
+    const std::vector<Fr> zeros(kLanes, Fr::Zero());
+    for (Fr& value : values) value = NearModulus<FrParams>(random);
+    for (Fr& value : others) value = NearModulus<FrParams>(random);
+    const Fr factor = NearModulus<FrParams>(random);
+    std::vector<Fr> by_powers = values;
+    std::vector<Fr> scaled = values;
+    GetParam()->multiply_by_powers(by_powers.data(), kLanes, PowersOf(factor, Fr::One()));
+    GetParam()->multiply_subtract_scale(scaled.data(), others.data(), zeros.data(), kLanes, factor);
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      ASSERT_EQ(by_powers[k], values[k] * factor);
+      ASSERT_EQ(scaled[k], values[k] * others[k] * factor);
+    }
   }
 }
 

@@ -16,7 +16,7 @@
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
 #include "damocles/groth16/backend.h"
-#include "damocles/prover/case.h"
+#include "damocles/practice/case.h"
 #include "damocles/storage/genesis_file.h"
 #include "damocles/storage/persist_store.h"
 
@@ -49,9 +49,9 @@ void TryCase(std::string_view text) {
   static const std::unique_ptr<damocles::groth16::Backend> backend =
       damocles::groth16::MakeCpuBackend(pool);
   damocles::SeededRandom random(1);
-  const damocles::prover::CaseOptions options{
+  const damocles::practice::CaseOptions options{
       .store = "/no/such/folder", .parameters = "/no/such/folder", .progress = nullptr};
-  DAMOCLES_CHECK(!damocles::prover::RunCase(text, options, *backend, pool, random).ok());
+  DAMOCLES_CHECK(!damocles::practice::RunCase(text, options, *backend, pool, random).ok());
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       TrySectorStore(text);
       break;
     case 2:
-      (void)damocles::prover::ReadSecrets(text);
+      (void)damocles::practice::ReadSecrets(text);
       break;
     default:
       TryCase(text);

@@ -6,13 +6,17 @@
 //     INSTANTIATE_TEST_SUITE_P(Cpu, BackendConformanceTest, ::testing::Values(BackendCase{...}),
 //     Name);
 //
+// and BackendShortOfMemoryTest with a way to make it short of memory.
+//
 // The expected sums come from definitions: polynomials by hand, and one multiplication a point.
 
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <memory>
+#include <new>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -286,6 +290,23 @@ TEST_P(BackendConformanceTest, APointOffTheCurveIsFoundInEveryQuery) {
   ExpectRight(*key_);
 }
 
+// What has been read before may serve on; what has not is missed and said.
+TEST_P(BackendConformanceTest, AFileThatIsCutShortMeanwhile) {
+  const std::string path = folder_ / "short.params";
+  for (const bool used_before : {false, true}) {
+    const auto key = Load(known_->params, "short.params");
+    if (used_before) ExpectRight(*key);
+    std::filesystem::resize_file(path, known_->params.size() / 2);
+    const auto sums = Sum(*key);
+    if (sums.ok()) {
+      ExpectEqual(*sums, known_->sums);
+    } else {
+      EXPECT_THAT(sums, testing_support::StatusIs(absl::StatusCode::kDataLoss, "short.params"));
+    }
+  }
+  ExpectRight(*key_);
+}
+
 TEST_P(BackendConformanceTest, KeysOfSeveralSetupsLiveSideBySide) {
   const Bytes other = TinyParams(pool_, 2);
   const auto second = Load(other, "other.params");
@@ -297,6 +318,19 @@ TEST_P(BackendConformanceTest, KeysOfSeveralSetupsLiveSideBySide) {
   const auto again = Sum(*second);
   ASSERT_OK(again);
   ExpectEqual(*again, *sums);
+}
+
+// For backends whose first sum finds too little memory.
+class BackendShortOfMemoryTest : public BackendConformanceTest {};
+
+TEST_P(BackendShortOfMemoryTest, FailsOnceAndIsRightTheNextTime) {
+  try {
+    EXPECT_THAT(Sum(*key_), testing_support::StatusIs(absl::StatusCode::kResourceExhausted, ""));
+  } catch (const std::bad_alloc&) {
+    SUCCEED();
+  }
+  ExpectRight(*key_);
+  ExpectRight(*Load(known_->params, "again.params"));
 }
 
 }  // namespace damocles::groth16

@@ -16,5 +16,19 @@ INSTANTIATE_TEST_SUITE_P(
                                       }}),
     BackendConformanceTest::Name);
 
+INSTANTIATE_TEST_SUITE_P(Cpu, BackendShortOfMemoryTest,
+                         ::testing::Values(BackendCase{
+                             .name = "WhileItKeepsPoints",
+                             .make =
+                                 [](ThreadPool& pool) {
+                                   const auto left = std::make_shared<int>(1);
+                                   return MakeCpuBackend(
+                                       pool,
+                                       {.on_kept = [left](std::span<std::uint8_t> /*points*/) {
+                                         if ((*left)-- > 0) throw std::bad_alloc();
+                                       }});
+                                 }}),
+                         BackendConformanceTest::Name);
+
 }  // namespace
 }  // namespace damocles::groth16

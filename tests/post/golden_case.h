@@ -23,6 +23,7 @@
 #include "damocles/hash/sha256.h"
 #include "damocles/merkle/build.h"
 #include "damocles/post/challenge.h"
+#include "damocles/post/circuit.h"
 #include "damocles/post/partition.h"
 #include "damocles/post/public_inputs.h"
 #include "damocles/post/vanilla.h"
@@ -186,14 +187,17 @@ inline void CheckCase(const nlohmann::json& golden, Sectors& sectors) {
     for (const Fr& input : inputs) digest.Update(bls12_381::ToBytesLe(input));
     EXPECT_EQ(ToHex(digest.Finish()), partitions[k].at("inputs_without_one_sha256"));
 
-    ASSERT_OK_AND_ASSIGN(const std::vector<SectorProof> in_circuit,
-                         CircuitSectorProofs(circuit, real,
-                                             std::span<const FallbackSectorProof>(proofs).subspan(
-                                                 first, real.size())));
-    ASSERT_EQ(in_circuit.size(), circuit.sectors);
-    const std::vector<ChallengedSector> padded = CircuitSectors(circuit, real);
-    for (std::size_t i = 0; i < in_circuit.size(); ++i) {
-      EXPECT_OK(VerifySectorProof(in_circuit[i], tree, padded[i].comm_r, padded[i].challenges));
+    ASSERT_OK_AND_ASSIGN(
+        const std::vector<circuit::SectorPaths> paths,
+        SectorPathsOf(circuit, real,
+                      std::span<const FallbackSectorProof>(proofs).subspan(first, real.size())));
+    ASSERT_EQ(paths.size(), circuit.kind == PostKind::kWinning ? circuit.sectors : real.size());
+    const std::vector<ChallengedSector> in_circuit = CircuitSectors(circuit, real);
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      const SectorProof proof{{paths[i].challenges.begin(), paths[i].challenges.end()},
+                              paths[i].comm_c,
+                              paths[i].comm_r_last};
+      EXPECT_OK(VerifySectorProof(proof, tree, in_circuit[i].comm_r, in_circuit[i].challenges));
     }
     first += real.size();
   }

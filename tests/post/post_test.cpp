@@ -201,7 +201,7 @@ TEST(PartitionTest, WhatCannotBeProvenIsRefused) {
   sectors[1].comm_r = Bytes32{};
   refused(ChallengeSectors(window, ApiVersion::kV1_2, kRandomness, sectors), "all zeros");
   sectors = Commitments(2);
-  sectors[1].sector = sectors[0].sector;
+  sectors[1].number = sectors[0].number;
   refused(ChallengeSectors(window, ApiVersion::kV1_2, kRandomness, sectors), "two commitments");
 }
 

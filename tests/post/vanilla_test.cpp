@@ -18,6 +18,7 @@
 #include "damocles/base/hex.h"
 #include "damocles/base/random.h"
 #include "damocles/post/challenge.h"
+#include "damocles/post/circuit.h"
 #include "damocles/post/partition.h"
 
 namespace damocles::post {
@@ -133,18 +134,20 @@ TEST_F(VanillaTest, ProofsOfAPartitionAreCheckedByNumberAndOrder) {
                        ReadFile(kData + "/cases/window-2KiB-V1_2-7_11-11.vproof"));
   ASSERT_OK_AND_ASSIGN(const FallbackSectorProof eleven,
                        DecodeVanillaProof(AsBytes(eleven_bytes), tree_));
-  EXPECT_OK(
-      CircuitSectorProofs(circuit, sectors_, std::vector<FallbackSectorProof>{proof_, eleven}));
-  EXPECT_THAT(
-      CircuitSectorProofs(circuit, sectors_, std::vector<FallbackSectorProof>{eleven, proof_}),
-      StatusIs(absl::StatusCode::kInvalidArgument, "sector 7"));
-  EXPECT_THAT(CircuitSectorProofs(circuit, sectors_, std::vector<FallbackSectorProof>{proof_}),
+  const std::vector<FallbackSectorProof> both{proof_, eleven};
+  ASSERT_OK_AND_ASSIGN(const std::vector<circuit::SectorPaths> paths,
+                       SectorPathsOf(circuit, sectors_, both));
+  ASSERT_EQ(paths.size(), 2u);
+  EXPECT_EQ(paths[1].comm_r, eleven.comm_r);
+  EXPECT_EQ(paths[1].challenges.data(), both[1].proof.inclusion_proofs.data());
+  EXPECT_THAT(SectorPathsOf(circuit, sectors_, std::vector<FallbackSectorProof>{eleven, proof_}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "sector 7"));
+  EXPECT_THAT(SectorPathsOf(circuit, sectors_, std::vector<FallbackSectorProof>{proof_}),
               StatusIs(absl::StatusCode::kInvalidArgument, "1 vanilla proofs for 2 sectors"));
-  ASSERT_OK_AND_ASSIGN(
-      const std::vector<SectorProof> padded,
-      CircuitSectorProofs(circuit, {&sectors_[0], 1}, std::vector<FallbackSectorProof>{proof_}));
-  ASSERT_EQ(padded.size(), 2u);
-  EXPECT_TRUE(padded[0] == padded[1]);
+  FallbackSectorProof short_one = eleven;
+  short_one.proof.inclusion_proofs.pop_back();
+  EXPECT_THAT(SectorPathsOf(circuit, sectors_, std::vector<FallbackSectorProof>{proof_, short_one}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "answers 9 challenges"));
 }
 
 TEST_F(VanillaTest, CodecIsStrict) {

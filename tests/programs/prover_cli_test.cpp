@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/prover/compare_case.h"
+#include "tests/practice/compare_case.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -217,7 +217,7 @@ TEST_F(ProverCliTest, ACaseComesOutWholeAndItsProofIsJudgedAsItStands) {
   EXPECT_THAT(made.err, HasSubstr("WARNING"));
   const json golden = json::parse(*ReadFile(kCase));
   std::vector<std::string> differences;
-  prover::CompareCase(json::parse(made.out), golden, "", differences);
+  practice::CompareCase(json::parse(made.out), golden, "", differences);
   EXPECT_THAT(differences, IsEmpty());
   const auto before = FilesIn(params);
 

@@ -28,7 +28,7 @@
 #include "damocles/groth16/proof.h"
 #include "damocles/hash/sha256.h"
 #include "damocles/post/challenge.h"
-#include "damocles/prover/practice_sector.h"
+#include "damocles/practice/practice_sector.h"
 #include "damocles/storage/sector_paths.h"
 
 namespace damocles::prover {
@@ -43,18 +43,19 @@ class LocalProverTest : public ::testing::Test {
   static void SetUpTestSuite() {
     ThreadPool pool(2);
     made_ = new testing_support::TempDir;
-    auto sectors = MakePracticeSectors(pool, SystemRandom(),
-                                       {.size = filecoin::SectorSize::k2KiB,
-                                        .miner = 1000,
-                                        .numbers = {3, 5, 8, 13, 21},
-                                        .store_path = *made_ / "store",
-                                        .content = {},
-                                        .progress = {}});
+    auto sectors = practice::MakePracticeSectors(pool, SystemRandom(),
+                                                 {.size = filecoin::SectorSize::k2KiB,
+                                                  .miner = 1000,
+                                                  .numbers = {3, 5, 8, 13, 21},
+                                                  .store_path = *made_ / "store",
+                                                  .content = {},
+                                                  .progress = {}});
     ASSERT_OK(sectors);
     sectors_ = *std::move(sectors);
     const auto circuit = ClaimOf(PoStProofType::kWindow2KiBV1_1, {}).value().circuit;
-    ASSERT_OK(MakeParameterFiles(*made_ / "params", circuit, std::nullopt, SystemRandom(), pool,
-                                 /*overwrite=*/false));
+    ASSERT_OK(params::MakeParameterFiles(*made_ / "params", circuit, std::nullopt, SystemRandom(),
+                                         pool,
+                                         /*overwrite=*/false));
   }
   static void TearDownTestSuite() { delete made_; }
 
@@ -66,7 +67,7 @@ class LocalProverTest : public ::testing::Test {
     task_.proof_type = PoStProofType::kWindow2KiBV1_1;
     task_.miner = 1000;
     task_.randomness.fill(0xab);  // not below r until it is masked
-    for (const PracticeSector& sector : sectors_) {
+    for (const practice::PracticeSector& sector : sectors_) {
       const storage::Variant sealed = storage::Variant::kSealed;
       task_.sectors.push_back(
           {.number = sector.id.number,
@@ -86,11 +87,11 @@ class LocalProverTest : public ::testing::Test {
   }
 
   static inline testing_support::TempDir* made_ = nullptr;
-  static inline std::vector<PracticeSector> sectors_;
+  static inline std::vector<practice::PracticeSector> sectors_;
   testing_support::TempDir folder_;
   ThreadPool pool_{2};
   std::unique_ptr<groth16::Backend> backend_ = groth16::MakeCpuBackend(pool_);
-  ParameterStore parameters_{folder_ / "params"};
+  params::ParameterStore parameters_{folder_ / "params"};
   PostProver post_prover_{parameters_, *backend_, pool_, SystemRandom()};
   std::unique_ptr<WindowProver> prover_ = MakeLocalWindowProver(post_prover_, pool_);
   std::unique_ptr<WindowVerifier> verifier_ =
@@ -153,13 +154,48 @@ TEST_F(LocalProverTest, ProofsVerifyForTheirStatementOnly) {
   EXPECT_TRUE(verifier_->Verify(changed, older->proof).value());
 
   // Keys of another setup accept nothing.
-  ASSERT_OK(
-      MakeParameterFiles(folder_ / "other", circuit_, std::nullopt, SystemRandom(), pool_, false));
-  ParameterStore other(folder_ / "other");
+  ASSERT_OK(params::MakeParameterFiles(folder_ / "other", circuit_, std::nullopt, SystemRandom(),
+                                       pool_, false));
+  params::ParameterStore other(folder_ / "other");
   const auto stranger = MakeLocalWindowVerifier(other, pool_, SystemRandom());
   EXPECT_FALSE(stranger->Verify(sound, proof).value());
   EXPECT_NE(stranger->VkDigest(task_.proof_type).value(),
             verifier_->VkDigest(task_.proof_type).value());
+}
+
+TEST_F(LocalProverTest, AWinningProofIsOfOneSector) {
+  const PoStProofType type = PoStProofType::kWinning2KiBV1;
+  const post::CircuitShape winning = ClaimOf(type, {}).value().circuit;
+  ASSERT_OK(params::MakeParameterFiles(folder_ / "params", winning, std::nullopt, SystemRandom(),
+                                       pool_, /*overwrite=*/false));
+  const SectorToProve& sector = task_.sectors[1];
+  const auto outcome = ProveWinning(post_prover_, pool_, type, task_.randomness, sector, never_);
+  ASSERT_OK(outcome);
+  EXPECT_TRUE(outcome->faults.empty());
+  EXPECT_EQ(outcome->proof.size(), groth16::kProofBytes);
+  const auto verify = [&](const Bytes32& randomness, const post::SectorCommitment& statement) {
+    return VerifyWinning(parameters_, pool_, SystemRandom(), type, randomness, statement,
+                         outcome->proof);
+  };
+  const post::SectorCommitment sound{sector.number, sector.comm_r};
+  EXPECT_TRUE(verify(task_.randomness, sound).value());
+  Bytes32 other_randomness = task_.randomness;
+  other_randomness[0] ^= 1;
+  EXPECT_FALSE(verify(other_randomness, sound).value());
+  EXPECT_FALSE(verify(task_.randomness, {sound.number + 1, sound.comm_r}).value());
+  EXPECT_FALSE(verify(task_.randomness, {sound.number, task_.sectors[2].comm_r}).value());
+
+  // A window type is not for it, nor a winning one for the window prover.
+  EXPECT_THAT(ProveWinning(post_prover_, pool_, task_.proof_type, task_.randomness, sector, never_),
+              StatusIs(absl::StatusCode::kInvalidArgument, ""));
+  task_.proof_type = type;
+  EXPECT_THAT(prover_->Prove(task_, never_), StatusIs(absl::StatusCode::kInvalidArgument, ""));
+  std::filesystem::remove(sector.sealed_path);
+  const auto missing = ProveWinning(post_prover_, pool_, type, task_.randomness, sector, never_);
+  ASSERT_OK(missing);
+  ASSERT_EQ(missing->faults.size(), 1U);
+  EXPECT_EQ(missing->faults[0].number, sector.number);
+  EXPECT_TRUE(missing->proof.empty());
 }
 
 TEST_F(LocalProverTest, BadSectorsAreNamedAndNothingIsProven) {
@@ -583,19 +619,20 @@ TEST_F(LocalProverTest, WrongTasksAndCancellation) {
 }
 
 TEST_F(LocalProverTest, ParameterFilesAreCheckedMarkedAndMended) {
-  EXPECT_EQ(parameters_.Origin(circuit_).value(), ParameterOrigin::kLocal);
-  EXPECT_THAT(MakeParameterFiles(folder_ / "params", circuit_, std::nullopt, SystemRandom(), pool_,
+  EXPECT_EQ(parameters_.Origin(circuit_).value(), params::ParameterOrigin::kLocal);
+  EXPECT_THAT(
+      params::MakeParameterFiles(folder_ / "params", circuit_, std::nullopt, SystemRandom(), pool_,
                                  /*overwrite=*/false),
-              StatusIs(absl::StatusCode::kAlreadyExists, ".params"));
+      StatusIs(absl::StatusCode::kAlreadyExists, ".params"));
   const std::string vk_path = parameters_.VkPath(circuit_);
   const std::string vk = ReadFile(vk_path).value();
   EXPECT_EQ(verifier_->VkDigest(task_.proof_type).value(), ToHex(hash::Sha256Of(AsBytes(vk))));
 
   for (const bool all_points : {false, true}) {
-    const auto reports = InspectParameters(folder_ / "params", all_points, pool_);
+    const auto reports = params::InspectParameters(folder_ / "params", all_points, pool_);
     ASSERT_OK(reports);
     ASSERT_EQ(reports->size(), 2u);  // .params, .vk
-    for (const ParameterReport& report : *reports) {
+    for (const params::ParameterReport& report : *reports) {
       EXPECT_EQ(report.verdict, "local") << report.file;
       EXPECT_EQ(report.sector_size, "2KiB");
       EXPECT_EQ(report.kind, "window");
@@ -605,18 +642,19 @@ TEST_F(LocalProverTest, ParameterFilesAreCheckedMarkedAndMended) {
 
   // A missing .vk is cut from the .params.
   std::filesystem::remove(vk_path);
-  ParameterStore fresh(folder_ / "params");
+  params::ParameterStore fresh(folder_ / "params");
   ASSERT_OK(fresh.Vk(circuit_));
   EXPECT_EQ(ReadFile(vk_path).value(), vk);
 
   // One of another setup is refused.
-  ASSERT_OK(MakeParameterFiles(folder_ / "other", circuit_, groth16::RandomSecrets(SystemRandom()),
-                               SystemRandom(), pool_, false));
-  ParameterStore other(folder_ / "other");
-  EXPECT_EQ(other.Origin(circuit_).value(), ParameterOrigin::kKnownSecrets);
+  ASSERT_OK(params::MakeParameterFiles(folder_ / "other", circuit_,
+                                       groth16::RandomSecrets(SystemRandom()), SystemRandom(),
+                                       pool_, false));
+  params::ParameterStore other(folder_ / "other");
+  EXPECT_EQ(other.Origin(circuit_).value(), params::ParameterOrigin::kKnownSecrets);
   ASSERT_OK(WriteFileAtomically(other.VkPath(circuit_), vk));
   EXPECT_THAT(other.Params(circuit_), StatusIs(absl::StatusCode::kDataLoss, "different setups"));
-  const auto mixed = InspectParameters(other.ParamsPath(circuit_), false, pool_);
+  const auto mixed = params::InspectParameters(other.ParamsPath(circuit_), false, pool_);
   ASSERT_OK(mixed);
   EXPECT_THAT((*mixed)[0].verdict, ::testing::StartsWith("corrupt: "));
 
@@ -624,9 +662,9 @@ TEST_F(LocalProverTest, ParameterFilesAreCheckedMarkedAndMended) {
   std::string damaged = vk;
   damaged[500] = static_cast<char>(damaged[500] ^ 1);
   ASSERT_OK(WriteFileAtomically(vk_path, damaged));
-  ParameterStore again(folder_ / "params");
+  params::ParameterStore again(folder_ / "params");
   EXPECT_THAT(again.Vk(circuit_), StatusIs(absl::StatusCode::kDataLoss, vk_path));
-  EXPECT_THAT(InspectParameters(vk_path, false, pool_).value()[0].verdict,
+  EXPECT_THAT(params::InspectParameters(vk_path, false, pool_).value()[0].verdict,
               ::testing::StartsWith("corrupt: "));
 }
 

@@ -79,7 +79,7 @@ class Crew::CrewVerifier final : public prover::WindowVerifier {
     claim.proof_type = statement.proof_type;
     claim.miner = statement.miner;
     claim.randomness = filecoin::MaskForProver(statement.randomness);
-    for (const prover::SectorStatement& sector : statement.sectors) {
+    for (const post::SectorCommitment& sector : statement.sectors) {
       claim.sectors.push_back({sector.number, sector.comm_r});
     }
     return prover_.Verify(claim, proof);

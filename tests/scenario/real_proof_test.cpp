@@ -13,8 +13,8 @@
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/log.h"
+#include "damocles/practice/practice_sector.h"
 #include "damocles/prover/local_proving.h"
-#include "damocles/prover/practice_sector.h"
 #include "damocles/storage/sector_paths.h"
 
 namespace damocles::scenario {
@@ -78,7 +78,7 @@ TEST(RealProofScenarioTest, OnePeriodMissesNothing) {
   const testing_support::TempDir folder;
   ThreadPool pool(2);
   ASSERT_OK_AND_ASSIGN(const auto claim, prover::ClaimOf(kType, Bytes32{}));
-  ASSERT_OK(prover::MakeParameterFiles(folder.Path(), claim.circuit, std::nullopt, SystemRandom(),
+  ASSERT_OK(params::MakeParameterFiles(folder.Path(), claim.circuit, std::nullopt, SystemRandom(),
                                        pool, false));
   WorldOptions options;
   options.config = SmallConfig();
@@ -87,12 +87,12 @@ TEST(RealProofScenarioTest, OnePeriodMissesNothing) {
   options.miners = {MinerWith(1000, all, 1)};
   options.worker_deaths = 5;
   options.manager_deaths = 5;
-  prover::PracticeOrder order;
+  practice::PracticeOrder order;
   order.miner = 1000;
   order.store_path = folder / "store";
   order.content.salt = "scenario";
   for (const auto& sector : options.miners[0].sectors) order.numbers.push_back(sector.number);
-  ASSERT_OK_AND_ASSIGN(const auto made, prover::MakePracticeSectors(pool, SystemRandom(), order));
+  ASSERT_OK_AND_ASSIGN(const auto made, practice::MakePracticeSectors(pool, SystemRandom(), order));
   for (std::size_t i = 0; i < made.size(); ++i)
     options.miners[0].sectors[i].comm_r = made[i].comm_r;
 

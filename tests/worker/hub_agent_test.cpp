@@ -176,7 +176,7 @@ TEST_F(HubAgentTest, AJobIsProvenVerifiedAndDelivered) {
   EXPECT_EQ(record.worker, "w1");
   EXPECT_EQ(record.tries, 1U);
   const job::JobSpec spec = MakeSpec(1);
-  std::vector<prover::SectorStatement> sectors;
+  std::vector<post::SectorCommitment> sectors;
   for (const auto& sector : spec.sectors) sectors.push_back({sector.number, sector.comm_r});
   EXPECT_EQ(record.proof, HashProof(spec.proof_type, spec.miner, spec.randomness, sectors));
   EXPECT_EQ(verifier_->accepted, 1);
@@ -495,7 +495,7 @@ TEST_F(HubAgentTest, AWorkerWithAnotherClockLosesNothing) {
 // What this machine's clock says of the close is no reason: the manager decides.
 TEST_F(HubAgentTest, AStoredProofIsDeliveredWhateverTheClockSays) {
   const job::JobSpec spec = MakeSpec(1);
-  std::vector<prover::SectorStatement> sectors;
+  std::vector<post::SectorCommitment> sectors;
   for (const auto& sector : spec.sectors) sectors.push_back({sector.number, sector.comm_r});
   const job::JobId id = Add(1);
   ASSERT_OK(

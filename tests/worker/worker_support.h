@@ -24,11 +24,11 @@ namespace damocles::worker {
 // A "proof": a hash over what it claims, as long as a real one would be.
 inline Bytes HashProof(filecoin::PoStProofType type, filecoin::ActorId miner,
                        const Bytes32& randomness,
-                       const std::vector<prover::SectorStatement>& sectors) {
+                       const std::vector<post::SectorCommitment>& sectors) {
   Bytes claim;
   AppendLe64(claim, miner);
   Append(claim, randomness);
-  for (const prover::SectorStatement& sector : sectors) {
+  for (const post::SectorCommitment& sector : sectors) {
     AppendLe64(claim, sector.number);
     Append(claim, sector.comm_r);
   }
@@ -55,7 +55,7 @@ class FakeProver final : public prover::WindowProver {
     }
     if (!error.ok()) return error;
     if (!faults.empty()) return prover::WindowPostOutcome{.proof = {}, .faults = faults};
-    std::vector<prover::SectorStatement> sectors;
+    std::vector<post::SectorCommitment> sectors;
     for (const auto& sector : task.sectors) sectors.push_back({sector.number, sector.comm_r});
     Bytes proof = HashProof(task.proof_type, task.miner, task.randomness, sectors);
     if (wrong) proof[0] ^= 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "damocles/prover/case.h"
+#include "damocles/practice/case.h"
 
 #include <memory>
 
@@ -23,11 +23,11 @@ struct CaseFlags {
 absl::StatusOr<int> RunCase(const CaseFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const std::string text, cli::ReadInput(flags.in));
   Machine machine(flags.threads);
-  const prover::CaseOptions options{
+  const practice::CaseOptions options{
       .store = flags.store, .parameters = flags.params, .progress = cli::PrintNote};
   DAMOCLES_ASSIGN_OR_RETURN(
       const std::string result,
-      prover::RunCase(text, options, *machine.backend, machine.pool, SystemRandom()));
+      practice::RunCase(text, options, *machine.backend, machine.pool, SystemRandom()));
   cli::PrintLine(result);
   return cli::kExitDone;
 }

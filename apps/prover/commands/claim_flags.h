@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +14,7 @@
 
 #include "damocles/base/thread_pool.h"
 #include "damocles/groth16/backend.h"
-#include "damocles/post/partition.h"
+#include "damocles/practice/stored_sectors.h"
 #include "damocles/prover/post_prover.h"
 
 namespace damocles::prover_app {
@@ -37,8 +36,8 @@ struct ClaimFlags {
 CLI::Option* AddRandomness(CLI::App& command, std::string& randomness,
                            const std::string& description);
 
-// "7:<64 hexadecimal digits>"; a usage error that names `flag` for anything else.
-absl::StatusOr<post::SectorCommitment> ParseCommitment(const char* flag, const std::string& text);
+// A usage error that names `flag`.
+absl::Status Misused(const char* flag, const absl::Status& why);
 
 // What the chain knows of the sectors: --comm-r and --genesis.
 struct CommRFlags {
@@ -47,8 +46,8 @@ struct CommRFlags {
 
   void Add(CLI::App& command);
   // By number.  With a genesis file all `numbers` must be known, without one those of --comm-r are.
-  absl::StatusOr<std::map<std::uint64_t, Bytes32>> Read(
-      std::uint64_t miner, const std::vector<std::uint64_t>& numbers) const;
+  absl::StatusOr<practice::Commitments> Read(std::uint64_t miner,
+                                             const std::vector<std::uint64_t>& numbers) const;
 };
 
 // Where sectors are and what they are: --store, --miner, --sector, --upgraded, --comm-r, --genesis.
@@ -78,10 +77,7 @@ void AddParamsFolder(CLI::App& command, std::string& folder, bool required = fal
 // The kind of proof as a positional argument or flag value is checked with this.
 absl::Status CheckKind(const std::string& kind_name);
 
-// {"sector": n, "reason": text} for each.
-nlohmann::json FaultsJson(const std::vector<prover::UnprovableSector>& faults);
-
-// Kind, size, version, circuit, miner, randomness: the head of a case.
-nlohmann::json ClaimJson(const prover::PostClaim& claim, std::uint64_t miner);
+// A note for each.
+void PrintFaults(const std::vector<prover::UnprovableSector>& faults);
 
 }  // namespace damocles::prover_app

@@ -7,7 +7,7 @@
 #include "apps/prover/commands/commands.h"
 
 #include "damocles/base/status.h"
-#include "damocles/prover/parameter_store.h"
+#include "damocles/params/parameter_store.h"
 
 namespace damocles::prover_app {
 namespace {
@@ -18,7 +18,7 @@ struct ParamsFlags {
   bool json = false;
 };
 
-nlohmann::json ReportJson(const prover::ParameterReport& report) {
+nlohmann::json ReportJson(const params::ParameterReport& report) {
   nlohmann::json counts = {{"ic", report.counts.ic}};
   if (!report.is_vk) {
     counts.update({{"h", report.counts.h},
@@ -33,7 +33,7 @@ nlohmann::json ReportJson(const prover::ParameterReport& report) {
           {"sha256", report.sha256}, {"blake2b", report.blake2b}};
 }
 
-void PrintReport(const prover::ParameterReport& report, bool details) {
+void PrintReport(const params::ParameterReport& report, bool details) {
   cli::PrintLine(absl::StrFormat("%s: %s", report.file, report.verdict));
   if (!details) return;
   const groth16::QueryCounts& counts = report.counts;
@@ -52,11 +52,11 @@ void PrintReport(const prover::ParameterReport& report, bool details) {
 
 absl::StatusOr<int> RunParams(const ParamsFlags& flags, bool check) {
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::ParameterReport> reports,
-                            prover::InspectParameters(flags.path, /*all_points=*/check, pool));
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<params::ParameterReport> reports,
+                            params::InspectParameters(flags.path, /*all_points=*/check, pool));
   bool sound = true;
   nlohmann::json list = nlohmann::json::array();
-  for (const prover::ParameterReport& report : reports) {
+  for (const params::ParameterReport& report : reports) {
     sound = sound && !report.verdict.starts_with("corrupt");
     if (flags.json) {
       list.push_back(ReportJson(report));

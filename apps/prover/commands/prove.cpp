@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include <algorithm>
 #include <memory>
 #include <stop_token>
 
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "apps/prover/commands/claim_flags.h"
 #include "apps/prover/commands/commands.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
 #include "damocles/base/status.h"
+#include "damocles/params/parameter_store.h"
+#include "damocles/practice/report.h"
+#include "damocles/practice/words.h"
 
 namespace damocles::prover_app {
 namespace {
@@ -28,32 +29,6 @@ struct ProveFlags {
   bool json = false;
 };
 
-absl::StatusOr<bls12_381::Fr> Element(const std::string& hex) {
-  const auto bytes = FromHex32(hex);
-  if (bytes.ok()) {
-    const auto value = bls12_381::FrFromBytesLe(*bytes);
-    if (value.ok()) return *value;
-  }
-  return cli::UsageError(absl::StrFormat(
-      "--unsafe-blinding: \"%s\" is not 64 hexadecimal digits of a number below r", hex));
-}
-
-// "r:s,r:s", one pair a partition.
-absl::StatusOr<std::vector<groth16::Blinding>> ParseBlinding(const std::string& text) {
-  std::vector<groth16::Blinding> blindings;
-  if (text.empty()) return blindings;
-  cli::PrintNote("WARNING: a proof with known blinding gives its witness away; for tests only");
-  for (const auto pair : absl::StrSplit(text, ',')) {
-    const std::vector<std::string> parts = absl::StrSplit(pair, ':');
-    if (parts.size() != 2) return cli::UsageError("--unsafe-blinding: write r:s,r:s");
-    groth16::Blinding blinding;
-    DAMOCLES_ASSIGN_OR_RETURN(blinding.r, Element(parts[0]));
-    DAMOCLES_ASSIGN_OR_RETURN(blinding.s, Element(parts[1]));
-    blindings.push_back(blinding);
-  }
-  return blindings;
-}
-
 // The vanilla proofs: read from files, or made from the sectors.
 absl::StatusOr<prover::VanillaOutcome> Vanilla(const ProveFlags& flags,
                                                const prover::PostClaim& claim, ThreadPool& pool) {
@@ -63,58 +38,45 @@ absl::StatusOr<prover::VanillaOutcome> Vanilla(const ProveFlags& flags,
     }
     return flags.sectors.Prove(claim, pool);
   }
-  prover::VanillaOutcome outcome;
-  std::vector<post::SectorCommitment> commitments;
+  std::vector<std::string> encoded;
   for (const std::string& path : flags.vanilla) {
-    DAMOCLES_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(ExpandHome(path)));
-    auto proof = post::DecodeVanillaProof(AsBytes(bytes), claim.circuit.tree);
-    if (!proof.ok()) return Annotate(proof.status(), path);
-    commitments.push_back({proof->sector, bls12_381::ToBytesLe(proof->comm_r)});
-    outcome.proofs.push_back(*std::move(proof));
+    DAMOCLES_ASSIGN_OR_RETURN(encoded.emplace_back(), ReadFile(ExpandHome(path)));
   }
-  std::ranges::sort(outcome.proofs, {}, &post::FallbackSectorProof::sector);
-  DAMOCLES_ASSIGN_OR_RETURN(
-      outcome.challenged,
-      post::ChallengeSectors(claim.circuit, claim.version, claim.randomness, commitments));
-  DAMOCLES_RETURN_IF_ERROR(prover::CheckVanilla(claim, outcome.challenged, outcome.proofs, pool));
-  return outcome;
+  return practice::TakeVanilla(claim, encoded, pool);
 }
 
 absl::StatusOr<int> RunProve(const ProveFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
-  DAMOCLES_ASSIGN_OR_RETURN(std::vector<groth16::Blinding> blindings,
-                            ParseBlinding(flags.blinding));
+  std::vector<groth16::Blinding> blindings;
+  if (!flags.blinding.empty()) {
+    auto read = practice::ReadBlindings(flags.blinding);
+    if (!read.ok()) return Misused("--unsafe-blinding", read.status());
+    blindings = *std::move(read);
+    cli::PrintNote("WARNING: a proof with known blinding gives its witness away; for tests only");
+  }
   Machine machine(flags.threads);
   DAMOCLES_ASSIGN_OR_RETURN(const prover::VanillaOutcome vanilla,
                             Vanilla(flags, claim, machine.pool));
-  nlohmann::json result = ClaimJson(claim, flags.sectors.miner);
+  const auto report = [&](ByteSpan proof) {
+    return practice::ProofReport(claim, flags.sectors.miner, vanilla, proof);
+  };
   if (!vanilla.faults.empty()) {
-    for (const prover::UnprovableSector& fault : vanilla.faults) {
-      cli::PrintNote(absl::StrFormat("sector %d cannot be proven: %s", fault.number, fault.reason));
-    }
-    result["faults"] = FaultsJson(vanilla.faults);
-    if (flags.json) cli::PrintJson(result);
+    PrintFaults(vanilla.faults);
+    if (flags.json) cli::PrintJson(nlohmann::json::parse(report({})));
     return cli::kExitFailed;
   }
-  prover::ParameterStore parameters(flags.params);
+  params::ParameterStore parameters(flags.params);
   prover::PostProver prover(parameters, *machine.backend, machine.pool, SystemRandom());
   const std::stop_token never{};
   DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::PartitionProof> partitions,
                             prover.Prove(claim, vanilla.challenged, vanilla.proofs,
                                          {.blindings = std::move(blindings)}, never));
   const Bytes proof = prover::Join(partitions);
-  result["proof"] = ToHex(proof);
-  result["sectors"] = nlohmann::json::array();
-  for (const post::ChallengedSector& sector : vanilla.challenged) {
-    result["sectors"].push_back({{"sector", sector.sector},
-                                 {"comm_r", ToHex(bls12_381::ToBytesLe(sector.comm_r))},
-                                 {"challenges", sector.challenges}});
-  }
   if (!flags.out.empty()) {
-    DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(flags.out, result.dump(1) + "\n"));
+    DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(flags.out, report(proof) + "\n"));
   }
   if (flags.json) {
-    cli::PrintJson(result);
+    cli::PrintJson(nlohmann::json::parse(report(proof)));
   } else {
     cli::PrintLine(ToHex(proof));
   }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include <algorithm>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -16,9 +14,8 @@
 #include "damocles/filecoin/deadline.h"
 #include "damocles/merkle/build.h"
 #include "damocles/post/vanilla.h"
-#include "damocles/prover/practice_sector.h"
-#include "damocles/storage/genesis_file.h"
-#include "damocles/storage/sector_paths.h"
+#include "damocles/practice/genesis_sectors.h"
+#include "damocles/practice/stored_sectors.h"
 
 namespace damocles::prover_app {
 namespace {
@@ -51,10 +48,7 @@ struct SectorFlags {
     return cli::UsageError(absl::StrFormat("--size: %s", std::string(tree.status().message())));
   }
   merkle::SectorFiles FilesOf(std::uint64_t number) const {
-    const storage::Variant variant =
-        upgraded ? storage::Variant::kUpgraded : storage::Variant::kSealed;
-    return {storage::ReplicaPath(store, {miner, number}, variant),
-            storage::CachePath(store, {miner, number}, variant)};
+    return practice::FilesIn(store, {miner, number}, upgraded);
   }
 };
 
@@ -78,43 +72,15 @@ struct NewFlags {
   std::optional<std::uint64_t> deadline;
 };
 
-// The genesis file, locked, with what can be known to be wrong found before a sector is made.
-absl::StatusOr<storage::GenesisEdit> OpenGenesis(const NewFlags& flags, filecoin::SectorSize size,
-                                                 const std::vector<std::uint64_t>& numbers) {
-  // Not known yet, and not compared.
-  std::vector<prover::PracticeSector> planned;
-  DAMOCLES_ASSIGN_OR_RETURN(storage::GenesisEdit genesis,
-                            storage::GenesisEdit::Open(flags.genesis));
-  const auto is_there = [&](std::uint64_t number) {
-    return std::ranges::any_of(genesis.Sectors(), [&](const storage::GenesisSector& entry) {
-      return entry.miner == flags.common.miner && entry.number == number;
-    });
-  };
-  for (const std::uint64_t number : numbers) {
-    if (!is_there(number)) {
-      planned.push_back({.id = {flags.common.miner, number}, .p_aux = {}, .comm_r = {}});
-    } else if (!merkle::ReadPAux(flags.common.FilesOf(number).cache_folder).ok()) {
-      return absl::AlreadyExistsError(absl::StrFormat(
-          "%s: sector f0%d/%d is there but not in %s: remove it or take another number",
-          flags.genesis, flags.common.miner, number, flags.common.store));
-    }
-  }
-  DAMOCLES_ASSIGN_OR_RETURN(const auto entries, prover::GenesisSectorsOf(size, planned));
-  DAMOCLES_RETURN_IF_ERROR(genesis.CheckAdd(entries));
-  return genesis;
-}
-
 absl::StatusOr<int> New(const NewFlags& flags, bool salted) {
   const SectorFlags& common = flags.common;
   DAMOCLES_RETURN_IF_ERROR(common.Tree().status());
   DAMOCLES_ASSIGN_OR_RETURN(const filecoin::SectorSize size,
                             filecoin::SectorSizeFromBytes(common.size));
-  prover::PracticeOrder order{
+  practice::PracticeOrder order{
       .size = size,
       .miner = common.miner,
       .numbers = {},
-      // A run that stopped before it wrote the genesis file can be repeated.
-      .keep_existing = !flags.genesis.empty(),
       .store_path = common.store,
       // By the rule of a salt, sectors of these sizes are zeros; their comm_c follows from it.
       .content = {.salt = std::nullopt,
@@ -122,20 +88,14 @@ absl::StatusOr<int> New(const NewFlags& flags, bool salted) {
       .progress = Progress("sectors")};
   DAMOCLES_ASSIGN_OR_RETURN(order.numbers, cli::ParseNumbers(common.sectors));
   if (salted) order.content.salt = flags.salt;
-  std::optional<storage::GenesisEdit> genesis;
-  if (!flags.genesis.empty()) {
-    DAMOCLES_ASSIGN_OR_RETURN(genesis, OpenGenesis(flags, size, order.numbers));
-  }
   ThreadPool pool(common.threads == 0 ? ProcessorCount() : common.threads);
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<prover::PracticeSector> sectors,
-                            prover::MakePracticeSectors(pool, SystemRandom(), order));
-  if (genesis) {
-    DAMOCLES_ASSIGN_OR_RETURN(auto entries, prover::GenesisSectorsOf(size, sectors));
-    for (storage::GenesisSector& entry : entries) entry.deadline = flags.deadline;
-    DAMOCLES_RETURN_IF_ERROR(genesis->Add(entries));
-  }
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<practice::PracticeSector> sectors,
+                            flags.genesis.empty()
+                                ? practice::MakePracticeSectors(pool, SystemRandom(), order)
+                                : practice::MakeGenesisSectors(pool, SystemRandom(), order,
+                                                               flags.genesis, flags.deadline));
   nlohmann::json list = nlohmann::json::array();
-  for (const prover::PracticeSector& sector : sectors) {
+  for (const practice::PracticeSector& sector : sectors) {
     const std::string comm_r = ToHex(sector.comm_r);
     list.push_back({{"miner", sector.id.miner},
                     {"sector", sector.id.number},
@@ -211,7 +171,7 @@ constexpr char kAdvice[] =
     "comes from a copy or the sector is faulty";
 
 absl::Status CheckOne(ThreadPool& pool, const merkle::TreeShape& tree, const SectorFlags& flags,
-                      std::uint64_t number, const std::map<std::uint64_t, Bytes32>& known) {
+                      std::uint64_t number, const practice::Commitments& known) {
   std::optional<merkle::Fr> comm_r;
   if (const auto given = known.find(number); given != known.end()) {
     DAMOCLES_ASSIGN_OR_RETURN(comm_r, post::CommRFromBytes(given->second));

@@ -11,8 +11,8 @@
 
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
-#include "damocles/prover/case.h"
-#include "damocles/prover/parameter_store.h"
+#include "damocles/params/parameter_store.h"
+#include "damocles/practice/case.h"
 
 namespace damocles::prover_app {
 namespace {
@@ -36,16 +36,16 @@ absl::StatusOr<int> RunSetup(const SetupFlags& flags) {
   std::optional<groth16::SetupSecrets> secrets;
   if (!flags.secrets.empty()) {
     DAMOCLES_ASSIGN_OR_RETURN(const std::string text, ReadFile(flags.secrets));
-    DAMOCLES_ASSIGN_OR_RETURN(secrets, prover::ReadSecrets(text));
+    DAMOCLES_ASSIGN_OR_RETURN(secrets, practice::ReadSecrets(text));
     cli::PrintNote(
         "WARNING: parameters from known secrets: whoever has the file can prove what is not true. "
         "For tests and devnets only; manager and worker refuse them elsewhere.");
   }
   Machine machine(flags.threads);
-  DAMOCLES_RETURN_IF_ERROR(prover::MakeParameterFiles(flags.params, claim.circuit, secrets,
+  DAMOCLES_RETURN_IF_ERROR(params::MakeParameterFiles(flags.params, claim.circuit, secrets,
                                                       SystemRandom(), machine.pool, flags.overwrite,
                                                       cli::PrintNote));
-  prover::ParameterStore store(flags.params);
+  params::ParameterStore store(flags.params);
   DAMOCLES_ASSIGN_OR_RETURN(const auto vk, store.Vk(claim.circuit));
   if (flags.json) {
     cli::PrintJson({{"params", store.ParamsPath(claim.circuit)},

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include <filesystem>
 #include <memory>
 
 #include "absl/strings/str_format.h"
@@ -8,9 +7,8 @@
 #include "apps/prover/commands/commands.h"
 
 #include "damocles/base/file.h"
-#include "damocles/base/hex.h"
 #include "damocles/base/status.h"
-#include "damocles/hash/sha256.h"
+#include "damocles/practice/report.h"
 
 namespace damocles::prover_app {
 namespace {
@@ -28,38 +26,28 @@ absl::StatusOr<int> RunVanilla(const VanillaFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(const prover::PostClaim claim, flags.claim.Claim(flags.kind));
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
   DAMOCLES_ASSIGN_OR_RETURN(const prover::VanillaOutcome outcome, flags.sectors.Prove(claim, pool));
-  nlohmann::json list = nlohmann::json::array();
-  if (!flags.out.empty()) DAMOCLES_RETURN_IF_ERROR(MakeFolders(flags.out));
-  for (std::size_t i = 0; i < outcome.proofs.size(); ++i) {
-    const Bytes bytes = post::EncodeVanillaProof(outcome.proofs[i], claim.circuit.tree);
-    nlohmann::json entry = {{"sector", outcome.proofs[i].sector},
-                            {"comm_r", ToHex(bls12_381::ToBytesLe(outcome.proofs[i].comm_r))},
-                            {"challenges", outcome.challenged[i].challenges},
-                            {"bytes", bytes.size()},
-                            {"sha256", ToHex(hash::Sha256Of(bytes))}};
-    if (!flags.out.empty()) {
-      const std::string path = (std::filesystem::path(flags.out) /
-                                absl::StrFormat("%s-%s-%d.vproof", flags.kind,
-                                                merkle::SizeName(claim.circuit.tree.sector_bytes),
-                                                outcome.proofs[i].sector))
-                                   .string();
-      DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(path, AsText(bytes)));
-      entry["file"] = path;
+  std::vector<std::string> files;
+  if (!flags.out.empty()) {
+    DAMOCLES_RETURN_IF_ERROR(MakeFolders(flags.out));
+    for (const post::FallbackSectorProof& proof : outcome.proofs) {
+      const std::string size = merkle::SizeName(claim.circuit.tree.sector_bytes);
+      files.push_back(
+          absl::StrFormat("%s/%s-%s-%d.vproof", flags.out, flags.kind, size, proof.sector));
+      DAMOCLES_RETURN_IF_ERROR(WriteFileAtomically(
+          files.back(), AsText(post::EncodeVanillaProof(proof, claim.circuit.tree))));
     }
-    if (!flags.json) {
-      cli::PrintLine(absl::StrFormat("%d: %d bytes, sha256 %s", outcome.proofs[i].sector,
-                                     bytes.size(), entry["sha256"].get<std::string>()));
-    }
-    list.push_back(std::move(entry));
   }
-  for (const prover::UnprovableSector& fault : outcome.faults) {
-    cli::PrintNote(absl::StrFormat("sector %d cannot be proven: %s", fault.number, fault.reason));
-  }
+  PrintFaults(outcome.faults);
+  const auto report =
+      nlohmann::json::parse(practice::VanillaReport(claim, flags.sectors.miner, outcome, files));
   if (flags.json) {
-    nlohmann::json result = ClaimJson(claim, flags.sectors.miner);
-    result["vanilla"] = list;
-    result["faults"] = FaultsJson(outcome.faults);
-    cli::PrintJson(result);
+    cli::PrintJson(report);
+  } else {
+    for (const nlohmann::json& entry : report["vanilla"]) {
+      cli::PrintLine(
+          absl::StrFormat("%d: %d bytes, sha256 %s", entry["sector"].get<std::uint64_t>(),
+                          entry["bytes"].get<std::uint64_t>(), entry["sha256"].get<std::string>()));
+    }
   }
   return outcome.faults.empty() ? cli::kExitDone : cli::kExitFailed;
 }

@@ -8,7 +8,7 @@
 
 #include "damocles/base/hex.h"
 #include "damocles/base/status.h"
-#include "damocles/prover/case.h"
+#include "damocles/practice/case.h"
 
 namespace damocles::prover_app {
 namespace {
@@ -24,8 +24,18 @@ struct VerifyFlags {
   bool json = false;
 };
 
+absl::StatusOr<std::vector<post::SectorCommitment>> Sectors(const VerifyFlags& flags) {
+  std::vector<post::SectorCommitment> sectors;
+  for (const std::string& text : flags.sectors) {
+    const auto sector = practice::ReadCommitment(text);
+    if (!sector.ok()) return Misused("--sector", sector.status());
+    sectors.push_back(*sector);
+  }
+  return sectors;
+}
+
 // What is to be judged, as flags alone say it.
-absl::StatusOr<prover::ProofCase> FromFlags(const VerifyFlags& flags) {
+absl::StatusOr<practice::ProofCase> FromFlags(const VerifyFlags& flags) {
   if (flags.claim.randomness.empty()) {
     return cli::UsageError("name the randomness with --in or --randomness");
   }
@@ -33,15 +43,11 @@ absl::StatusOr<prover::ProofCase> FromFlags(const VerifyFlags& flags) {
   if (flags.sectors.empty()) {
     return cli::UsageError("name the sectors with --in or --sector N:COMM_R");
   }
-  prover::ProofCase read;
+  practice::ProofCase read;
   DAMOCLES_ASSIGN_OR_RETURN(read.claim, flags.claim.Claim(flags.kind));
   // Judged as it stands: what is not below r is no randomness.
   DAMOCLES_ASSIGN_OR_RETURN(read.claim.randomness, FromHex32(flags.claim.randomness));
-  for (const std::string& text : flags.sectors) {
-    DAMOCLES_ASSIGN_OR_RETURN(const post::SectorCommitment sector,
-                              ParseCommitment("--sector", text));
-    read.sectors.push_back(sector);
-  }
+  DAMOCLES_ASSIGN_OR_RETURN(read.sectors, Sectors(flags));
   const auto proof = FromHex(flags.proof);
   if (!proof.ok()) return Annotate(proof.status(), "--proof");
   read.proof = *proof;
@@ -65,21 +71,20 @@ absl::Status Override(const VerifyFlags& flags, nlohmann::json& root) {
   if (!flags.proof.empty()) root["proof"] = flags.proof;
   if (flags.sectors.empty()) return absl::OkStatus();
   root["sectors"] = nlohmann::json::array();
-  for (const std::string& text : flags.sectors) {
-    DAMOCLES_ASSIGN_OR_RETURN(const post::SectorCommitment sector,
-                              ParseCommitment("--sector", text));
-    root["sectors"].push_back({{"sector", sector.sector}, {"comm_r", ToHex(sector.comm_r)}});
+  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<post::SectorCommitment> sectors, Sectors(flags));
+  for (const post::SectorCommitment& sector : sectors) {
+    root["sectors"].push_back({{"sector", sector.number}, {"comm_r", ToHex(sector.comm_r)}});
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<prover::ProofCase> FromCase(const VerifyFlags& flags) {
+absl::StatusOr<practice::ProofCase> FromCase(const VerifyFlags& flags) {
   DAMOCLES_ASSIGN_OR_RETURN(nlohmann::json root, cli::ReadJsonFile(flags.in));
   if (!root.is_object()) {
     return absl::InvalidArgumentError(absl::StrFormat("%s: is no JSON object", flags.in));
   }
   DAMOCLES_RETURN_IF_ERROR(Override(flags, root));
-  DAMOCLES_ASSIGN_OR_RETURN(prover::ProofCase read, prover::ReadProofCase(root.dump()));
+  DAMOCLES_ASSIGN_OR_RETURN(practice::ProofCase read, practice::ReadProofCase(root.dump()));
   if (const std::string kind = post::KindName(read.claim.circuit.kind); kind != flags.kind) {
     return absl::InvalidArgumentError(
         absl::StrFormat("%s: holds a %s proof, not a %s proof", flags.in, kind, flags.kind));
@@ -105,7 +110,7 @@ absl::StatusOr<int> RunVerify(const VerifyFlags& flags) {
   }
   DAMOCLES_RETURN_IF_ERROR(read.status());
   ThreadPool pool(flags.threads == 0 ? ProcessorCount() : flags.threads);
-  prover::ParameterStore parameters(flags.params);
+  params::ParameterStore parameters(flags.params);
   DAMOCLES_ASSIGN_OR_RETURN(const auto vk, parameters.Vk(read->claim.circuit));
   const auto valid = prover::VerifyPost(read->claim, read->sectors, read->proof, vk->verifier,
                                         SystemRandom(), pool);

@@ -16,7 +16,8 @@
 
 namespace damocles::groth16 {
 
-inline constexpr std::size_t kProofBytes = 192;
+inline constexpr std::size_t kProofBytes =
+    2 * bls12_381::kG1CompressedBytes + bls12_381::kG2CompressedBytes;
 
 struct Proof {
   bls12_381::G1Affine a;
@@ -26,7 +27,7 @@ struct Proof {
 
 std::array<std::uint8_t, kProofBytes> ToBytes(const Proof& proof);
 
-// INVALID_ARGUMENT with the reason unless there are 192 bytes with three points in canonical
+// INVALID_ARGUMENT with the reason unless there are kProofBytes with three points in canonical
 // form, in their subgroups, none infinity.
 absl::StatusOr<Proof> ProofFromBytes(ByteSpan bytes);
 

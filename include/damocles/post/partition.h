@@ -13,6 +13,7 @@
 
 #include "damocles/base/bytes.h"
 #include "damocles/filecoin/partition.h"
+#include "damocles/filecoin/sector.h"
 #include "damocles/post/types.h"
 #include "damocles/post/vanilla.h"
 
@@ -27,9 +28,10 @@ struct ChallengedSector {
   friend bool operator==(const ChallengedSector&, const ChallengedSector&) = default;
 };
 
+// A sector as the chain names it: whoever verifies a proof needs no more.
 struct SectorCommitment {
-  std::uint64_t sector = 0;
-  Bytes32 comm_r{};
+  filecoin::SectorNumber number = 0;
+  Bytes32 comm_r{};  // the Fr of the sealed CID, little-endian
 };
 
 // Of a proof over so many sectors: as ProofPartitionsFor says for window, 1 for winning.
@@ -52,11 +54,5 @@ std::span<const ChallengedSector> PartitionOf(const CircuitShape& circuit,
 // challenges, one in each block.
 std::vector<ChallengedSector> CircuitSectors(const CircuitShape& circuit,
                                              std::span<const ChallengedSector> real);
-
-// The same for the vanilla proofs, which stand in the order of `real`.  Verifies each
-// (VerifySectorProof) first: INVALID_ARGUMENT names the sector.
-absl::StatusOr<std::vector<SectorProof>> CircuitSectorProofs(
-    const CircuitShape& circuit, std::span<const ChallengedSector> real,
-    std::span<const FallbackSectorProof> proofs);
 
 }  // namespace damocles::post

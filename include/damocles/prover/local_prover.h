@@ -12,7 +12,7 @@
 #include "damocles/base/bytes.h"
 #include "damocles/base/random.h"
 #include "damocles/base/thread_pool.h"
-#include "damocles/prover/parameter_store.h"
+#include "damocles/params/parameter_store.h"
 #include "damocles/prover/post_prover.h"
 #include "damocles/prover/window_prover.h"
 
@@ -20,7 +20,7 @@ namespace damocles::prover {
 
 // All arguments must outlive what is made.
 std::unique_ptr<WindowProver> MakeLocalWindowProver(PostProver& prover, ThreadPool& pool);
-std::unique_ptr<WindowVerifier> MakeLocalWindowVerifier(ParameterStore& parameters,
+std::unique_ptr<WindowVerifier> MakeLocalWindowVerifier(params::ParameterStore& parameters,
                                                         ThreadPool& pool, Random& random);
 
 // A WinningPoSt of one sector; outcome and statuses as WindowProver::Prove.  `randomness` as there.
@@ -30,9 +30,10 @@ absl::StatusOr<WindowPostOutcome> ProveWinning(PostProver& prover, ThreadPool& p
                                                const SectorToProve& sector,
                                                const std::stop_token& stop);
 // Statuses as WindowVerifier::Verify.
-absl::StatusOr<bool> VerifyWinning(ParameterStore& parameters, ThreadPool& pool, Random& random,
-                                   filecoin::PoStProofType proof_type, const Bytes32& randomness,
-                                   const SectorStatement& sector, ByteSpan proof);
+absl::StatusOr<bool> VerifyWinning(params::ParameterStore& parameters, ThreadPool& pool,
+                                   Random& random, filecoin::PoStProofType proof_type,
+                                   const Bytes32& randomness, const post::SectorCommitment& sector,
+                                   ByteSpan proof);
 
 // The claim behind a registered proof, randomness masked.  INVALID_ARGUMENT for a number that is
 // not registered.

@@ -11,8 +11,8 @@
 #include "damocles/base/thread_pool.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/groth16/backend.h"
+#include "damocles/params/parameter_store.h"
 #include "damocles/prover/local_prover.h"
-#include "damocles/prover/parameter_store.h"
 #include "damocles/prover/post_prover.h"
 #include "damocles/prover/window_prover.h"
 
@@ -26,13 +26,13 @@ class LocalProving {
 
   std::shared_ptr<WindowProver> Prover() { return prover_; }
   std::shared_ptr<WindowVerifier> Verifier() { return verifier_; }
-  ParameterStore& Parameters() { return parameters_; }
+  params::ParameterStore& Parameters() { return parameters_; }
   ThreadPool& Pool() { return pool_; }
 
   struct Keys {
     std::map<filecoin::PoStProofType, std::string> digests;  // SHA-256 of each .vk that is here
     // Those that are for a devnet only, and why: not the published ones, or of known secrets
-    // (ParameterStore::CheckFitForNetwork).
+    // (params::ParameterStore::CheckFitForNetwork).
     std::map<filecoin::PoStProofType, std::string> practice;
   };
   // The window proof types whose .vk is here.  A damaged file is logged and left out.
@@ -44,7 +44,7 @@ class LocalProving {
   Keys KeysWhere(bool params);
 
   ThreadPool pool_;
-  ParameterStore parameters_;
+  params::ParameterStore parameters_;
   std::unique_ptr<groth16::Backend> backend_;
   PostProver post_prover_;
   std::shared_ptr<WindowProver> prover_;

@@ -19,10 +19,10 @@
 #include "damocles/base/thread_pool.h"
 #include "damocles/groth16/backend.h"
 #include "damocles/groth16/prover.h"
+#include "damocles/params/parameter_store.h"
 #include "damocles/post/partition.h"
 #include "damocles/post/types.h"
 #include "damocles/post/vanilla.h"
-#include "damocles/prover/parameter_store.h"
 #include "damocles/prover/window_prover.h"
 
 namespace damocles::prover {
@@ -83,7 +83,7 @@ struct PartitionOptions {
 class PostProver {
  public:
   // All must outlive the prover.  `random` is used for blinding and must be fit for secrets.
-  PostProver(ParameterStore& parameters, groth16::Backend& backend, ThreadPool& pool,
+  PostProver(params::ParameterStore& parameters, groth16::Backend& backend, ThreadPool& pool,
              Random& random)
       : parameters_(parameters), backend_(backend), pool_(pool), random_(random) {}
 
@@ -109,7 +109,7 @@ class PostProver {
   absl::Status SelfCheck(const PostClaim& claim, std::span<const post::ChallengedSector> challenged,
                          std::span<const PartitionProof> partitions);
 
-  ParameterStore& parameters_;
+  params::ParameterStore& parameters_;
   groth16::Backend& backend_;
   ThreadPool& pool_;
   Random& random_;

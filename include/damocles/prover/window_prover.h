@@ -15,6 +15,7 @@
 #include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/proof_type.h"
 #include "damocles/filecoin/sector.h"
+#include "damocles/post/partition.h"
 
 namespace damocles::prover {
 
@@ -68,17 +69,12 @@ class WindowProver {
                                                   const std::stop_token& stop) = 0;
 };
 
-struct SectorStatement {
-  filecoin::SectorNumber number;
-  Bytes32 comm_r{};
-};
-
 // What a proof claims.
 struct WindowPostStatement {
   filecoin::PoStProofType proof_type;
   filecoin::ActorId miner;
   Bytes32 randomness{};  // as the chain gives it, like WindowPostTask's; unlike PostClaim's
-  std::vector<SectorStatement> sectors;  // ascending by number, each once, at least one
+  std::vector<post::SectorCommitment> sectors;  // ascending by number, each once, at least one
 };
 
 // Safe to call from any thread.

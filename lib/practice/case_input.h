@@ -13,12 +13,12 @@
 #include "damocles/groth16/setup.h"
 #include "damocles/prover/post_prover.h"
 
-namespace damocles::prover {
+namespace damocles::practice {
 
 // What RunCase reads of a case.
 struct CaseInputs {
   std::string name;
-  PostClaim claim;
+  prover::PostClaim claim;
   filecoin::ActorId miner = 0;
   std::vector<filecoin::SectorNumber> sectors;
   std::vector<groth16::Blinding> blindings;
@@ -28,4 +28,4 @@ struct CaseInputs {
 // INVALID_ARGUMENT names the member that is wrong.
 absl::StatusOr<CaseInputs> ReadCaseInputs(std::string_view text);
 
-}  // namespace damocles::prover
+}  // namespace damocles::practice

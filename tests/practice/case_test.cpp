@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "damocles/prover/case.h"
+#include "damocles/practice/case.h"
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "tests/prover/compare_case.h"
+#include "tests/practice/compare_case.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/file.h"
-#include "damocles/prover/parameter_store.h"
+#include "damocles/params/parameter_store.h"
 
-namespace damocles::prover {
+namespace damocles::practice {
 namespace {
 
 using testing_support::StatusIs;
@@ -97,7 +97,7 @@ TEST_F(CaseTest, WrongInputsAreNamed) {
   expect(changed, "tau");
   changed = sound;
   changed["sectors"][0]["sector"] = 12345;
-  EXPECT_THAT(Run(changed.dump()), StatusIs(absl::StatusCode::kNotFound, "12345"));
+  EXPECT_THAT(Run(changed.dump()), StatusIs(absl::StatusCode::kFailedPrecondition, "sector 12345"));
 }
 
 TEST_F(CaseTest, TheMemberIsNamedWithItsPlace) {
@@ -133,9 +133,9 @@ TEST_F(CaseTest, BracketsWithoutEndAreAnErrorAndNoCrash) {
 // A .vk of another setup stays what it is.
 TEST_F(CaseTest, ParametersOfAnotherSetupAreNotReplaced) {
   const auto circuit = post::CircuitShapeOf(post::PostKind::kWindow, merkle::ShapeOf(2048).value());
-  ASSERT_OK(
-      MakeParameterFiles(folder_.Path(), circuit, std::nullopt, SystemRandom(), pool_, false));
-  const ParameterStore store(folder_.Path());
+  ASSERT_OK(params::MakeParameterFiles(folder_.Path(), circuit, std::nullopt, SystemRandom(), pool_,
+                                       false));
+  const params::ParameterStore store(folder_.Path());
   ASSERT_EQ(std::remove(store.ParamsPath(circuit).c_str()), 0);
   const std::string vk = ReadFile(store.VkPath(circuit)).value();
   EXPECT_THAT(Run(KeptCase("window-2KiB-V1_2-7_11")),
@@ -189,4 +189,4 @@ TEST_F(CaseTest, WithoutSecretsMissingParametersAreAnError) {
 }
 
 }  // namespace
-}  // namespace damocles::prover
+}  // namespace damocles::practice

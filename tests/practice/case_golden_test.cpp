@@ -6,15 +6,15 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/prover/compare_case.h"
+#include "tests/practice/compare_case.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/file.h"
-#include "damocles/prover/case.h"
-#include "damocles/prover/practice_sector.h"
+#include "damocles/practice/case.h"
+#include "damocles/practice/practice_sector.h"
 
-namespace damocles::prover {
+namespace damocles::practice {
 namespace {
 
 constexpr char kPost[] = DAMOCLES_GOLDEN_DIR "/post/";
@@ -82,4 +82,4 @@ INSTANTIATE_TEST_SUITE_P(Groups, CaseGoldenTest,
                          });
 
 }  // namespace
-}  // namespace damocles::prover
+}  // namespace damocles::practice

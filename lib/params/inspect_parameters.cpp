@@ -9,16 +9,16 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "lib/prover/parameter_mark.h"
+#include "lib/params/parameter_mark.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/status.h"
 #include "damocles/circuit/post_circuit.h"
+#include "damocles/params/parameter_store.h"
 #include "damocles/post/circuit.h"
 #include "damocles/post/parameter_id.h"
-#include "damocles/prover/parameter_store.h"
 
-namespace damocles::prover {
+namespace damocles::params {
 namespace {
 
 // The longest .vk by far is that of 10000 sectors: 11 MB.
@@ -166,4 +166,4 @@ absl::StatusOr<std::vector<ParameterReport>> InspectParameters(const std::string
   return reports;
 }
 
-}  // namespace damocles::prover
+}  // namespace damocles::params

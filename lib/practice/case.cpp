@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "damocles/prover/case.h"
+#include "damocles/practice/case.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -10,51 +10,25 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
-#include "lib/prover/case_input.h"
+#include "lib/practice/case_input.h"
+#include "lib/practice/report_json.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
 #include "damocles/base/status.h"
 #include "damocles/circuit/post_circuit.h"
 #include "damocles/hash/sha256.h"
-#include "damocles/merkle/p_aux.h"
+#include "damocles/params/parameter_store.h"
 #include "damocles/post/challenge.h"
 #include "damocles/post/circuit.h"
 #include "damocles/post/parameter_id.h"
+#include "damocles/practice/stored_sectors.h"
 #include "damocles/prover/post_prover.h"
-#include "damocles/storage/sector_paths.h"
 
-namespace damocles::prover {
+namespace damocles::practice {
 namespace {
 
 using nlohmann::json;
-
-// The sectors as they lie in the store, their comm_r from p_aux.
-absl::StatusOr<std::vector<SectorToProve>> FindSectors(const CaseInputs& inputs,
-                                                       const std::string& store) {
-  std::vector<SectorToProve> sectors;
-  for (const filecoin::SectorNumber number : inputs.sectors) {
-    const filecoin::SectorId id{inputs.miner, number};
-    SectorToProve sector{.number = number,
-                         .comm_r = {},
-                         .sealed_path = storage::ReplicaPath(store, id, storage::Variant::kSealed),
-                         .cache_dir = storage::CachePath(store, id, storage::Variant::kSealed)};
-    DAMOCLES_ASSIGN_OR_RETURN(const merkle::PAux p_aux, merkle::ReadPAux(sector.cache_dir));
-    sector.comm_r = bls12_381::ToBytesLe(p_aux.CommR());
-    sectors.push_back(std::move(sector));
-  }
-  return sectors;
-}
-
-json SectorsJson(std::span<const post::ChallengedSector> challenged) {
-  json list = json::array();
-  for (const post::ChallengedSector& sector : challenged) {
-    list.push_back({{"sector", sector.sector},
-                    {"comm_r", ToHex(bls12_381::ToBytesLe(sector.comm_r))},
-                    {"challenges", sector.challenges}});
-  }
-  return list;
-}
 
 json VanillaJson(const CaseInputs& inputs, std::span<const post::FallbackSectorProof> proofs) {
   json list = json::array();
@@ -69,7 +43,7 @@ json VanillaJson(const CaseInputs& inputs, std::span<const post::FallbackSectorP
 }
 
 absl::StatusOr<json> ParamsJson(const post::CircuitShape& circuit, const groth16::ParamsFile& file,
-                                const LoadedVk& vk) {
+                                const params::LoadedVk& vk) {
   const groth16::QueryCounts& counts = file.Layout().counts;
   DAMOCLES_ASSIGN_OR_RETURN(const groth16::FileDigests digests,
                             groth16::DigestsOfFile(file.Path()));
@@ -86,7 +60,7 @@ absl::StatusOr<json> ParamsJson(const post::CircuitShape& circuit, const groth16
                 {"b_g2", counts.b_g2}}}};
 }
 
-json PartitionsJson(const CaseInputs& inputs, std::span<const PartitionProof> partitions) {
+json PartitionsJson(const CaseInputs& inputs, std::span<const prover::PartitionProof> partitions) {
   const circuit::Counts counts = circuit::CircuitCounts(post::PostShapeOf(inputs.claim.circuit));
   json list = json::array();
   for (std::size_t i = 0; i < partitions.size(); ++i) {
@@ -107,27 +81,29 @@ json PartitionsJson(const CaseInputs& inputs, std::span<const PartitionProof> pa
 }
 
 // What the verifier says after each of the five changes of the golden cases.
-json VerdictsOnChanges(const PostClaim& claim, std::span<const post::SectorCommitment> sectors,
-                       const Bytes& proof, const groth16::Verifier& verifier, Random& random,
-                       ThreadPool& pool) {
+json VerdictsOnChanges(const prover::PostClaim& claim,
+                       std::span<const post::SectorCommitment> sectors, const Bytes& proof,
+                       const groth16::Verifier& verifier, Random& random, ThreadPool& pool) {
   json list = json::array();
-  const auto judge = [&](const char* what, const PostClaim& changed_claim, const Bytes& changed) {
-    const auto valid = VerifyPost(changed_claim, sectors, changed, verifier, random, pool);
+  const auto judge = [&](const char* what, const prover::PostClaim& changed_claim,
+                         const Bytes& changed) {
+    const auto valid = prover::VerifyPost(changed_claim, sectors, changed, verifier, random, pool);
     list.push_back({{"what", what},
                     {"verdict", !valid.ok() ? "error"
                                 : *valid    ? "true"
                                             : "false"}});
   };
-  PostClaim other = claim;
+  prover::PostClaim other = claim;
   other.randomness[0] ^= 1;
   judge("other randomness", other, proof);
-  Bytes changed(proof.begin(), proof.begin() + 191);
+  Bytes changed(proof.begin(), proof.end() - 1);
   judge("one byte short", claim, changed);
   changed = proof;
   changed.push_back(0);
   judge("one byte more", claim, changed);
   changed = proof;
-  std::copy_n(proof.begin(), 48, changed.begin() + 144);
+  std::copy_n(proof.begin(), bls12_381::kG1CompressedBytes,
+              changed.begin() + (groth16::kProofBytes - bls12_381::kG1CompressedBytes));
   judge("C := A", claim, changed);
   changed = proof;
   changed[0] ^= 0x20;
@@ -135,7 +111,7 @@ json VerdictsOnChanges(const PostClaim& claim, std::span<const post::SectorCommi
   return list;
 }
 
-absl::Status EnsureParameters(const CaseInputs& inputs, const ParameterStore& store,
+absl::Status EnsureParameters(const CaseInputs& inputs, const params::ParameterStore& store,
                               const CaseOptions& options, ThreadPool& pool, Random& random) {
   const post::CircuitShape& circuit = inputs.claim.circuit;
   if (PathExists(store.ParamsPath(circuit))) return absl::OkStatus();
@@ -149,8 +125,8 @@ absl::Status EnsureParameters(const CaseInputs& inputs, const ParameterStore& st
         "true; for tests and devnets only, manager and worker refuse such parameters elsewhere",
         store.ParamsPath(circuit)));
   }
-  return MakeParameterFiles(options.parameters, circuit, inputs.secrets, random, pool,
-                            /*overwrite=*/false, options.progress);
+  return params::MakeParameterFiles(options.parameters, circuit, inputs.secrets, random, pool,
+                                    /*overwrite=*/false, options.progress);
 }
 
 }  // namespace
@@ -158,50 +134,48 @@ absl::Status EnsureParameters(const CaseInputs& inputs, const ParameterStore& st
 absl::StatusOr<std::string> RunCase(std::string_view text, const CaseOptions& options,
                                     groth16::Backend& backend, ThreadPool& pool, Random& random) {
   DAMOCLES_ASSIGN_OR_RETURN(const CaseInputs inputs, ReadCaseInputs(text));
-  const PostClaim& claim = inputs.claim;
+  const prover::PostClaim& claim = inputs.claim;
   const std::stop_token never{};
-  DAMOCLES_ASSIGN_OR_RETURN(const std::vector<SectorToProve> sectors,
-                            FindSectors(inputs, options.store));
-  DAMOCLES_ASSIGN_OR_RETURN(const VanillaOutcome vanilla,
-                            ProveVanilla(claim, sectors, pool, never));
+  StoredSectors sectors{.store = options.store,
+                        .miner = inputs.miner,
+                        .numbers = inputs.sectors,
+                        .upgraded = {},
+                        .comm_r = {}};
+  std::ranges::sort(sectors.numbers);
+  DAMOCLES_ASSIGN_OR_RETURN(const prover::VanillaOutcome vanilla,
+                            ProveStored(claim, sectors, pool));
   if (!vanilla.faults.empty()) {
     return absl::FailedPreconditionError(absl::StrFormat("sector %d cannot be proven: %s",
                                                          vanilla.faults.front().number,
                                                          vanilla.faults.front().reason));
   }
-  ParameterStore store(options.parameters);
+  params::ParameterStore store(options.parameters);
   DAMOCLES_RETURN_IF_ERROR(EnsureParameters(inputs, store, options, pool, random));
-  PostProver prover(store, backend, pool, random);
+  prover::PostProver prover(store, backend, pool, random);
   DAMOCLES_ASSIGN_OR_RETURN(
-      const std::vector<PartitionProof> partitions,
+      const std::vector<prover::PartitionProof> partitions,
       prover.Prove(claim, vanilla.challenged, vanilla.proofs,
                    {.blindings = inputs.blindings, .want_digests = true}, never));
-  const Bytes proof = Join(partitions);
+  const Bytes proof = prover::Join(partitions);
   DAMOCLES_ASSIGN_OR_RETURN(const auto params, store.Params(claim.circuit));
   DAMOCLES_ASSIGN_OR_RETURN(const auto vk, store.Vk(claim.circuit));
   DAMOCLES_ASSIGN_OR_RETURN(const json params_json, ParamsJson(claim.circuit, *params, *vk));
   std::vector<post::SectorCommitment> commitments;
-  commitments.reserve(sectors.size());
-  for (const SectorToProve& sector : sectors) {
-    commitments.push_back({sector.number, sector.comm_r});
+  commitments.reserve(vanilla.challenged.size());
+  for (const post::ChallengedSector& sector : vanilla.challenged) {
+    commitments.push_back({sector.sector, bls12_381::ToBytesLe(sector.comm_r)});
   }
-  const json result = {
-      {"name", inputs.name},
-      {"kind", post::KindName(claim.circuit.kind)},
-      {"sector_size", merkle::SizeName(claim.circuit.tree.sector_bytes)},
-      {"api_version", post::ApiVersionName(claim.version)},
-      {"circuit", {{"sectors", claim.circuit.sectors}, {"challenges", claim.circuit.challenges}}},
-      {"miner", inputs.miner},
-      {"prover_id", ToHex(post::ProverId(inputs.miner))},
-      {"randomness", ToHex(claim.randomness)},
-      {"sectors", SectorsJson(vanilla.challenged)},
-      {"vanilla", VanillaJson(inputs, vanilla.proofs)},
-      {"params", params_json},
-      {"partitions", PartitionsJson(inputs, partitions)},
-      {"proof", ToHex(proof)},
-      {"verdicts_on_changes",
-       VerdictsOnChanges(claim, commitments, proof, vk->verifier, random, pool)}};
+  json result = ClaimJson(claim, inputs.miner);
+  result.update({{"name", inputs.name},
+                 {"prover_id", ToHex(post::ProverId(inputs.miner))},
+                 {"sectors", SectorsJson(vanilla.challenged)},
+                 {"vanilla", VanillaJson(inputs, vanilla.proofs)},
+                 {"params", params_json},
+                 {"partitions", PartitionsJson(inputs, partitions)},
+                 {"proof", ToHex(proof)},
+                 {"verdicts_on_changes",
+                  VerdictsOnChanges(claim, commitments, proof, vk->verifier, random, pool)}});
   return result.dump(1);
 }
 
-}  // namespace damocles::prover
+}  // namespace damocles::practice

@@ -24,7 +24,7 @@
 #include "damocles/merkle/shape.h"
 #include "damocles/storage/genesis_file.h"
 
-namespace damocles::prover {
+namespace damocles::practice {
 
 // What fills a practice sector.
 struct PracticeContent {
@@ -73,4 +73,4 @@ merkle::Fr PracticeCommC(std::string_view salt, filecoin::SectorNumber number);
 absl::StatusOr<std::vector<storage::GenesisSector>> GenesisSectorsOf(
     filecoin::SectorSize size, std::span<const PracticeSector> sectors);
 
-}  // namespace damocles::prover
+}  // namespace damocles::practice

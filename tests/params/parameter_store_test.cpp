@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "damocles/prover/parameter_store.h"
+#include "damocles/params/parameter_store.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,7 +15,7 @@
 #include "damocles/base/file.h"
 #include "damocles/post/parameter_id.h"
 
-namespace damocles::prover {
+namespace damocles::params {
 namespace {
 
 namespace fs = std::filesystem;
@@ -226,4 +226,4 @@ TEST_F(ParameterStoreTest, ACircuitThatCannotBeIsRefusedAndLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace damocles::prover
+}  // namespace damocles::params

@@ -19,7 +19,7 @@
 #include "damocles/post/partition.h"
 #include "damocles/prover/post_prover.h"
 
-namespace damocles::prover {
+namespace damocles::practice {
 
 // Setup secrets as cases and files hold them: {"alpha": hex, "beta", "gamma", "delta", "tau"}, each
 // 32 bytes little-endian and below r; or a whole case that has them.
@@ -27,7 +27,7 @@ absl::StatusOr<groth16::SetupSecrets> ReadSecrets(std::string_view json);
 
 // What a case, or what `damocles-prover prove --json` prints, says of a proof.
 struct ProofCase {
-  PostClaim claim;  // the randomness as it stands, not masked
+  prover::PostClaim claim;  // the randomness as it stands, not masked
   std::vector<post::SectorCommitment> sectors;
   Bytes proof;
 };
@@ -54,4 +54,4 @@ struct CaseOptions {
 absl::StatusOr<std::string> RunCase(std::string_view json, const CaseOptions& options,
                                     groth16::Backend& backend, ThreadPool& pool, Random& random);
 
-}  // namespace damocles::prover
+}  // namespace damocles::practice

@@ -22,7 +22,7 @@
 #include "damocles/groth16/verifier.h"
 #include "damocles/post/types.h"
 
-namespace damocles::prover {
+namespace damocles::params {
 
 // Who made a circuit's parameters, by the digest of the .vk and the .meta file beside it.
 enum class ParameterOrigin {
@@ -120,4 +120,4 @@ struct ParameterReport {
 absl::StatusOr<std::vector<ParameterReport>> InspectParameters(const std::string& path,
                                                                bool all_points, ThreadPool& pool);
 
-}  // namespace damocles::prover
+}  // namespace damocles::params

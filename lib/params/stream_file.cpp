@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "lib/prover/stream_file.h"
+#include "lib/params/stream_file.h"
 
 #include <unistd.h>
 
@@ -14,7 +14,7 @@
 
 #include "damocles/base/status.h"
 
-namespace damocles::prover {
+namespace damocles::params {
 namespace {
 
 absl::Status Failed(const std::string& path, const char* what) {
@@ -53,4 +53,4 @@ absl::Status StreamFile::Commit() {
   return SyncFolder(std::filesystem::path(path_).parent_path().string());
 }
 
-}  // namespace damocles::prover
+}  // namespace damocles::params

@@ -9,9 +9,9 @@
 #include "absl/status/status.h"
 
 #include "damocles/groth16/params.h"
-#include "damocles/prover/parameter_store.h"
+#include "damocles/params/parameter_store.h"
 
-namespace damocles::prover {
+namespace damocles::params {
 
 // The content of a .meta file (docs/formats/params.md).  It holds only for the .vk that it names: a
 // setup replaces three files one after the other, and may be killed between any two.
@@ -27,4 +27,4 @@ struct ParameterMark {
 std::optional<ParameterMark> ReadMark(const std::string& path);
 absl::Status WriteMark(const std::string& path, const ParameterMark& mark);
 
-}  // namespace damocles::prover
+}  // namespace damocles::params

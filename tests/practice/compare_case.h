@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace damocles::prover {
+namespace damocles::practice {
 
 // Members of the golden case that the computed one lacks or has otherwise.  File names are free,
 // salt and secrets are not printed.
@@ -32,4 +32,4 @@ inline void CompareCase(const nlohmann::json& computed, const nlohmann::json& go
   }
 }
 
-}  // namespace damocles::prover
+}  // namespace damocles::practice

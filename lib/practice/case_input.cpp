@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "lib/prover/case_input.h"
+#include "lib/practice/case_input.h"
 
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -10,9 +10,9 @@
 #include "damocles/base/hex.h"
 #include "damocles/base/json_depth.h"
 #include "damocles/base/status.h"
-#include "damocles/prover/case.h"
+#include "damocles/practice/case.h"
 
-namespace damocles::prover {
+namespace damocles::practice {
 namespace {
 
 using nlohmann::json;
@@ -99,8 +99,8 @@ absl::StatusOr<post::CircuitShape> ReadCircuit(const json& root) {
   return circuit;
 }
 
-absl::StatusOr<PostClaim> ReadClaim(const json& root) {
-  PostClaim claim;
+absl::StatusOr<prover::PostClaim> ClaimIn(const json& root) {
+  prover::PostClaim claim;
   DAMOCLES_ASSIGN_OR_RETURN(claim.circuit, ReadCircuit(root));
   DAMOCLES_ASSIGN_OR_RETURN(const std::string name, Text(root, "api_version"));
   const auto version = post::ApiVersionFromName(name);
@@ -130,7 +130,7 @@ absl::StatusOr<CaseInputs> InputsOf(std::string_view text) {
   if (root.contains("name")) {  // is only repeated
     DAMOCLES_ASSIGN_OR_RETURN(inputs.name, Text(root, "name"));
   }
-  DAMOCLES_ASSIGN_OR_RETURN(inputs.claim, ReadClaim(root));
+  DAMOCLES_ASSIGN_OR_RETURN(inputs.claim, ClaimIn(root));
   DAMOCLES_ASSIGN_OR_RETURN(inputs.miner, Number(root, "miner"));
   DAMOCLES_ASSIGN_OR_RETURN(const json* const sectors, List(root, "sectors"));
   for (std::size_t i = 0; i < sectors->size(); ++i) {
@@ -155,12 +155,12 @@ absl::StatusOr<CaseInputs> InputsOf(std::string_view text) {
 absl::StatusOr<ProofCase> ProofOf(std::string_view text) {
   DAMOCLES_ASSIGN_OR_RETURN(const json root, ParseObject(text));
   ProofCase read;
-  DAMOCLES_ASSIGN_OR_RETURN(read.claim, ReadClaim(root));
+  DAMOCLES_ASSIGN_OR_RETURN(read.claim, ClaimIn(root));
   DAMOCLES_ASSIGN_OR_RETURN(const json* const sectors, List(root, "sectors"));
   for (std::size_t i = 0; i < sectors->size(); ++i) {
     const std::string where = At("sectors", i);
     post::SectorCommitment sector;
-    DAMOCLES_ASSIGN_OR_RETURN(sector.sector, Number((*sectors)[i], "sector", where));
+    DAMOCLES_ASSIGN_OR_RETURN(sector.number, Number((*sectors)[i], "sector", where));
     DAMOCLES_ASSIGN_OR_RETURN(sector.comm_r, Hex32((*sectors)[i], "comm_r", where));
     read.sectors.push_back(sector);
   }
@@ -190,4 +190,4 @@ absl::StatusOr<ProofCase> ReadProofCase(std::string_view text) {
   return ProofOf(text);
 }
 
-}  // namespace damocles::prover
+}  // namespace damocles::practice

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "damocles/prover/practice_sector.h"
+#include "damocles/practice/practice_sector.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ extern "C" int syncfs(int fd) noexcept {
   return static_cast<int>(syscall(SYS_syncfs, fd));
 }
 
-namespace damocles::prover {
+namespace damocles::practice {
 namespace {
 
 using filecoin::SectorSize;
@@ -189,4 +189,4 @@ TEST_F(PracticeSectorTest, GenesisEntries) {
 }
 
 }  // namespace
-}  // namespace damocles::prover
+}  // namespace damocles::practice

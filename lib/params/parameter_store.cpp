@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "damocles/prover/parameter_store.h"
+#include "damocles/params/parameter_store.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "lib/prover/parameter_mark.h"
-#include "lib/prover/stream_file.h"
+#include "lib/params/parameter_mark.h"
+#include "lib/params/stream_file.h"
 
 #include "damocles/base/file.h"
 #include "damocles/base/hex.h"
@@ -20,7 +20,7 @@
 #include "damocles/post/circuit.h"
 #include "damocles/post/parameter_id.h"
 
-namespace damocles::prover {
+namespace damocles::params {
 namespace {
 
 std::string InFolder(const std::string& folder, const std::string& name) {
@@ -228,4 +228,4 @@ absl::Status MakeParameterFiles(const std::string& folder, const post::CircuitSh
   return WriteFileAtomically(vk_path, AsText(vk));
 }
 
-}  // namespace damocles::prover
+}  // namespace damocles::params

@@ -10,7 +10,7 @@
 #include "damocles/base/bytes.h"
 #include "damocles/base/file.h"
 
-namespace damocles::prover {
+namespace damocles::params {
 
 // A large file that is written piece by piece and appears under its name only when it is whole.
 class StreamFile {
@@ -33,4 +33,4 @@ class StreamFile {
   File file_;
 };
 
-}  // namespace damocles::prover
+}  // namespace damocles::params

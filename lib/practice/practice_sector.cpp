@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "damocles/prover/practice_sector.h"
+#include "damocles/practice/practice_sector.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include "damocles/merkle/sector_tree.h"
 #include "damocles/storage/sector_paths.h"
 
-namespace damocles::prover {
+namespace damocles::practice {
 namespace {
 
 constexpr std::uint64_t kNodesAtOnce = 32768;  // 1 MiB
@@ -329,4 +329,4 @@ absl::StatusOr<std::vector<storage::GenesisSector>> GenesisSectorsOf(
   return out;
 }
 
-}  // namespace damocles::prover
+}  // namespace damocles::practice

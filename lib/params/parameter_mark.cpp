@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "lib/prover/parameter_mark.h"
+#include "lib/params/parameter_mark.h"
 
 #include <nlohmann/json.hpp>
 
 #include "damocles/base/file.h"
 
-namespace damocles::prover {
+namespace damocles::params {
 namespace {
 
 constexpr char kOrigin[] = "origin";
@@ -52,4 +52,4 @@ absl::Status WriteMark(const std::string& path, const ParameterMark& mark) {
   return WriteFileAtomically(path, meta.dump());
 }
 
-}  // namespace damocles::prover
+}  // namespace damocles::params
