@@ -113,20 +113,12 @@ absl::StatusOr<std::map<std::string, std::string>> AttachedStores(
   return stores;
 }
 
-job::JobFilter FilterOf(const config::WorkerThread& thread) {
-  job::JobFilter filter{.miners = thread.allowed_miners};
-  for (const filecoin::SectorSize size : thread.allowed_sizes) {
-    if (const auto type = filecoin::WindowProofOf(size)) filter.proof_types.push_back(*type);
-  }
-  return filter;
-}
-
 // What never changes while this process lives.
 worker::Capabilities CapabilitiesOf(const config::WorkerConfig& config) {
   worker::Capabilities capabilities;
   capabilities.name = config.name.empty() ? HostName() : config.name;
   for (const config::WorkerThread& thread : config.threads) {
-    capabilities.threads.push_back(FilterOf(thread));
+    capabilities.threads.push_back(thread.takes);
   }
   // A proof takes all processors: a second job would only wait behind the first while another
   // worker could begin it.

@@ -56,7 +56,7 @@ void ReadPersistStores(TableReader& common, const LoadOptions& options, ManagerC
       table.IgnoreTable("nothing stands in it");
       continue;
     }
-    PersistStoreConfig store;
+    storage::PersistStore store;
     table.Read("Name", store.name);
     table.Read("Path", store.path);
     table.Read("ReadOnly", store.read_only);
@@ -113,24 +113,26 @@ void ReadCheckTime(TableReader& proving, std::string_view key, absl::Duration& o
   out = time;
 }
 
-void ReadProving(TableReader proving, ProvingConfig& config) {
-  proving.Read("ParallelCheckLimit", config.parallel_check_limit, {0, 100'000});
-  ReadCheckTime(proving, "SingleCheckTimeout", config.single_check_timeout);
-  ReadCheckTime(proving, "PartitionCheckTimeout", config.partition_check_timeout);
+void ReadProving(TableReader proving, ManagerConfig& config) {
+  std::uint64_t parallel = config.checks.parallel;
+  proving.Read("ParallelCheckLimit", parallel, {0, 100'000});
+  config.checks.parallel = parallel;
+  ReadCheckTime(proving, "SingleCheckTimeout", config.checks.single);
+  ReadCheckTime(proving, "PartitionCheckTimeout", config.checks.total);
   TableReader worker = proving.Table("WorkerProver");
-  worker.Read("JobMaxTry", config.worker_prover.job_max_try, {0, 1000});
-  worker.Read("HeartbeatTimeout", config.worker_prover.heartbeat_timeout,
+  worker.Read("JobMaxTry", config.jobs.job_max_try, {0, 1000});
+  worker.Read("HeartbeatTimeout", config.jobs.heartbeat_timeout,
               {absl::Seconds(2), absl::Hours(1)});
-  worker.Read("JobLifetime", config.worker_prover.job_lifetime,
-              {absl::Minutes(1), absl::Hours(24 * 365)});
-  worker.Read("AutoResetBeforeClose", config.worker_prover.auto_reset_before_close);
+  config.jobs.heartbeat_late = config.jobs.heartbeat_timeout / 2;
+  worker.Read("JobLifetime", config.jobs.job_lifetime, {absl::Minutes(1), absl::Hours(24 * 365)});
+  worker.Read("AutoResetBeforeClose", config.auto_reset_before_close);
 }
 
 void ReadCommon(TableReader common, const LoadOptions& options, ManagerConfig& config) {
   ReadApi(common.Table("API"), config);
   common.Table("RPC").Read("RequireToken", config.require_token);
   ReadPersistStores(common, options, config);
-  ReadProving(common.Table("Proving"), config.proving);
+  ReadProving(common.Table("Proving"), config);
   IgnorePublished(common);
 }
 
@@ -150,43 +152,55 @@ void ReadUnitPrice(TableReader& post, std::string_view key, filecoin::TokenAmoun
   out = std::move(amount);
 }
 
-// The existing system writes 0 into its defaults and means its own default by it; here a zero is a
-// zero.  Whoever brings such a file along shall know.
-void WarnOfZero(TableReader& post, std::string_view key, std::uint64_t value,
-                std::string_view theirs, std::string_view ours) {
-  if (!post.Has(key) || value != 0) return;
-  post.Warn(key,
-            absl::StrFormat("0 is read as no epoch at all, where the existing system takes 0 for "
-                            "its default of %s; leave the key out for the default of %s",
-                            theirs, ours));
+void ReadEpochs(TableReader& post, std::string_view key, filecoin::EpochDelta& out) {
+  auto count = static_cast<std::uint64_t>(out.Count());
+  post.Read(key, count, {0, kConfidenceMax});
+  out = filecoin::EpochDelta(static_cast<std::int64_t>(count));
 }
 
-void ReadPost(TableReader post, MinerPostConfig& config) {
-  post.Read("Enabled", config.enabled);
+// The existing system writes 0 into its defaults and means its own default by it; here a zero is a
+// zero.  Whoever brings such a file along shall know.
+void WarnOfZero(TableReader& post, std::string_view key, filecoin::EpochDelta value,
+                std::string_view theirs, filecoin::EpochDelta ours) {
+  if (!post.Has(key) || value != filecoin::EpochDelta(0)) return;
+  post.Warn(key,
+            absl::StrFormat("0 is read as no epoch at all, where the existing system takes 0 for "
+                            "its default of %s; leave the key out for the default of %d",
+                            theirs, ours.Count()));
+}
+
+void ReadPost(TableReader post, MinerConfig& config) {
+  poster::MinerPolicy& policy = config.policy;
+  post.Read("Enabled", policy.enabled);
   filecoin::Address sender;
-  post.Read("Senders", config.senders);
+  post.Read("Senders", policy.senders);
   post.Read("Sender", sender);
   post.Deprecated("Sender", "Senders = [\"...\"]");
-  if (!sender.IsUndefined()) config.senders.push_back(sender);
+  if (!sender.IsUndefined()) policy.senders.push_back(sender);
   post.Read("StrictCheck", config.strict_check);
-  post.Read("Parallel", config.parallel);
+  post.Read("Parallel", policy.poster.parallel);
   IgnorePublished(post);
-  post.Read("GasOverEstimation", config.gas_over_estimation, {1, 100});
-  post.Read("GasOverPremium", config.gas_over_premium, {0, 1000});
+  poster::FeePolicy& fees = policy.post_fees;
+  post.Read("GasOverEstimation", fees.gas_over_estimation, {1, 100});
+  post.Read("GasOverPremium", fees.gas_over_premium, {0, 1000});
   // The old key counts where the new one is absent; an explicit zero is a zero, an empty text
   // nothing at all.
-  ReadUnitPrice(post, "MaxFeeCap", config.gas_fee_cap);
+  ReadUnitPrice(post, "MaxFeeCap", fees.gas_fee_cap);
   post.Deprecated("MaxFeeCap", "GasFeeCap");
-  ReadUnitPrice(post, "GasFeeCap", config.gas_fee_cap);
-  ReadUnitPrice(post, "MaxGasFeeCap", config.max_gas_fee_cap);
-  post.Read("Confidence", config.confidence, {0, kConfidenceMax});
-  post.Read("SubmitConfidence", config.submit_confidence, {0, kConfidenceMax});
-  post.Read("ChallengeConfidence", config.challenge_confidence, {0, kConfidenceMax});
-  WarnOfZero(post, "SubmitConfidence", config.submit_confidence, "4", "1");
-  WarnOfZero(post, "ChallengeConfidence", config.challenge_confidence, "10", "2");
-  post.Read("MaxRecoverSectorLimit", config.max_recover_sector_limit, kAnyU64);
-  post.Read("MaxPartitionsPerPoStMessage", config.max_partitions_per_post_message, {0, 3000});
-  post.Read("MaxPartitionsPerRecoveryMessage", config.max_partitions_per_recovery_message,
+  ReadUnitPrice(post, "GasFeeCap", fees.gas_fee_cap);
+  ReadUnitPrice(post, "MaxGasFeeCap", fees.max_gas_fee_cap);
+  policy.recovery_fees = fees;
+  const poster::PosterPolicy defaults;
+  ReadEpochs(post, "Confidence", policy.poster.confirmation_depth);
+  ReadEpochs(post, "SubmitConfidence", policy.poster.submit_confidence);
+  ReadEpochs(post, "ChallengeConfidence", policy.poster.challenge_confidence);
+  WarnOfZero(post, "SubmitConfidence", policy.poster.submit_confidence, "4",
+             defaults.submit_confidence);
+  WarnOfZero(post, "ChallengeConfidence", policy.poster.challenge_confidence, "10",
+             defaults.challenge_confidence);
+  post.Read("MaxRecoverSectorLimit", policy.recovery.max_sectors, kAnyU64);
+  post.Read("MaxPartitionsPerPoStMessage", policy.poster.max_partitions_per_message, {0, 3000});
+  post.Read("MaxPartitionsPerRecoveryMessage", policy.recovery.max_partitions_per_message,
             {0, 3000});
 }
 
@@ -199,20 +213,22 @@ void ReadMiners(TableReader& root, ManagerConfig& config) {
     }
     MinerConfig miner;
     const bool has_actor = table.Has("Actor");
-    table.Read("Actor", miner.actor, {1, (std::uint64_t{1} << 63) - 1});
+    table.Read("Actor", miner.policy.miner, {1, (std::uint64_t{1} << 63) - 1});
     if (!has_actor) {
       table.Problem("Actor", "is missing: the number of the miner actor, 1000 for f01000");
     }
-    ReadPost(table.Table("PoSt"), miner.post);
+    ReadPost(table.Table("PoSt"), miner);
+    miner.policy.poster.auto_reset_before_close = config.auto_reset_before_close;
     TableReader proof = table.Table("Proof");
-    proof.Read("Enabled", miner.winning_post_enabled);
-    if (miner.winning_post_enabled) proof.NoEffect("Enabled");
+    bool answers_winning_post = false;
+    proof.Read("Enabled", answers_winning_post);
+    if (answers_winning_post) proof.NoEffect("Enabled");
     IgnorePublished(table);
     if (has_actor) {
-      const auto [other, is_new] = place_of.emplace(miner.actor, table.Where("Actor"));
+      const auto [other, is_new] = place_of.emplace(miner.policy.miner, table.Where("Actor"));
       if (!is_new) {
-        table.Problem(
-            "Actor", absl::StrFormat("miner %d is there already (%s)", miner.actor, other->second));
+        table.Problem("Actor", absl::StrFormat("miner %d is there already (%s)", miner.policy.miner,
+                                               other->second));
       }
     }
     config.miners.push_back(std::move(miner));
@@ -226,6 +242,12 @@ std::string List(const std::vector<std::string>& items) {
 }
 
 }  // namespace
+
+MinerConfig::MinerConfig() {
+  policy.post_fees.gas_fee_cap = kGasFeeCap;
+  policy.post_fees.max_gas_fee_cap = kMaxGasFeeCap;
+  policy.recovery_fees = policy.post_fees;
+}
 
 absl::StatusOr<ManagerConfig> ParseManagerConfig(std::string_view text, std::string_view file,
                                                  const LoadOptions& options) {
@@ -258,19 +280,17 @@ std::string DescribeForLog(const ManagerConfig& config) {
     nodes.push_back(endpoint.origin);
     has_token = has_token || !endpoint.token.Empty();
   }
-  const ProvingConfig& proving = config.proving;
   std::string out = absl::StrFormat(
       "Common.API.Chain=%s%s; ParallelCheckLimit=%d; SingleCheckTimeout=%s; "
       "PartitionCheckTimeout=%s; JobMaxTry=%d; HeartbeatTimeout=%s; JobLifetime=%s; "
       "AutoResetBeforeClose=%s",
-      List(nodes), has_token ? " Token=***" : "", proving.parallel_check_limit,
-      FormatGoDuration(proving.single_check_timeout),
-      FormatGoDuration(proving.partition_check_timeout), proving.worker_prover.job_max_try,
-      FormatGoDuration(proving.worker_prover.heartbeat_timeout),
-      FormatGoDuration(proving.worker_prover.job_lifetime),
-      proving.worker_prover.auto_reset_before_close ? "true" : "false");
+      List(nodes), has_token ? " Token=***" : "", config.checks.parallel,
+      FormatGoDuration(config.checks.single), FormatGoDuration(config.checks.total),
+      config.jobs.job_max_try, FormatGoDuration(config.jobs.heartbeat_timeout),
+      FormatGoDuration(config.jobs.job_lifetime),
+      config.auto_reset_before_close ? "true" : "false");
   if (config.require_token) out += "; RequireToken=true";
-  for (const PersistStoreConfig& store : config.persist_stores) {
+  for (const storage::PersistStore& store : config.persist_stores) {
     out += absl::StrFormat("; store %s=%s%s", Quote(store.name), store.path,
                            store.read_only ? " (read only)" : "");
   }
@@ -278,20 +298,23 @@ std::string DescribeForLog(const ManagerConfig& config) {
     out += "; ScanPersistStores=" + List(config.scan_persist_stores);
   }
   for (const MinerConfig& miner : config.miners) {
-    const MinerPostConfig& post = miner.post;
+    const poster::MinerPolicy& policy = miner.policy;
     std::vector<std::string> senders;
-    for (const filecoin::Address& sender : post.senders) senders.push_back(sender.ToString());
+    for (const filecoin::Address& sender : policy.senders) senders.push_back(sender.ToString());
     out += absl::StrFormat(
         "; miner f0%d: PoSt=%s Senders=%s StrictCheck=%s Parallel=%s GasFeeCap=%s "
         "MaxGasFeeCap=%s Confidence=%d SubmitConfidence=%d ChallengeConfidence=%d",
-        miner.actor, post.enabled ? "on" : "off", senders.empty() ? "all" : List(senders),
-        post.strict_check ? "true" : "false", post.parallel ? "true" : "false",
-        filecoin::FormatFil(post.gas_fee_cap), filecoin::FormatFil(post.max_gas_fee_cap),
-        post.confidence, post.submit_confidence, post.challenge_confidence);
+        policy.miner, policy.enabled ? "on" : "off", senders.empty() ? "all" : List(senders),
+        miner.strict_check ? "true" : "false", policy.poster.parallel ? "true" : "false",
+        filecoin::FormatFil(policy.post_fees.gas_fee_cap),
+        filecoin::FormatFil(policy.post_fees.max_gas_fee_cap),
+        policy.poster.confirmation_depth.Count(), policy.poster.submit_confidence.Count(),
+        policy.poster.challenge_confidence.Count());
     for (const auto& [key, limit] :
-         {std::pair("MaxRecoverSectorLimit", post.max_recover_sector_limit),
-          std::pair("MaxPartitionsPerPoStMessage", post.max_partitions_per_post_message),
-          std::pair("MaxPartitionsPerRecoveryMessage", post.max_partitions_per_recovery_message)}) {
+         {std::pair("MaxRecoverSectorLimit", policy.recovery.max_sectors),
+          std::pair("MaxPartitionsPerPoStMessage", policy.poster.max_partitions_per_message),
+          std::pair("MaxPartitionsPerRecoveryMessage",
+                    policy.recovery.max_partitions_per_message)}) {
       if (limit != 0) out += absl::StrFormat(" %s=%d", key, limit);
     }
   }

@@ -91,13 +91,15 @@ void ReadManager(TableReader manager, const LoadOptions& options, WorkerConfig& 
 void ReadWorkerTable(TableReader worker, WorkerConfig& config) {
   worker.Read("name", config.name);
   WantPrintable(worker, "name", config.name);
+  // Judged like the others, though nothing follows from them.
   TableReader server = worker.Table("rpc_server");
   worker.NoEffect("rpc_server");
-  server.Read("host", config.rpc_listen.host);
-  std::uint32_t port = config.rpc_listen.port;
+  std::string host;
+  server.Read("host", host);
+  std::uint32_t port = 0;
   server.Read("port", port, {0, 65535});
-  config.rpc_listen.port = static_cast<std::uint16_t>(port);
-  worker.Read("ping_interval", config.ping_interval, {absl::Seconds(1), absl::Hours(24)});
+  absl::Duration ping_interval;
+  worker.Read("ping_interval", ping_interval, {absl::Seconds(1), absl::Hours(24)});
   worker.NoEffect("ping_interval");
   worker.Read("scan_persist_stores", config.scan_persist_stores);
   const bool other_form = config.scan_persist_stores.empty();
@@ -110,22 +112,26 @@ void ReadWorkerTable(TableReader worker, WorkerConfig& config) {
   IgnorePublished(worker);
 }
 
-void ReadMetrics(TableReader metrics, WorkerConfig& config) {
-  metrics.Read("enable", config.metrics_enabled);
+// Nothing listens there in this version.
+void JudgeMetrics(TableReader metrics) {
+  bool enable = false;
+  metrics.Read("enable", enable);
   std::string listen;
   metrics.Read("http_listen", listen);
   if (listen.empty()) return;
-  auto address = ParseHostPort(listen, "0.0.0.0");
-  if (!address.ok()) {
-    return metrics.Problem("http_listen", std::string(address.status().message()));
-  }
-  config.metrics_listen = *std::move(address);
+  const auto address = ParseHostPort(listen, "0.0.0.0");
+  if (!address.ok()) metrics.Problem("http_listen", std::string(address.status().message()));
 }
 
 // What concerns proving in [sealing] and in [[sealing_thread]], under "sealing." or directly.
 void ReadJobFilter(TableReader& table, WorkerThread& thread) {
-  table.ReadMiners("allowed_miners", thread.allowed_miners);
-  table.Read("allowed_sizes", thread.allowed_sizes);
+  table.ReadMiners("allowed_miners", thread.takes.miners);
+  if (table.Has("allowed_sizes")) thread.takes.proof_types.clear();
+  std::vector<filecoin::SectorSize> sizes;
+  table.Read("allowed_sizes", sizes);
+  for (const filecoin::SectorSize size : sizes) {
+    if (const auto type = filecoin::WindowProofOf(size)) thread.takes.proof_types.push_back(*type);
+  }
   // An empty list would be no filter, which nobody means who writes one.
   for (const char* key : {"allowed_miners", "allowed_sizes"}) {
     if (!table.HasEmptyList(key)) continue;
@@ -188,7 +194,8 @@ void ReadAttached(TableReader& root, const LoadOptions& options, WorkerConfig& c
     AttachedStore store;
     table.Read("name", store.name);
     table.Read("location", store.location);
-    table.Read("readonly", store.read_only);
+    bool read_only = false;
+    table.Read("readonly", read_only);
     table.NoEffect("readonly");  // proving only reads
     if (store.location.empty()) {
       table.Problem("location", "is missing: the folder of the store");
@@ -287,7 +294,7 @@ absl::StatusOr<WorkerConfig> ParseWorkerConfig(std::string_view text, std::strin
   WorkerConfig config;
   TableReader root = document.Root();
   ReadWorkerTable(root.Table("worker"), config);
-  ReadMetrics(root.Table("metrics"), config);
+  JudgeMetrics(root.Table("metrics"));
   root.NoEffect("metrics");
   std::vector<TableReader> managers = root.OneOrManyTables("sector_manager");
   if (managers.empty()) {
@@ -336,13 +343,14 @@ std::string DescribeForLog(const WorkerConfig& config) {
     const auto miners = [](std::string* text, filecoin::ActorId miner) {
       absl::StrAppendFormat(text, "f0%d", miner);
     };
-    const auto sizes = [](std::string* text, filecoin::SectorSize size) {
-      *text += filecoin::ToString(size);
+    const auto sizes = [](std::string* text, filecoin::PoStProofType type) {
+      *text += filecoin::ToString(filecoin::SectorSizeOf(type));
     };
+    const job::JobFilter& takes = thread.takes;
     out += absl::StrFormat(
         "; takes miners %s of sizes %s, asks every %s",
-        thread.allowed_miners.empty() ? "all" : absl::StrJoin(thread.allowed_miners, ",", miners),
-        thread.allowed_sizes.empty() ? "all" : absl::StrJoin(thread.allowed_sizes, ",", sizes),
+        takes.miners.empty() ? "all" : absl::StrJoin(takes.miners, ",", miners),
+        takes.proof_types.empty() ? "all" : absl::StrJoin(takes.proof_types, ",", sizes),
         FormatGoDuration(thread.recover_interval));
   }
   for (const AttachedStore& store : config.attached) {

@@ -75,9 +75,11 @@ absl::StatusOr<GatherParts> MakeGatherParts(CheckedParts parts) {
   out.miners = [&config = parts.config] {
     std::vector<CheckedMiner> miners;
     for (const config::MinerConfig& miner : config.miners) {
-      if (!miner.post.enabled) continue;
-      miners.push_back(
-          {.miner = miner.actor, .senders = miner.post.senders, .fee_cap = miner.post.gas_fee_cap});
+      const poster::MinerPolicy& policy = miner.policy;
+      if (!policy.enabled) continue;
+      miners.push_back({.miner = policy.miner,
+                        .senders = policy.senders,
+                        .fee_cap = policy.post_fees.gas_fee_cap});
     }
     return miners;
   };

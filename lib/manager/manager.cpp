@@ -119,7 +119,7 @@ absl::StatusOr<Opened> OpenDisk(const Home& home, const config::ManagerConfig& c
                             store::OpenLevelDb(home.Database(), store::kReserveBytes));
   DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<sector::Index> index, sector::Index::Open(*database));
   DAMOCLES_ASSIGN_OR_RETURN(std::unique_ptr<job::Queue> queue,
-                            job::Queue::Open(*database, SteadyClock(), JobPolicyOf(config)));
+                            job::Queue::Open(*database, SteadyClock(), config.jobs));
   DAMOCLES_ASSIGN_OR_RETURN(worker::ResultStore results, worker::ResultStore::Open(home.Results()));
   return Opened{.stores = std::move(stores),
                 .database = std::move(database),
@@ -335,7 +335,7 @@ async::Task<void> ManagerImpl::Reload() {
   for (const std::string& warning : loaded->warnings) {
     LogWarning("config", "warning", {{"text", warning}});
   }
-  disk_.queue->SetPolicy(JobPolicyOf(*loaded));
+  disk_.queue->SetPolicy(loaded->jobs);
   check_ = CheckOptionsOf(*loaded, check_pool_);
   if (runner_ != nullptr) runner_->SetMiners(MinerPoliciesOf(*loaded));
   in_force_.miners = loaded->miners;

@@ -28,16 +28,12 @@ namespace {
 // nothing.
 constexpr absl::Duration kPollMax = absl::Seconds(15);
 
-filecoin::EpochDelta Epochs(std::uint64_t count) {
-  return filecoin::EpochDelta(static_cast<std::int64_t>(count));
-}
-
 // One challenge of the sector, read for real; not for miners with StrictCheck = false.
 sector::StrictCheck MakeStrictCheck(const config::ManagerConfig& config,
                                     std::shared_ptr<ThreadPool> pool) {
   std::set<filecoin::ActorId> lenient;
   for (const config::MinerConfig& miner : config.miners) {
-    if (!miner.post.strict_check) lenient.insert(miner.actor);
+    if (!miner.strict_check) lenient.insert(miner.policy.miner);
   }
   return [pool = std::move(pool), lenient](
              filecoin::SectorId id, const sector::ProvableSector& sector,
@@ -112,55 +108,16 @@ void AddFound(std::vector<storage::PersistStore> found, const std::string& place
 
 }  // namespace
 
-job::Policy JobPolicyOf(const config::ManagerConfig& config) {
-  job::Policy policy;
-  const config::WorkerProverConfig& from = config.proving.worker_prover;
-  policy.job_max_try = from.job_max_try;
-  policy.heartbeat_timeout = from.heartbeat_timeout;
-  policy.heartbeat_late = from.heartbeat_timeout / 2;
-  policy.job_lifetime = from.job_lifetime;
-  return policy;
-}
-
 std::vector<poster::MinerPolicy> MinerPoliciesOf(const config::ManagerConfig& config) {
   std::vector<poster::MinerPolicy> policies;
-  for (const config::MinerConfig& miner : config.miners) {
-    const config::MinerPostConfig& from = miner.post;
-    poster::MinerPolicy policy;
-    policy.miner = miner.actor;
-    policy.enabled = from.enabled;
-    policy.senders = from.senders;
-    policy.poster.challenge_confidence = Epochs(from.challenge_confidence);
-    policy.poster.submit_confidence = Epochs(from.submit_confidence);
-    policy.poster.confirmation_depth = Epochs(from.confidence);
-    policy.poster.max_partitions_per_message = from.max_partitions_per_post_message;
-    policy.poster.auto_reset_before_close = config.proving.worker_prover.auto_reset_before_close;
-    policy.poster.parallel = from.parallel;
-    policy.post_fees.gas_fee_cap = from.gas_fee_cap;
-    policy.post_fees.max_gas_fee_cap = from.max_gas_fee_cap;
-    policy.post_fees.gas_over_estimation = from.gas_over_estimation;
-    policy.post_fees.gas_over_premium = from.gas_over_premium;
-    policy.recovery_fees = policy.post_fees;
-    policy.recovery.max_sectors = from.max_recover_sector_limit;
-    policy.recovery.max_partitions_per_message = from.max_partitions_per_recovery_message;
-    policies.push_back(std::move(policy));
-  }
+  policies.reserve(config.miners.size());
+  for (const config::MinerConfig& miner : config.miners) policies.push_back(miner.policy);
   return policies;
 }
 
 absl::StatusOr<storage::StoreRegistry> OpenStores(const config::ManagerConfig& config,
                                                   const StoreLook& how) {
-  std::vector<storage::PersistStore> stores;
-  for (const config::PersistStoreConfig& from : config.persist_stores) {
-    stores.push_back({.name = from.name,
-                      .path = from.path,
-                      .read_only = from.read_only,
-                      .strict = from.strict,
-                      .weight = from.weight,
-                      .allow_miners = from.allow_miners,
-                      .deny_miners = from.deny_miners,
-                      .meta = from.meta});
-  }
+  std::vector<storage::PersistStore> stores = config.persist_stores;
   using Scan = storage::StoreScan;
   std::optional<Scan> scan = Within<Scan>(how.patience, [globs = config.scan_persist_stores] {
     return storage::ScanPersistStores(globs);
@@ -228,9 +185,7 @@ poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config) {
 poster::SectorCheckOptions CheckOptionsOf(const config::ManagerConfig& config,
                                           std::shared_ptr<ThreadPool> pool) {
   poster::SectorCheckOptions check;
-  check.limits.parallel = config.proving.parallel_check_limit;
-  check.limits.single = config.proving.single_check_timeout;
-  check.limits.total = config.proving.partition_check_timeout;
+  check.limits = config.checks;
   check.strict = MakeStrictCheck(config, std::move(pool));
   return check;
 }

@@ -27,34 +27,44 @@ absl::StatusOr<ManagerConfig> ParseManager(std::string_view text,
   return ParseManagerConfig(text, "sector-manager.cfg", options);
 }
 
-void ExpectDefaults(const MinerPostConfig& post) {
-  const MinerPostConfig want;
-  EXPECT_EQ(post.enabled, want.enabled);
-  EXPECT_EQ(post.strict_check, want.strict_check);
-  EXPECT_EQ(post.parallel, want.parallel);
-  EXPECT_EQ(post.gas_over_estimation, want.gas_over_estimation);
-  EXPECT_EQ(post.gas_over_premium, want.gas_over_premium);
-  EXPECT_EQ(post.gas_fee_cap, want.gas_fee_cap);
-  EXPECT_EQ(post.max_gas_fee_cap, filecoin::TokenAmount(50'000'000'000));
-  EXPECT_EQ(post.confidence, 5u);
-  EXPECT_EQ(post.submit_confidence, 1u);
-  EXPECT_EQ(post.challenge_confidence, 2u);
-  EXPECT_EQ(post.max_recover_sector_limit, 0u);
-  EXPECT_EQ(post.max_partitions_per_post_message, 0u);
-  EXPECT_EQ(post.max_partitions_per_recovery_message, 0u);
-  EXPECT_TRUE(post.senders.empty());
+// What the modules say themselves; the numbers stand in their headers and in the text only.
+void ExpectDefaults(const MinerConfig& miner) {
+  const MinerConfig want;
+  const poster::MinerPolicy& policy = miner.policy;
+  EXPECT_EQ(policy.enabled, want.policy.enabled);
+  EXPECT_TRUE(policy.senders.empty());
+  EXPECT_EQ(miner.strict_check, want.strict_check);
+  EXPECT_EQ(policy.poster.parallel, want.policy.poster.parallel);
+  for (const poster::FeePolicy& fees : {policy.post_fees, policy.recovery_fees}) {
+    EXPECT_EQ(fees.gas_over_estimation, want.policy.post_fees.gas_over_estimation);
+    EXPECT_EQ(fees.gas_over_premium, want.policy.post_fees.gas_over_premium);
+    EXPECT_EQ(fees.gas_fee_cap, filecoin::TokenAmount(kGasFeeCap));
+    EXPECT_EQ(fees.max_gas_fee_cap, filecoin::TokenAmount(kMaxGasFeeCap));
+  }
+  EXPECT_EQ(policy.poster.confirmation_depth, want.policy.poster.confirmation_depth);
+  EXPECT_EQ(policy.poster.submit_confidence, want.policy.poster.submit_confidence);
+  EXPECT_EQ(policy.poster.challenge_confidence, want.policy.poster.challenge_confidence);
+  EXPECT_EQ(policy.poster.max_partitions_per_message,
+            want.policy.poster.max_partitions_per_message);
+  EXPECT_EQ(policy.poster.auto_reset_before_close, want.policy.poster.auto_reset_before_close);
+  EXPECT_EQ(policy.recovery.max_sectors, want.policy.recovery.max_sectors);
+  EXPECT_EQ(policy.recovery.max_partitions_per_message,
+            want.policy.recovery.max_partitions_per_message);
 }
 
 void ExpectDefaults(const ManagerConfig& config) {
+  const sector::CheckLimits checks;
+  const job::Policy jobs;
   EXPECT_EQ(config.chain_event_interval, absl::Minutes(1));
   EXPECT_TRUE(config.scan_persist_stores.empty());
-  EXPECT_EQ(config.proving.parallel_check_limit, 128u);
-  EXPECT_EQ(config.proving.single_check_timeout, absl::Minutes(10));
-  EXPECT_EQ(config.proving.partition_check_timeout, absl::Minutes(20));
-  EXPECT_EQ(config.proving.worker_prover.job_max_try, 2u);
-  EXPECT_EQ(config.proving.worker_prover.heartbeat_timeout, absl::Seconds(15));
-  EXPECT_EQ(config.proving.worker_prover.job_lifetime, absl::Hours(25));
-  EXPECT_TRUE(config.proving.worker_prover.auto_reset_before_close);
+  EXPECT_EQ(config.checks.parallel, checks.parallel);
+  EXPECT_EQ(config.checks.single, checks.single);
+  EXPECT_EQ(config.checks.total, checks.total);
+  EXPECT_EQ(config.jobs.job_max_try, jobs.job_max_try);
+  EXPECT_EQ(config.jobs.heartbeat_timeout, jobs.heartbeat_timeout);
+  EXPECT_EQ(config.jobs.heartbeat_late, jobs.heartbeat_late);
+  EXPECT_EQ(config.jobs.job_lifetime, jobs.job_lifetime);
+  EXPECT_EQ(config.auto_reset_before_close, poster::PosterPolicy{}.auto_reset_before_close);
   EXPECT_TRUE(config.warnings.empty());
 }
 
@@ -84,12 +94,89 @@ TEST(ManagerConfigTest, DefaultTextStatesTheTruth) {
   ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(Uncomment(DefaultManagerConfig())));
   ExpectDefaults(config);
   ASSERT_EQ(config.miners.size(), 1u);
-  EXPECT_EQ(config.miners[0].actor, 1000u);
-  ExpectDefaults(config.miners[0].post);
-  EXPECT_FALSE(config.miners[0].winning_post_enabled);
+  EXPECT_EQ(config.miners[0].policy.miner, 1000u);
+  ExpectDefaults(config.miners[0]);
   ASSERT_EQ(config.persist_stores.size(), 1u);
   EXPECT_EQ(config.persist_stores[0].weight, 1u);
   EXPECT_TRUE(config.chain.empty());
+}
+
+// Every key that goes into another module's options, with a value of its own.
+TEST(ManagerConfigTest, KeysGoWhereTheyBelong) {
+  ASSERT_OK_AND_ASSIGN(const ManagerConfig config, ParseManager(R"(
+[Common.Proving]
+ParallelCheckLimit = 11
+SingleCheckTimeout = "12s"
+PartitionCheckTimeout = "13s"
+[Common.Proving.WorkerProver]
+JobMaxTry = 14
+HeartbeatTimeout = "16s"
+JobLifetime = "17h"
+AutoResetBeforeClose = false
+[[Common.PersistStores]]
+Name = "n"
+Path = "/p"
+ReadOnly = true
+Strict = true
+Weight = 18
+AllowMiners = [19]
+DenyMiners = [20]
+Meta = { a = "b" }
+[[Miners]]
+Actor = 21
+[Miners.PoSt]
+Enabled = false
+Senders = ["f022"]
+StrictCheck = false
+Parallel = false
+GasOverEstimation = 2.5
+GasOverPremium = 3.5
+GasFeeCap = "24 attofil"
+MaxGasFeeCap = "25 attofil"
+Confidence = 26
+SubmitConfidence = 27
+ChallengeConfidence = 28
+MaxRecoverSectorLimit = 29
+MaxPartitionsPerPoStMessage = 30
+MaxPartitionsPerRecoveryMessage = 31
+)"));
+  EXPECT_EQ(config.checks.parallel, 11u);
+  EXPECT_EQ(config.checks.single, absl::Seconds(12));
+  EXPECT_EQ(config.checks.total, absl::Seconds(13));
+  EXPECT_EQ(config.jobs.job_max_try, 14u);
+  EXPECT_EQ(config.jobs.heartbeat_timeout, absl::Seconds(16));
+  EXPECT_EQ(config.jobs.heartbeat_late, absl::Seconds(8)) << "half of it";
+  EXPECT_EQ(config.jobs.job_lifetime, absl::Hours(17));
+  const storage::PersistStore store{.name = "n",
+                                    .path = "/p",
+                                    .read_only = true,
+                                    .strict = true,
+                                    .weight = 18,
+                                    .allow_miners = {19},
+                                    .deny_miners = {20},
+                                    .meta = {{"a", "b"}}};
+  ASSERT_EQ(config.persist_stores.size(), 1u);
+  EXPECT_EQ(config.persist_stores[0], store);
+  ASSERT_EQ(config.miners.size(), 1u);
+  EXPECT_FALSE(config.miners[0].strict_check);
+  const poster::MinerPolicy& policy = config.miners[0].policy;
+  EXPECT_EQ(policy.miner, 21u);
+  EXPECT_FALSE(policy.enabled);
+  EXPECT_EQ(policy.senders, std::vector{filecoin::Address::FromId(22)});
+  EXPECT_FALSE(policy.poster.parallel);
+  EXPECT_FALSE(policy.poster.auto_reset_before_close);
+  for (const poster::FeePolicy& fees : {policy.post_fees, policy.recovery_fees}) {
+    EXPECT_EQ(fees.gas_over_estimation, 2.5);
+    EXPECT_EQ(fees.gas_over_premium, 3.5);
+    EXPECT_EQ(fees.gas_fee_cap, filecoin::TokenAmount(24));
+    EXPECT_EQ(fees.max_gas_fee_cap, filecoin::TokenAmount(25));
+  }
+  EXPECT_EQ(policy.poster.confirmation_depth, filecoin::EpochDelta(26));
+  EXPECT_EQ(policy.poster.submit_confidence, filecoin::EpochDelta(27));
+  EXPECT_EQ(policy.poster.challenge_confidence, filecoin::EpochDelta(28));
+  EXPECT_EQ(policy.recovery.max_sectors, 29u);
+  EXPECT_EQ(policy.poster.max_partitions_per_message, 30u);
+  EXPECT_EQ(policy.recovery.max_partitions_per_message, 31u);
 }
 
 TEST(ManagerConfigTest, ExampleParses) {
@@ -99,7 +186,7 @@ TEST(ManagerConfigTest, ExampleParses) {
   EXPECT_EQ(config.chain.size(), 2u);
   EXPECT_EQ(config.chain[1].token.Reveal(), "token-of-both-nodes");
   EXPECT_EQ(config.persist_stores.size(), 2u);
-  EXPECT_EQ(config.miners[0].post.senders.size(), 1u);
+  EXPECT_EQ(config.miners[0].policy.senders.size(), 1u);
   const std::string log = DescribeForLog(config);
   EXPECT_EQ(log.find("token-of"), std::string::npos) << log;
   EXPECT_NE(log.find("f01000"), std::string::npos) << log;
@@ -120,14 +207,14 @@ PoSt.GasFeeCap = "0"
 PoSt.MaxGasFeeCap = "0"
 PoSt.MaxFeeCap = "7 nanoFIL"
 )"));
-  EXPECT_EQ(config.proving.parallel_check_limit, 0u);
-  EXPECT_EQ(config.proving.single_check_timeout, absl::ZeroDuration());
-  EXPECT_EQ(config.proving.worker_prover.job_max_try, 0u);
-  EXPECT_EQ(config.miners[0].post.challenge_confidence, 0u);
-  EXPECT_EQ(config.miners[0].post.submit_confidence, 0u);
-  EXPECT_EQ(config.miners[0].post.confidence, 0u);
-  EXPECT_TRUE(config.miners[0].post.gas_fee_cap.IsZero());
-  EXPECT_TRUE(config.miners[0].post.max_gas_fee_cap.IsZero());
+  EXPECT_EQ(config.checks.parallel, 0u);
+  EXPECT_EQ(config.checks.single, absl::ZeroDuration());
+  EXPECT_EQ(config.jobs.job_max_try, 0u);
+  EXPECT_EQ(config.miners[0].policy.poster.challenge_confidence, filecoin::EpochDelta(0));
+  EXPECT_EQ(config.miners[0].policy.poster.submit_confidence, filecoin::EpochDelta(0));
+  EXPECT_EQ(config.miners[0].policy.poster.confirmation_depth, filecoin::EpochDelta(0));
+  EXPECT_TRUE(config.miners[0].policy.post_fees.gas_fee_cap.IsZero());
+  EXPECT_TRUE(config.miners[0].policy.post_fees.max_gas_fee_cap.IsZero());
 }
 
 TEST(ManagerConfigTest, TimesInWhichNoSectorCanBeReadAreRefused) {
@@ -165,12 +252,12 @@ MaxFeeCap = "7 nanoFIL"
 [Miners.Sealing]
 SealingEpochDuration = 0
 )"));
-  EXPECT_EQ(config.proving.worker_prover.heartbeat_timeout, absl::Seconds(15));
+  EXPECT_EQ(config.jobs.heartbeat_timeout, absl::Seconds(15));
   EXPECT_EQ(config.chain.size(), 2u);
   EXPECT_EQ(config.chain[0].token.Reveal(), "tok");
   EXPECT_EQ(config.chain[1].token.Reveal(), "a.b.c");
-  EXPECT_EQ(config.miners[0].post.senders.size(), 1u);
-  EXPECT_EQ(config.miners[0].post.gas_fee_cap, filecoin::TokenAmount(7'000'000'000));
+  EXPECT_EQ(config.miners[0].policy.senders.size(), 1u);
+  EXPECT_EQ(config.miners[0].policy.post_fees.gas_fee_cap, filecoin::TokenAmount(7'000'000'000));
   std::string all;
   for (const std::string& warning : config.warnings) all += warning + "\n";
   EXPECT_EQ(config.warnings.size(), 7u) << all;

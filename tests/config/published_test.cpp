@@ -71,8 +71,9 @@ TEST(PublishedTest, EverySampleLoadsAndNamesEachForeignKeyOnce) {
       ASSERT_EQ(config.persist_stores.size(), 1u);
       EXPECT_EQ(config.persist_stores[0].name, "store-1");
       ASSERT_FALSE(config.miners.empty());
-      EXPECT_EQ(config.miners[0].post.senders.size(), 1u);
-      EXPECT_EQ(config.miners[0].post.gas_fee_cap, filecoin::TokenAmount(5'000'000'000));
+      EXPECT_EQ(config.miners[0].policy.senders.size(), 1u);
+      EXPECT_EQ(config.miners[0].policy.post_fees.gas_fee_cap,
+                filecoin::TokenAmount(5'000'000'000));
     } else {
       ++workers;
       ASSERT_OK_AND_ASSIGN(const WorkerConfig config, LoadWorkerConfig(file, kNoFolders));
@@ -103,8 +104,8 @@ TEST(PublishedTest, UntouchedDefaultsMeanNothing) {
 TEST(PublishedTest, AZeroThatMeantADefaultIsWarnedOf) {
   ASSERT_OK_AND_ASSIGN(const ManagerConfig config,
                        LoadManagerConfig(kFolder + "manager-0.5.0.cfg", kNoFolders));
-  EXPECT_EQ(config.miners[0].post.submit_confidence, 0u);
-  EXPECT_EQ(config.miners[0].post.challenge_confidence, 0u);
+  EXPECT_EQ(config.miners[0].policy.poster.submit_confidence, filecoin::EpochDelta(0));
+  EXPECT_EQ(config.miners[0].policy.poster.challenge_confidence, filecoin::EpochDelta(0));
   const std::string all = All(config.warnings);
   EXPECT_NE(all.find("SubmitConfidence: 0 is read as no epoch at all"), std::string::npos) << all;
   EXPECT_NE(all.find("its default of 10; leave the key out for the default of 2"),
@@ -131,8 +132,8 @@ TEST(PublishedTest, KeysOfTheManagerAreReadInAnySpelling) {
                          "[miners.post]\nenabled = false\n",
                          "f", kNoFolders));
   ASSERT_EQ(config.miners.size(), 1u);
-  EXPECT_EQ(config.miners[0].actor, 7u);
-  EXPECT_FALSE(config.miners[0].post.enabled);
+  EXPECT_EQ(config.miners[0].policy.miner, 7u);
+  EXPECT_FALSE(config.miners[0].policy.enabled);
   EXPECT_EQ(config.chain.size(), 1u);
   // Where both stand, neither is passed over.
   EXPECT_THAT(ParseManagerConfig("[[Miners]]\nActor = 1\nactor = 2\n", "f", kNoFolders),
@@ -149,7 +150,7 @@ TEST(PublishedTest, AnEmptyOldFeeCapIsNoFeeCap) {
     const auto config =
         ParseManagerConfig("[[Miners]]\nActor = 1\n[Miners.PoSt]\n" + text, "f", kNoFolders);
     EXPECT_OK(config.status());
-    return config.ok() ? config->miners[0].post.gas_fee_cap : filecoin::TokenAmount();
+    return config.ok() ? config->miners[0].policy.post_fees.gas_fee_cap : filecoin::TokenAmount();
   };
   EXPECT_EQ(cap("MaxFeeCap = \"\"\n"), filecoin::TokenAmount(5'000'000'000));
   EXPECT_EQ(cap("MaxFeeCap = \"7 nanoFIL\"\nGasFeeCap = \"\"\n"),
@@ -199,7 +200,7 @@ TEST(FilterTest, AFilterThatEmptiesIsRefused) {
   }
   ASSERT_OK_AND_ASSIGN(const WorkerConfig addresses,
                        parse("allowed_miners = [\"t01000\", 1001]\n"));
-  EXPECT_EQ(addresses.threads[0].allowed_miners, (std::vector<filecoin::ActorId>{1000, 1001}));
+  EXPECT_EQ(addresses.threads[0].takes.miners, (std::vector<filecoin::ActorId>{1000, 1001}));
 }
 
 TEST(FilterTest, TheLogShowsFiltersAndNothingThatHasNoEffect) {

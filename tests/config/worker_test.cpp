@@ -33,15 +33,12 @@ location = "/mnt/a"
 TEST(WorkerConfigTest, MinimalFileTakesTheDefaults) {
   ASSERT_OK_AND_ASSIGN(const WorkerConfig config, ParseWorker(kMinimal));
   EXPECT_EQ(config.name, "");
-  EXPECT_EQ(config.rpc_listen.port, 17890);
-  EXPECT_EQ(config.ping_interval, absl::Seconds(30));
-  EXPECT_FALSE(config.metrics_enabled);
   ASSERT_EQ(config.managers.size(), 1u);
   EXPECT_EQ(config.managers[0].address.ToString(), "127.0.0.1:1789");
   ASSERT_EQ(config.threads.size(), 1u);
   EXPECT_EQ(config.threads[0].recover_interval, absl::Minutes(1));
-  EXPECT_TRUE(config.threads[0].allowed_miners.empty());
-  EXPECT_TRUE(config.threads[0].allowed_sizes.empty());
+  EXPECT_TRUE(config.threads[0].takes.miners.empty());
+  EXPECT_TRUE(config.threads[0].takes.proof_types.empty());
   EXPECT_EQ(config.attached[0].name, "/mnt/a");
   EXPECT_EQ(config.window_post_concurrent, std::nullopt);
   EXPECT_TRUE(config.window_post.empty());
@@ -55,11 +52,11 @@ TEST(WorkerConfigTest, ExampleParses) {
   EXPECT_TRUE(config.warnings.empty());
   EXPECT_EQ(config.name, "gpu-1");
   ASSERT_EQ(config.threads.size(), 2u);
-  EXPECT_EQ(config.threads[0].allowed_miners, (std::vector<filecoin::ActorId>{1000}));
+  EXPECT_EQ(config.threads[0].takes.miners, (std::vector<filecoin::ActorId>{1000}));
   EXPECT_EQ(config.threads[0].recover_interval, absl::Seconds(30));
-  EXPECT_EQ(config.threads[0].allowed_sizes.size(), 2u);
-  EXPECT_EQ(config.threads[1].allowed_sizes,
-            (std::vector<filecoin::SectorSize>{filecoin::SectorSize::k32GiB}))
+  EXPECT_EQ(config.threads[0].takes.proof_types.size(), 2u);
+  EXPECT_EQ(config.threads[1].takes.proof_types,
+            (std::vector<filecoin::PoStProofType>{filecoin::PoStProofType::kWindow32GiBV1_1}))
       << "directly in [[sealing_thread]]";
   EXPECT_EQ(config.window_post_concurrent, std::nullopt);  // no effect in this version
   EXPECT_TRUE(config.window_post.empty());                 // children are not part of this version
@@ -144,8 +141,8 @@ sealing.allowed_miners = [3]
 plan = "sealer"
 )"));
   ASSERT_EQ(config.threads.size(), 2u);
-  EXPECT_EQ(config.threads[0].allowed_miners, (std::vector<filecoin::ActorId>{1, 2}));
-  EXPECT_EQ(config.threads[1].allowed_miners, (std::vector<filecoin::ActorId>{3}));
+  EXPECT_EQ(config.threads[0].takes.miners, (std::vector<filecoin::ActorId>{1, 2}));
+  EXPECT_EQ(config.threads[1].takes.miners, (std::vector<filecoin::ActorId>{3}));
   EXPECT_EQ(config.threads[1].recover_interval, absl::Minutes(90));
   EXPECT_EQ(config.warnings.size(), 2u) << "max_retries and the sealer";
 }

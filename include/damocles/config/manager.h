@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// sector-manager.cfg (docs/config.md lists every key).
+// sector-manager.cfg (docs/config.md lists every key), into the options of the modules that they
+// are of: what a key means and what its default is stands there.
 
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,75 +15,39 @@
 
 #include "damocles/config/endpoint.h"
 #include "damocles/config/toml.h"
-#include "damocles/filecoin/address.h"
-#include "damocles/filecoin/sector.h"
-#include "damocles/filecoin/token_amount.h"
+#include "damocles/job/state_machine.h"
+#include "damocles/poster/policy.h"
+#include "damocles/sector/tracker.h"
+#include "damocles/storage/persist_store.h"
 
 namespace damocles::config {
 
 inline constexpr std::string_view kManagerConfigFile = "sector-manager.cfg";
 
-struct PersistStoreConfig {
-  std::string name;  // the path if no name is given
-  std::string path;  // "~" expanded, absolute
-  bool read_only = false;
-  bool strict = false;
-  std::uint64_t weight = 1;
-  std::vector<filecoin::ActorId> allow_miners = {};
-  std::vector<filecoin::ActorId> deny_miners = {};
-  std::map<std::string, std::string> meta = {};
-  friend bool operator==(const PersistStoreConfig&, const PersistStoreConfig&) = default;
-};
-
-struct WorkerProverConfig {
-  std::uint32_t job_max_try = 2;
-  absl::Duration heartbeat_timeout = absl::Seconds(15);
-  absl::Duration job_lifetime = absl::Hours(25);
-  // When a job has used up its tries, its window is still open and would be missed, the poster
-  // resets it.
-  bool auto_reset_before_close = true;
-};
-
-struct ProvingConfig {
-  std::uint64_t parallel_check_limit = 128;                    // 0: no limit
-  absl::Duration single_check_timeout = absl::Minutes(10);     // 0: none
-  absl::Duration partition_check_timeout = absl::Minutes(20);  // 0: none
-  WorkerProverConfig worker_prover;
-};
-
-struct MinerPostConfig {
-  bool enabled = true;
-  std::vector<filecoin::Address> senders = {};  // of Sender too
-  bool strict_check = true;
-  bool parallel = true;  // batches of one deadline at the same time
-  double gas_over_estimation = 1.2;
-  double gas_over_premium = 0;
-  filecoin::TokenAmount gas_fee_cap = 5'000'000'000;  // attoFIL: 5 nanoFIL
-  // 50 nanoFIL: at 100 M gas 5 FIL, Lotus's own highest fee of a PoSt message
-  // (MaxWindowPoStGasFee).
-  filecoin::TokenAmount max_gas_fee_cap = 50'000'000'000;
-  std::uint64_t confidence = 5;                       // epochs until a message counts as confirmed
-  std::uint64_t submit_confidence = 1;                // submit at Open + this
-  std::uint64_t challenge_confidence = 2;             // prove at Challenge + this
-  std::uint64_t max_recover_sector_limit = 0;         // 0: none
-  std::uint64_t max_partitions_per_post_message = 0;  // 0: what the protocol allows
-  std::uint64_t max_partitions_per_recovery_message = 0;  // 0: none
-};
-
+// A [[Miners]] block: what the poster takes, and what its sector checks do.
 struct MinerConfig {
-  filecoin::ActorId actor{};
-  MinerPostConfig post;
-  bool winning_post_enabled = false;  // [Miners.Proof] Enabled
+  MinerConfig();  // PosterPolicy's and RecoveryPolicy's own defaults, and the fees below
+
+  // recovery_fees are always those of post_fees.
+  poster::MinerPolicy policy;
+  bool strict_check = true;
 };
+// Attofil a unit of gas: 5 nanoFIL.
+inline constexpr std::int64_t kGasFeeCap = 5'000'000'000;
+// 50 nanoFIL: at 100 M gas 5 FIL, Lotus's own highest fee of a PoSt message (MaxWindowPoStGasFee).
+inline constexpr std::int64_t kMaxGasFeeCap = 50'000'000'000;
 
 struct ManagerConfig {
   std::vector<ChainEndpoint> chain = {};  // tried in this order; may be empty (embedded devnet)
   absl::Duration chain_event_interval = absl::Minutes(1);
-  bool require_token = false;  // [Common.RPC]: on loopback too
-  std::vector<PersistStoreConfig> persist_stores = {};
-  std::vector<std::string> scan_persist_stores = {};  // globs
-  std::string scan_place = {};                        // of that key, "file:line:column"
-  ProvingConfig proving;
+  bool require_token = false;                              // [Common.RPC]: on loopback too
+  std::vector<storage::PersistStore> persist_stores = {};  // paths absolute, "~" expanded
+  std::vector<std::string> scan_persist_stores = {};       // globs
+  std::string scan_place = {};                             // of that key, "file:line:column"
+  sector::CheckLimits checks;                              // [Common.Proving]
+  job::Policy jobs;                                        // [Common.Proving.WorkerProver]
+  // Of every miner: in its policy too.
+  bool auto_reset_before_close = poster::PosterPolicy{}.auto_reset_before_close;
   std::vector<MinerConfig> miners = {};
 
   std::vector<std::string> warnings = {};  // for the log, one line each, without secrets

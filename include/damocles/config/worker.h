@@ -17,8 +17,7 @@
 #include "damocles/config/endpoint.h"
 #include "damocles/config/manager.h"
 #include "damocles/config/secret.h"
-#include "damocles/filecoin/proof_type.h"
-#include "damocles/filecoin/sector.h"
+#include "damocles/job/queue.h"
 
 namespace damocles::config {
 
@@ -30,13 +29,11 @@ struct ManagerEndpoint {
 struct AttachedStore {
   std::string name;      // the absolute path if no name is given
   std::string location;  // "~" expanded, absolute
-  bool read_only = false;
 };
 
 // One [[sealing_thread]] with plan = "wdpost": one job at a time.
 struct WorkerThread {
-  std::vector<filecoin::ActorId> allowed_miners = {};    // empty: all
-  std::vector<filecoin::SectorSize> allowed_sizes = {};  // empty: all
+  job::JobFilter takes;
   absl::Duration recover_interval = absl::Minutes(1);
 };
 
@@ -56,11 +53,7 @@ struct ProcessorConfig {
 };
 
 struct WorkerConfig {
-  std::string name;  // empty: the machine's host name
-  HostPort rpc_listen{"127.0.0.1", 17890};
-  absl::Duration ping_interval = absl::Seconds(30);
-  bool metrics_enabled = false;
-  HostPort metrics_listen{"127.0.0.1", 9000};
+  std::string name;                            // empty: the machine's host name
   std::vector<ManagerEndpoint> managers = {};  // at least one
   std::vector<AttachedStore> attached = {};
   std::vector<std::string> scan_persist_stores = {};

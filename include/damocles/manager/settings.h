@@ -14,7 +14,6 @@
 
 #include "damocles/base/thread_pool.h"
 #include "damocles/config/manager.h"
-#include "damocles/job/queue.h"
 #include "damocles/poster/runner.h"
 #include "damocles/poster/sector_source.h"
 #include "damocles/storage/persist_store.h"
@@ -22,7 +21,6 @@
 
 namespace damocles::manager {
 
-job::Policy JobPolicyOf(const config::ManagerConfig& config);
 std::vector<poster::MinerPolicy> MinerPoliciesOf(const config::ManagerConfig& config);
 poster::RunnerOptions RunnerOptionsOf(const config::ManagerConfig& config);
 

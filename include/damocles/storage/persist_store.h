@@ -28,6 +28,7 @@ struct PersistStore {
   std::vector<filecoin::ActorId> allow_miners = {};
   std::vector<filecoin::ActorId> deny_miners = {};
   std::map<std::string, std::string> meta = {};
+  friend bool operator==(const PersistStore&, const PersistStore&) = default;
 };
 
 // The name of the file that makes a folder a store when ScanPersistStores looks for it.
