@@ -4,26 +4,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "absl/strings/str_format.h"
+#include "lib/manager/json_text.h"
 
 namespace damocles::manager {
 namespace {
 
 using nlohmann::json;
-
-std::string Text(const json& value) {
-  return value.dump(2, ' ', false, json::error_handler_t::replace);
-}
-
-template <typename T, typename F>
-json List(const std::vector<T>& items, F item_json) {
-  json out = json::array();
-  for (const T& item : items) out.push_back(item_json(item));
-  return out;
-}
 
 json TimeJson(absl::Time time) {
   const std::string text = UtcTime(time);
@@ -32,11 +21,11 @@ json TimeJson(absl::Time time) {
 }
 
 json PartitionsJson(const std::vector<filecoin::ChainPartition>& partitions) {
-  return List(partitions, [](filecoin::ChainPartition partition) { return partition.Index(); });
+  return JsonList(partitions, [](filecoin::ChainPartition partition) { return partition.Index(); });
 }
 
-json FaultsJson(const std::vector<job::SectorFault>& faults) {
-  return List(faults, [](const job::SectorFault& fault) {
+json SectorFaultsJson(const std::vector<job::SectorFault>& faults) {
+  return JsonList(faults, [](const job::SectorFault& fault) {
     return json{{"sector", fault.number}, {"reason", fault.reason}};
   });
 }
@@ -58,7 +47,7 @@ json JobJson(const rpc::JobInfo& job, absl::Time now) {
           {"sectors", job.sectors},
           {"workers", job.workers},
           {"state", StateText(job)},
-          {"faults", FaultsJson(job.faults)},
+          {"faults", SectorFaultsJson(job.faults)},
           {"try", job.tries},
           {"try_max", job.tries_max},
           {"created_at", TimeJson(job.created_at)},
@@ -81,13 +70,14 @@ json WorkerJson(const worker::Hub::WorkerInfo& info) {
           {"last_seen", TimeJson(info.last_seen)},
           {"slots", info.capabilities.slots},
           {"proof_types", types},
-          {"threads", List(info.capabilities.threads,
-                           [](const job::JobFilter& filter) {
-                             return json{{"miners", filter.miners},
-                                         {"proof_types", List(filter.proof_types, [](auto type) {
-                                            return filecoin::ToNumber(type);
-                                          })}};
-                           })},
+          {"threads", JsonList(info.capabilities.threads,
+                               [](const job::JobFilter& filter) {
+                                 return json{
+                                     {"miners", filter.miners},
+                                     {"proof_types", JsonList(filter.proof_types, [](auto type) {
+                                        return filecoin::ToNumber(type);
+                                      })}};
+                               })},
           {"stores", info.capabilities.stores},
           {"software", info.capabilities.software},
           {"clock_ahead_seconds", ahead},
@@ -104,7 +94,7 @@ json BatchJson(const rpc::BatchSummary& batch) {
           {"state", batch.state},
           {"job", batch.job_id},
           {"message", batch.message_cid},
-          {"skipped", FaultsJson(batch.skipped)},
+          {"skipped", SectorFaultsJson(batch.skipped)},
           {"note", batch.error},
           {"proofs", batch.proofs}};
 }
@@ -114,6 +104,16 @@ json BatchJson(const rpc::BatchSummary& batch) {
 std::string UtcTime(absl::Time time) {
   if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return "";
   return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
+}
+
+std::string LocalTime(absl::Time time) {
+  if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return "-";
+  return absl::FormatTime("%m-%d %H:%M:%S", time, absl::LocalTimeZone());
+}
+
+std::string FormatElapsed(absl::Duration duration) {
+  const absl::Duration seconds = absl::Trunc(duration, absl::Seconds(1));
+  return seconds == absl::ZeroDuration() ? "0s" : absl::FormatDuration(seconds);
 }
 
 std::vector<std::string> RunningIds(const worker::Hub::WorkerInfo& info) {
@@ -135,15 +135,15 @@ bool CostsAWindow(const rpc::CheckReport& report) {
 }
 
 std::string JobsJson(const std::vector<rpc::JobInfo>& jobs, absl::Time now) {
-  return Text(List(jobs, [now](const rpc::JobInfo& job) { return JobJson(job, now); }));
+  return JsonText(JsonList(jobs, [now](const rpc::JobInfo& job) { return JobJson(job, now); }));
 }
 
 std::string WorkersJson(const std::vector<worker::Hub::WorkerInfo>& workers) {
-  return Text(List(workers, WorkerJson));
+  return JsonText(JsonList(workers, WorkerJson));
 }
 
 std::string StoresJson(const std::vector<rpc::StoreInfo>& stores) {
-  return Text(List(stores, [](const rpc::StoreInfo& store) {
+  return JsonText(JsonList(stores, [](const rpc::StoreInfo& store) {
     return json{{"name", store.name},
                 {"path", store.path},
                 {"read_only", store.read_only},
@@ -156,22 +156,22 @@ std::string StoresJson(const std::vector<rpc::StoreInfo>& stores) {
 }
 
 std::string SectorJson(filecoin::SectorId sector, const rpc::FoundSector& found) {
-  return Text({{"miner", sector.miner},
-               {"number", sector.number},
-               {"sealed", PlaceJson(found.sealed)},
-               {"upgraded", PlaceJson(found.upgraded)},
-               {"troubles", found.troubles}});
+  return JsonText({{"miner", sector.miner},
+                   {"number", sector.number},
+                   {"sealed", PlaceJson(found.sealed)},
+                   {"upgraded", PlaceJson(found.upgraded)},
+                   {"troubles", found.troubles}});
 }
 
 std::string AttachJson(const rpc::AttachSummary& summary) {
-  return Text({{"store", summary.store},
-               {"added", summary.added},
-               {"known", summary.known},
-               {"problems", summary.problems}});
+  return JsonText({{"store", summary.store},
+                   {"added", summary.added},
+                   {"known", summary.known},
+                   {"problems", summary.problems}});
 }
 
 std::string DeadlinesJson(const std::vector<rpc::DeadlineSummary>& records) {
-  return Text(List(records, [](const rpc::DeadlineSummary& record) {
+  return JsonText(JsonList(records, [](const rpc::DeadlineSummary& record) {
     return json{{"miner", record.miner},
                 {"deadline", record.deadline_index},
                 {"period_start", record.period_start},
@@ -179,7 +179,7 @@ std::string DeadlinesJson(const std::vector<rpc::DeadlineSummary>& records) {
                 {"close_epoch", record.close_epoch},
                 {"state", record.state},
                 {"reason", record.reason},
-                {"batches", List(record.batches, BatchJson)},
+                {"batches", JsonList(record.batches, BatchJson)},
                 {"skipped_sectors", record.skipped_sectors},
                 {"proven_epoch", record.proven_epoch},
                 {"confirmed_epoch", record.confirmed_epoch}};
@@ -187,20 +187,21 @@ std::string DeadlinesJson(const std::vector<rpc::DeadlineSummary>& records) {
 }
 
 std::string CheckJson(const rpc::CheckReport& report) {
-  return Text({{"at", TimeJson(report.at)},
-               {"costs_window", CostsAWindow(report)},
-               {"findings",
-                List(report.findings,
-                     [](const rpc::Finding& finding) {
-                       return json{{"kind", finding.kind},
+  return JsonText(
+      {{"at", TimeJson(report.at)},
+       {"costs_window", CostsAWindow(report)},
+       {"findings", JsonList(report.findings,
+                             [](const rpc::Finding& finding) {
+                               return json{
+                                   {"kind", finding.kind},
                                    {"severity", finding.costs_window ? "costs_window" : "warning"},
                                    {"subject", finding.subject},
                                    {"what", finding.what},
                                    {"detail", finding.detail},
                                    {"remedy", finding.remedy}};
-                     })},
-               {"in_order", report.in_order},
-               {"not_learnt", report.not_learnt}});
+                             })},
+       {"in_order", report.in_order},
+       {"not_learnt", report.not_learnt}});
 }
 
 }  // namespace damocles::manager

@@ -14,7 +14,7 @@
 namespace damocles::manager {
 namespace {
 
-async::Task<absl::StatusOr<int>> Check(rpc::ManagerClient& manager, bool json) {
+ExitCode Check(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const rpc::CheckReport report, co_await manager.Check());
   if (json) {
     cli::PrintLine(CheckJson(report));
@@ -25,7 +25,7 @@ async::Task<absl::StatusOr<int>> Check(rpc::ManagerClient& manager, bool json) {
                       finding.detail.empty()
                           ? finding.what
                           : absl::StrFormat("%s (%s)", finding.what, finding.detail),
-                      finding.remedy.empty() ? "-" : finding.remedy});
+                      OrDash(finding.remedy)});
     }
     for (const std::string& fine : report.in_order) {
       const std::size_t colon = fine.find(": ");
@@ -42,18 +42,14 @@ async::Task<absl::StatusOr<int>> Check(rpc::ManagerClient& manager, bool json) {
 
 void AddCheckCommand(cli::Program& program, CLI::App& util, Globals& globals) {
   const auto json = std::make_shared<bool>(false);
-  CLI::App* check = util.add_subcommand(
-      "check",
-      "Looks now at everything the next windows need: nodes, senders, index, stores, parameters, "
-      "workers, disks; exits with 1 if something would cost a window");
-  check->add_flag("--json", *json, "As JSON");
-  program.SetAction(
-      *check,
-      [json, &globals] {
-        return WithManager(globals,
-                           [json](rpc::ManagerClient& manager) { return Check(manager, *json); });
-      },
-      "damocles-manager util check");
+  AddCommand(
+      program, util,
+      {"check",
+       "Looks now at everything the next windows need: nodes, senders, index, stores, parameters, "
+       "workers, disks; exits with 1 if something would cost a window",
+       "damocles-manager util check"},
+      globals, [json](rpc::ManagerClient& manager) { return Check(manager, *json); })
+      ->add_flag("--json", *json, "As JSON");
 }
 
 }  // namespace damocles::manager

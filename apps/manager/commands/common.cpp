@@ -85,9 +85,8 @@ absl::StatusOr<rpc::ClientOptions> ClientOptionsFor(const Globals& globals) {
   return options;
 }
 
-async::Task<absl::StatusOr<int>> UseManager(
-    kj::Network& network, kj::Timer& timer, rpc::ClientOptions options,
-    std::function<async::Task<absl::StatusOr<int>>(rpc::ManagerClient&)> use) {
+ExitCode UseManager(kj::Network& network, kj::Timer& timer, rpc::ClientOptions options,
+                    AskManager ask) {
   const std::string address = options.address;
   auto client = co_await rpc::ManagerClient::Connect(network, timer, std::move(options));
   if (!client.ok()) {
@@ -97,7 +96,7 @@ async::Task<absl::StatusOr<int>> UseManager(
         "with --manager HOST:PORT",
         std::string(client.status().message())));
   }
-  co_return co_await use(**client);
+  co_return co_await ask(**client);
 }
 
 // What of a chain's error an operator can mend here.
@@ -122,15 +121,13 @@ absl::Status WithPlace(const absl::Status& status, const config::ManagerConfig& 
 
 }  // namespace
 
-absl::StatusOr<int> WithManager(
-    const Globals& globals,
-    std::function<async::Task<absl::StatusOr<int>>(rpc::ManagerClient&)> use) {
+absl::StatusOr<int> WithManager(const Globals& globals, AskManager ask) {
   DAMOCLES_ASSIGN_OR_RETURN(rpc::ClientOptions options, ClientOptionsFor(globals));
   const std::string address = options.address;
   try {
     kj::AsyncIoContext io = kj::setupAsyncIo();
     return UseManager(io.provider->getNetwork(), io.provider->getTimer(), std::move(options),
-                      std::move(use))
+                      std::move(ask))
         .ToPromise()
         .wait(io.waitScope);
   } catch (const kj::Exception& exception) {
@@ -139,9 +136,7 @@ absl::StatusOr<int> WithManager(
   }
 }
 
-absl::StatusOr<int> WithChain(
-    const Globals& globals,
-    std::function<async::Task<absl::StatusOr<int>>(chain::ChainReader&)> use) {
+absl::StatusOr<int> WithChain(const Globals& globals, AskChain ask) {
   config::LoadOptions load;
   load.unknown =
       globals.allow_unknown_config ? config::UnknownKeys::kWarn : config::UnknownKeys::kRefuse;
@@ -151,7 +146,7 @@ absl::StatusOr<int> WithChain(
   kj::AsyncIoContext io = kj::setupAsyncIo();
   DAMOCLES_ASSIGN_OR_RETURN(const std::unique_ptr<ChainClient> client,
                             ChainClient::Make(config, *io.provider));
-  absl::StatusOr<int> code = use(client->Node()).ToPromise().wait(io.waitScope);
+  absl::StatusOr<int> code = ask(client->Node()).ToPromise().wait(io.waitScope);
   if (code.ok()) return code;
   return WithPlace(code.status(), config, globals.home.Config());
 }
@@ -175,14 +170,17 @@ void PrintTable(std::vector<std::vector<std::string>> rows) {
   }
 }
 
-std::string LocalTime(absl::Time time) {
-  if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return "-";
-  return absl::FormatTime("%m-%d %H:%M:%S", time, absl::LocalTimeZone());
+CLI::App* AddCommand(cli::Program& program, CLI::App& parent, const CommandWords& words,
+                     cli::Action action) {
+  CLI::App* command = parent.add_subcommand(words.name, words.what);
+  program.SetAction(*command, std::move(action), words.example);
+  return command;
 }
 
-std::string FormatElapsed(absl::Duration duration) {
-  const absl::Duration seconds = absl::Trunc(duration, absl::Seconds(1));
-  return seconds == absl::ZeroDuration() ? "0s" : absl::FormatDuration(seconds);
+CLI::App* AddCommand(cli::Program& program, CLI::App& parent, const CommandWords& words,
+                     const Globals& globals, AskManager ask) {
+  return AddCommand(program, parent, words,
+                    [&globals, ask = std::move(ask)] { return WithManager(globals, ask); });
 }
 
 absl::StatusOr<std::uint64_t> ParseMiner(const std::string& text) {

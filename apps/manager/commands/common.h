@@ -9,10 +9,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "apps/common/cli.h"
 
 #include "damocles/async/task.h"
@@ -31,24 +31,52 @@ struct Globals {
   bool allow_unknown_config = false;
 };
 
-// Connects, runs `use`, returns its exit code.  UNAVAILABLE says how to start the manager.
-absl::StatusOr<int> WithManager(
-    const Globals& globals,
-    std::function<async::Task<absl::StatusOr<int>>(rpc::ManagerClient&)> use);
+// What a command asks, until its exit code.
+using ExitCode = async::Task<absl::StatusOr<int>>;
+using AskManager = std::function<ExitCode(rpc::ManagerClient&)>;
+using AskChain = std::function<ExitCode(chain::ChainReader&)>;
 
+// Connects, runs `ask`, returns its exit code.  UNAVAILABLE says how to start the manager.
+absl::StatusOr<int> WithManager(const Globals& globals, AskManager ask);
 // The same with the chain nodes of the configuration; the manager need not run.
-absl::StatusOr<int> WithChain(
-    const Globals& globals,
-    std::function<async::Task<absl::StatusOr<int>>(chain::ChainReader&)> use);
+absl::StatusOr<int> WithChain(const Globals& globals, AskChain ask);
+
+// A command below `parent`.
+struct CommandWords {
+  const char* name;
+  const char* what;
+  const char* example;
+};
+CLI::App* AddCommand(cli::Program& program, CLI::App& parent, const CommandWords& words,
+                     cli::Action action);
+// One that only asks the running manager.
+CLI::App* AddCommand(cli::Program& program, CLI::App& parent, const CommandWords& words,
+                     const Globals& globals, AskManager ask);
 
 // Rows of equal length; the first is the head.  Columns stand two spaces apart.
 // Control characters are escaped.
 void PrintTable(std::vector<std::vector<std::string>> rows);
 
-// "MM-DD hh:mm:ss" in local time; "-" for a time that has not come.
-std::string LocalTime(absl::Time time);
-// Whole seconds, "1h2m3s".
-std::string FormatElapsed(absl::Duration duration);
+// A listing: a line for each item.
+template <typename T>
+struct Column {
+  const char* head;
+  std::function<std::string(const T&)> cell;
+};
+template <typename T>
+void PrintTable(const std::vector<T>& items, const std::vector<Column<T>>& columns) {
+  std::vector<std::vector<std::string>> rows(1 + items.size());
+  for (const Column<T>& column : columns) {
+    rows[0].emplace_back(column.head);
+    for (std::size_t i = 0; i < items.size(); ++i) rows[i + 1].push_back(column.cell(items[i]));
+  }
+  PrintTable(std::move(rows));
+}
+
+// What a cell shows of nothing.
+inline std::string OrDash(std::string text) {
+  return text.empty() ? "-" : text;
+}
 
 // "f01000", "t01000" or "1000".
 absl::StatusOr<std::uint64_t> ParseMiner(const std::string& text);

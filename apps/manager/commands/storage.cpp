@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "apps/manager/commands/common.h"
@@ -27,31 +28,34 @@ std::string Percent(std::uint64_t part, std::uint64_t whole) {
   return absl::StrFormat("%.1f%%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
-async::Task<absl::StatusOr<int>> ListStores(rpc::ManagerClient& manager, bool json) {
+std::string SpaceText(const rpc::StoreInfo& store, std::uint64_t bytes) {
+  return store.status.ok() ? cli::FormatSpace(bytes) : "-";
+}
+
+ExitCode ListStores(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto stores, co_await manager.Stores());
   if (json) {
     cli::PrintLine(StoresJson(stores));
     co_return cli::kExitDone;
   }
-  std::vector<std::vector<std::string>> rows = {
-      {"Name", "Path", "ReadOnly", "Sectors", "Total", "Free", "UsedPercent", "Error"}};
-  for (const auto& store : stores) {
-    const std::string error =
-        store.trouble.empty() ? std::string(store.status.message()) : store.trouble;
-    const bool known = store.status.ok();
-    rows.push_back({store.name, store.path.empty() ? "-" : store.path,
-                    store.read_only ? "yes" : "no", absl::StrFormat("%d", store.sectors),
-                    known ? cli::FormatSpace(store.total_bytes) : "-",
-                    known ? cli::FormatSpace(store.free_bytes) : "-",
-                    Percent(store.total_bytes - store.free_bytes, store.total_bytes),
-                    error.empty() ? "-" : error});
-  }
-  PrintTable(rows);
+  using Row = const rpc::StoreInfo&;
+  const std::vector<Column<rpc::StoreInfo>> columns = {
+      {"Name", [](Row store) { return store.name; }},
+      {"Path", [](Row store) { return OrDash(store.path); }},
+      {"ReadOnly", [](Row store) { return store.read_only ? "yes" : "no"; }},
+      {"Sectors", [](Row store) { return absl::StrCat(store.sectors); }},
+      {"Total", [](Row store) { return SpaceText(store, store.total_bytes); }},
+      {"Free", [](Row store) { return SpaceText(store, store.free_bytes); }},
+      {"UsedPercent",
+       [](Row store) { return Percent(store.total_bytes - store.free_bytes, store.total_bytes); }},
+      {"Error", [](Row store) {
+         return OrDash(store.trouble.empty() ? std::string(store.status.message()) : store.trouble);
+       }}};
+  PrintTable(stores, columns);
   co_return cli::kExitDone;
 }
 
-async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::SectorId sector,
-                                      bool json) {
+ExitCode Find(rpc::ManagerClient& manager, filecoin::SectorId sector, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const rpc::FoundSector found, co_await manager.FindSector(sector));
   if (json) {
     cli::PrintLine(SectorJson(sector, found));
@@ -75,8 +79,7 @@ async::Task<absl::StatusOr<int>> Find(rpc::ManagerClient& manager, filecoin::Sec
   co_return cli::kExitDone;
 }
 
-async::Task<absl::StatusOr<int>> Attach(rpc::ManagerClient& manager, std::string path, bool replace,
-                                        bool json) {
+ExitCode Attach(rpc::ManagerClient& manager, std::string path, bool replace, bool json) {
   std::function<void(std::uint64_t, std::uint64_t)> progress = [](std::uint64_t done,
                                                                   std::uint64_t total) {
     cli::PrintNote(absl::StrFormat("%d of %d entries looked at", done, total));
@@ -189,51 +192,41 @@ void AddStorageCommands(cli::Program& program, CLI::App& util, Globals& globals)
   storage->require_subcommand(1);
 
   AddMarkCommand(program, *storage);
-  CLI::App* list = storage->add_subcommand(
-      "list",
-      "Lists the stores of the configuration and of the index, and what is wrong with them");
-  list->add_flag("--json", flags->json, "As JSON");
-  program.SetAction(
-      *list,
-      [flags, &globals] {
-        return WithManager(globals, [flags](rpc::ManagerClient& manager) {
-          return ListStores(manager, flags->json);
-        });
-      },
-      "damocles-manager util storage list");
+  AddCommand(program, *storage,
+             {"list",
+              "Lists the stores of the configuration and of the index, and what is wrong with them",
+              "damocles-manager util storage list"},
+             globals,
+             [flags](rpc::ManagerClient& manager) { return ListStores(manager, flags->json); })
+      ->add_flag("--json", flags->json, "As JSON");
 
-  CLI::App* find = storage->add_subcommand("find", "Says which stores hold a sector");
-  find->add_option("MINER", flags->miner, "f01000, t01000 or 1000")->required();
-  find->add_option("NUMBER", flags->number, "Sector number")->required()->check(cli::WholeNumber());
-  find->add_flag("--json", flags->json, "As JSON");
-  program.SetAction(
-      *find,
+  CLI::App* find = AddCommand(
+      program, *storage,
+      {"find", "Says which stores hold a sector", "damocles-manager util storage find f01000 7"},
       [flags, &globals]() -> absl::StatusOr<int> {
         DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t miner, ParseMiner(flags->miner));
         const filecoin::SectorId sector{.miner = miner, .number = flags->number};
         return WithManager(globals, [flags, sector](rpc::ManagerClient& manager) {
           return Find(manager, sector, flags->json);
         });
-      },
-      "damocles-manager util storage find f01000 7");
+      });
+  find->add_option("MINER", flags->miner, "f01000, t01000 or 1000")->required();
+  find->add_option("NUMBER", flags->number, "Sector number")->required()->check(cli::WholeNumber());
+  find->add_flag("--json", flags->json, "As JSON");
 
-  CLI::App* attach = storage->add_subcommand(
-      "attach", "Adds the sectors found in a store to the index, through the running manager");
+  CLI::App* attach = AddCommand(
+      program, *storage,
+      {"attach", "Adds the sectors found in a store to the index, through the running manager",
+       "damocles-manager util storage attach /mnt/store-1"},
+      globals, [flags](rpc::ManagerClient& manager) {
+        // The manager's working folder is another one.
+        return Attach(manager, AbsolutePath(flags->path), flags->replace, flags->json);
+      });
   attach->add_option("PATH", flags->path, "Folder of a store under [[Common.PersistStores]]")
       ->required();
   attach->add_flag("--replace", flags->replace,
                    "Takes this store also for sectors that another store still holds");
   attach->add_flag("--json", flags->json, "As JSON");
-  program.SetAction(
-      *attach,
-      [flags, &globals]() -> absl::StatusOr<int> {
-        // The manager's working folder is another one.
-        const std::string path = AbsolutePath(flags->path);
-        return WithManager(globals, [flags, path](rpc::ManagerClient& manager) {
-          return Attach(manager, path, flags->replace, flags->json);
-        });
-      },
-      "damocles-manager util storage attach /mnt/store-1");
 }
 
 }  // namespace damocles::manager

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -16,10 +17,6 @@
 
 namespace damocles::manager {
 namespace {
-
-std::string OrDash(const std::string& text) {
-  return text.empty() ? "-" : text;
-}
 
 std::string TryText(const rpc::JobInfo& job) {
   return absl::StrFormat("%d%s", job.tries,
@@ -53,49 +50,48 @@ std::string TimeText(absl::Time time, absl::Time now) {
   return absl::StrFormat("%s (%s ago)", LocalTime(time), AgeText(time, now));
 }
 
-std::vector<std::string> Row(const rpc::JobInfo& job, bool detail, absl::Time now) {
-  std::vector<std::string> row = {
-      job.id,
-      absl::StrFormat("f0%d", job.miner),
-      absl::StrFormat("%d", job.deadline_index),
-      OrDash(absl::StrJoin(job.chain_partitions, ",", absl::StreamFormatter())),
-      absl::StrFormat("%d", job.sectors),
-      OrDash(absl::StrJoin(job.workers, ",")),
-      StateText(job),
-      TryText(job)};
+std::vector<Column<rpc::JobInfo>> Columns(bool detail, absl::Time now) {
+  using Row = const rpc::JobInfo&;
+  std::vector<Column<rpc::JobInfo>> columns = {
+      {"JobID", [](Row job) { return job.id; }},
+      {"MinerID", [](Row job) { return absl::StrCat("f0", job.miner); }},
+      {"DDL", [](Row job) { return absl::StrCat(job.deadline_index); }},
+      {"Partitions",
+       [](Row job) {
+         return OrDash(absl::StrJoin(job.chain_partitions, ",", absl::StreamFormatter()));
+       }},
+      {"Sectors", [](Row job) { return absl::StrCat(job.sectors); }},
+      {"Worker", [](Row job) { return OrDash(absl::StrJoin(job.workers, ",")); }},
+      {"State", StateText},
+      {"Try", TryText}};
+  const auto add = [&columns](std::vector<Column<rpc::JobInfo>> more) {
+    columns.insert(columns.end(), more.begin(), more.end());
+  };
   if (detail) {
-    row.insert(row.end(),
-               {TimeText(job.created_at, now), TimeText(job.started_at, now),
-                TimeText(job.heartbeat_at, now), TimeText(job.finished_at, now),
-                absl::StrFormat("%d", job.open_epoch), absl::StrFormat("%d", job.close_epoch)});
+    add({{"CreateAt", [now](Row job) { return TimeText(job.created_at, now); }},
+         {"StartedAt", [now](Row job) { return TimeText(job.started_at, now); }},
+         {"HeartbeatAt", [now](Row job) { return TimeText(job.heartbeat_at, now); }},
+         {"FinishedAt", [now](Row job) { return TimeText(job.finished_at, now); }},
+         {"Open", [](Row job) { return absl::StrCat(job.open_epoch); }},
+         {"Close", [](Row job) { return absl::StrCat(job.close_epoch); }}});
   } else {
-    row.insert(row.end(),
-               {AgeText(job.created_at, now), ElapsedText(job, now), HeartbeatText(job, now)});
+    add({{"Age", [now](Row job) { return AgeText(job.created_at, now); }},
+         {"Elapsed", [now](Row job) { return ElapsedText(job, now); }},
+         {"Heartbeat", [now](Row job) { return HeartbeatText(job, now); }}});
   }
-  row.push_back(LeftText(job, now));
-  row.push_back(OrDash(job.error));
-  return row;
+  add({{"Left", [now](Row job) { return LeftText(job, now); }},
+       {"Error", [](Row job) { return OrDash(job.error); }}});
+  return columns;
 }
 
-async::Task<absl::StatusOr<int>> ListJobs(rpc::ManagerClient& manager, bool all, bool detail,
-                                          bool json) {
+ExitCode ListJobs(rpc::ManagerClient& manager, bool all, bool detail, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<rpc::JobInfo> jobs, co_await manager.Jobs(all));
   const absl::Time now = absl::Now();
   if (json) {
     cli::PrintLine(JobsJson(jobs, now));
     co_return cli::kExitDone;
   }
-  std::vector<std::vector<std::string>> rows;
-  if (detail) {
-    rows.push_back({"JobID", "MinerID", "DDL", "Partitions", "Sectors", "Worker", "State", "Try",
-                    "CreateAt", "StartedAt", "HeartbeatAt", "FinishedAt", "Open", "Close", "Left",
-                    "Error"});
-  } else {
-    rows.push_back({"JobID", "MinerID", "DDL", "Partitions", "Sectors", "Worker", "State", "Try",
-                    "Age", "Elapsed", "Heartbeat", "Left", "Error"});
-  }
-  for (const auto& job : jobs) rows.push_back(Row(job, detail, now));
-  PrintTable(rows);
+  PrintTable(jobs, Columns(detail, now));
   co_return cli::kExitDone;
 }
 
@@ -120,7 +116,7 @@ int Report(const std::vector<std::string>& ids, const std::vector<absl::Status>&
   return code;
 }
 
-async::Task<absl::StatusOr<int>> Reset(rpc::ManagerClient& manager, std::vector<std::string> ids) {
+ExitCode Reset(rpc::ManagerClient& manager, std::vector<std::string> ids) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto results, co_await manager.ResetJobs(ids));
   const int code = Report(ids, results, "reset", false);
   // A proof that comes too late is worth nothing, so no worker gets such a job.
@@ -136,12 +132,12 @@ async::Task<absl::StatusOr<int>> Reset(rpc::ManagerClient& manager, std::vector<
   co_return code;
 }
 
-async::Task<absl::StatusOr<int>> Remove(rpc::ManagerClient& manager, std::vector<std::string> ids) {
+ExitCode Remove(rpc::ManagerClient& manager, std::vector<std::string> ids) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto results, co_await manager.RemoveJobs(ids));
   co_return Report(ids, results, "removed", true);
 }
 
-async::Task<absl::StatusOr<int>> RemoveAll(rpc::ManagerClient& manager) {
+ExitCode RemoveAll(rpc::ManagerClient& manager) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const std::uint64_t removed, co_await manager.RemoveAllJobs());
   cli::PrintLine(absl::StrFormat("%d wdpost jobs removed", removed));
   co_return cli::kExitDone;
@@ -161,55 +157,42 @@ void AddWdPostCommands(cli::Program& program, CLI::App& util_worker, Globals& gl
   CLI::App* wdpost = util_worker.add_subcommand("wdpost", "The WindowPoSt jobs of the manager");
   wdpost->require_subcommand(1);
 
-  CLI::App* list = wdpost->add_subcommand("list", "Lists jobs: those not yet proven");
+  CLI::App* list = AddCommand(program, *wdpost,
+                              {"list", "Lists jobs: those not yet proven",
+                               "damocles-manager util worker wdpost list --all"},
+                              globals, [flags](rpc::ManagerClient& manager) {
+                                return ListJobs(manager, flags->all, flags->detail, flags->json);
+                              });
   list->add_flag("--all", flags->all, "Proven ones too");
   list->add_flag("--detail", flags->detail, "All times");
   list->add_flag("--json", flags->json, "As JSON");
-  program.SetAction(
-      *list,
-      [flags, &globals] {
-        return WithManager(globals, [flags](rpc::ManagerClient& manager) {
-          return ListJobs(manager, flags->all, flags->detail, flags->json);
-        });
-      },
-      "damocles-manager util worker wdpost list --all");
 
-  CLI::App* reset = wdpost->add_subcommand(
-      "reset", "Starts jobs anew, with Try 0; what a worker then computes is submitted");
-  reset->add_option("ID", flags->ids, "Job ids")->required();
-  program.SetAction(
-      *reset,
-      [flags, &globals] {
-        return WithManager(
-            globals, [flags](rpc::ManagerClient& manager) { return Reset(manager, flags->ids); });
-      },
-      "damocles-manager util worker wdpost reset 5vz5mRAPBGq");
+  AddCommand(program, *wdpost,
+             {"reset", "Starts jobs anew, with Try 0; what a worker then computes is submitted",
+              "damocles-manager util worker wdpost reset 5vz5mRAPBGq"},
+             globals, [flags](rpc::ManagerClient& manager) { return Reset(manager, flags->ids); })
+      ->add_option("ID", flags->ids, "Job ids")
+      ->required();
 
-  CLI::App* remove = wdpost->add_subcommand(
-      "remove", "Deletes jobs; the poster makes them again while their deadline lasts");
-  remove->add_option("ID", flags->ids, "Job ids")->required();
-  program.SetAction(
-      *remove,
-      [flags, &globals] {
-        return WithManager(
-            globals, [flags](rpc::ManagerClient& manager) { return Remove(manager, flags->ids); });
-      },
-      "damocles-manager util worker wdpost remove 5vz5mRAPBGq");
+  AddCommand(program, *wdpost,
+             {"remove", "Deletes jobs; the poster makes them again while their deadline lasts",
+              "damocles-manager util worker wdpost remove 5vz5mRAPBGq"},
+             globals, [flags](rpc::ManagerClient& manager) { return Remove(manager, flags->ids); })
+      ->add_option("ID", flags->ids, "Job ids")
+      ->required();
 
-  CLI::App* remove_all = wdpost->add_subcommand("remove-all", "Deletes all jobs");
-  remove_all->add_flag("--really-do-it", flags->really, "Without it nothing happens");
-  program.SetAction(
-      *remove_all,
+  AddCommand(
+      program, *wdpost,
+      {"remove-all", "Deletes all jobs",
+       "damocles-manager util worker wdpost remove-all --really-do-it"},
       [flags, &globals]() -> absl::StatusOr<int> {
-        if (!flags->really) {
-          cli::PrintLine(
-              "This deletes every WindowPoSt job of the manager, finished proofs too. The poster "
-              "makes those of open deadlines again. Pass --really-do-it to do it.");
-          return cli::kExitDone;
-        }
-        return WithManager(globals, [](rpc::ManagerClient& manager) { return RemoveAll(manager); });
-      },
-      "damocles-manager util worker wdpost remove-all --really-do-it");
+        if (flags->really) return WithManager(globals, RemoveAll);
+        cli::PrintLine(
+            "This deletes every WindowPoSt job of the manager, finished proofs too. The poster "
+            "makes those of open deadlines again. Pass --really-do-it to do it.");
+        return cli::kExitDone;
+      })
+      ->add_flag("--really-do-it", flags->really, "Without it nothing happens");
 }
 
 }  // namespace damocles::manager

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -23,26 +24,25 @@ std::string ClockOf(const worker::Hub::WorkerInfo& info) {
   return absl::StrFormat("%+.0fs", absl::ToDoubleSeconds(*info.clock_ahead));
 }
 
-async::Task<absl::StatusOr<int>> ListWorkers(rpc::ManagerClient& manager, bool json) {
+ExitCode ListWorkers(rpc::ManagerClient& manager, bool json) {
   DAMOCLES_CO_ASSIGN_OR_RETURN(const auto workers, co_await manager.Workers());
-  const absl::Time now = absl::Now();
   if (json) {
     cli::PrintLine(WorkersJson(workers));
     co_return cli::kExitDone;
   }
-  std::vector<std::vector<std::string>> rows = {
-      {"Name", "Address", "State", "LastSeen", "Slots", "Running", "Stores", "Clock", "Software"}};
-  for (const auto& info : workers) {
-    const auto running = RunningIds(info);
-    const auto& stores = info.capabilities.stores;
-    rows.push_back({info.capabilities.name, info.address, info.connected ? "connected" : "away",
-                    FormatElapsed(now - info.last_seen),
-                    absl::StrFormat("%d", info.capabilities.slots),
-                    running.empty() ? "-" : absl::StrJoin(running, ","),
-                    stores.empty() ? "-" : absl::StrJoin(stores, ","), ClockOf(info),
-                    info.capabilities.software});
-  }
-  PrintTable(rows);
+  const absl::Time now = absl::Now();
+  using Row = const worker::Hub::WorkerInfo&;
+  const std::vector<Column<worker::Hub::WorkerInfo>> columns = {
+      {"Name", [](Row one) { return one.capabilities.name; }},
+      {"Address", [](Row one) { return one.address; }},
+      {"State", [](Row one) { return one.connected ? "connected" : "away"; }},
+      {"LastSeen", [now](Row one) { return FormatElapsed(now - one.last_seen); }},
+      {"Slots", [](Row one) { return absl::StrCat(one.capabilities.slots); }},
+      {"Running", [](Row one) { return OrDash(absl::StrJoin(RunningIds(one), ",")); }},
+      {"Stores", [](Row one) { return OrDash(absl::StrJoin(one.capabilities.stores, ",")); }},
+      {"Clock", ClockOf},
+      {"Software", [](Row one) { return one.capabilities.software; }}};
+  PrintTable(workers, columns);
   co_return cli::kExitDone;
 }
 
@@ -50,16 +50,11 @@ async::Task<absl::StatusOr<int>> ListWorkers(rpc::ManagerClient& manager, bool j
 
 void AddWorkerCommands(cli::Program& program, CLI::App& util_worker, Globals& globals) {
   const auto json = std::make_shared<bool>(false);
-  CLI::App* list =
-      util_worker.add_subcommand("list", "Lists the workers that have connected since the start");
-  list->add_flag("--json", *json, "As JSON");
-  program.SetAction(
-      *list,
-      [json, &globals] {
-        return WithManager(
-            globals, [json](rpc::ManagerClient& manager) { return ListWorkers(manager, *json); });
-      },
-      "damocles-manager util worker list --json");
+  AddCommand(program, util_worker,
+             {"list", "Lists the workers that have connected since the start",
+              "damocles-manager util worker list --json"},
+             globals, [json](rpc::ManagerClient& manager) { return ListWorkers(manager, *json); })
+      ->add_flag("--json", *json, "As JSON");
 }
 
 }  // namespace damocles::manager

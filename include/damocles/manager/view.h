@@ -28,6 +28,10 @@ std::string CheckJson(const rpc::CheckReport& report);
 
 // RFC 3339 in UTC; empty for a time that has not come.
 std::string UtcTime(absl::Time time);
+// "MM-DD hh:mm:ss" in local time; "-" for a time that has not come.
+std::string LocalTime(absl::Time time);
+// Whole seconds, "1h2m3s".
+std::string FormatElapsed(absl::Duration duration);
 // The jobs of its attempts.
 std::vector<std::string> RunningIds(const worker::Hub::WorkerInfo& info);
 // "Succeed", "Faults(3)".
