@@ -129,8 +129,13 @@ std::string SpeedKeyText(const WorkerSpeed& speed) {
 absl::Status Queue::Load() {
   DAMOCLES_ASSIGN_OR_RETURN(rows_, store::Rows::Open(store_, "job", kFormat));
   DAMOCLES_ASSIGN_OR_RETURN(const auto last, store_.Get(kLastAttemptKey));
-  if (last.has_value() && !absl::SimpleAtoi(*last, &last_attempt_)) {
-    return absl::DataLossError(absl::StrFormat("store: row %s is not a number", kLastAttemptKey));
+  // A damaged one is none: numbers go on by the time, and above those of the records.
+  constexpr std::uint64_t kAttemptMax = std::uint64_t{1} << 62;
+  if (last.has_value() &&
+      (!absl::SimpleAtoi(*last, &last_attempt_) || last_attempt_ > kAttemptMax)) {
+    LogError("job", "last_attempt_damaged",
+             {{"row", kLastAttemptKey}, {"now", "attempts are numbered by the time"}});
+    last_attempt_ = 0;
   }
   reserved_attempts_ = last_attempt_;
   DAMOCLES_RETURN_IF_ERROR(LoadJobs());

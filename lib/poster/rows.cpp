@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "lib/poster/codec.h"
 
+#include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/store/row.h"
 
@@ -60,10 +61,16 @@ class Loader {
 
   absl::Status LoadPlan(LoadedRecord& loaded) {
     const std::string key = PlanRowKey(loaded.record.Key());
-    DAMOCLES_ASSIGN_OR_RETURN(const std::optional<std::string> row, store_.Get(key));
-    const absl::Status attached = Attach(loaded.record, key, row);
+    const absl::StatusOr<std::optional<std::string>> row = store_.Get(key);
+    // A plan in a damaged part of the files never comes back, and can be made again; what may pass
+    // refuses the start, for the plan is then still there.
+    if (!row.ok() && !absl::IsDataLoss(row.status())) return row.status();
+    if (!row.ok()) {
+      LogError("poster", "plan_not_read", {{"row", key}, {"error", row.status()}});
+    }
+    const absl::Status attached = row.ok() ? Attach(loaded.record, key, *row) : row.status();
     if (attached.ok()) return attached;
-    if (row) DAMOCLES_RETURN_IF_ERROR(SetAside({key, *row}, attached));
+    if (row.ok() && *row) DAMOCLES_RETURN_IF_ERROR(SetAside({key, **row}, attached));
     ForgetPlan(loaded.record, "its plan was lost: read from the chain again");
     loaded.plan_lost = true;
     return absl::OkStatus();

@@ -217,9 +217,12 @@ void RunnerImpl::OpenWindows(const MinerPolicy& miner) {
   if (finished->has_value()) {
     // Of an earlier life: what the chain did meanwhile nobody saw.
     absl::StatusOr<RecoveryRecord> known = ReadRecovery(RecoveryRowKey(key), **finished);
-    if (!known.ok() || head_->Height() >= target.fault_cutoff) return;
-    record = *std::move(known);
-    news = recovery::Reorg{};
+    if (head_->Height() >= target.fault_cutoff) return;
+    // A damaged one that the disk did not let be set aside says nothing.
+    if (known.ok()) {
+      record = *std::move(known);
+      news = recovery::Reorg{};
+    }
   }
   recoveries_[key].machine.record = std::move(record);
   PostRecovery(key, std::move(news));

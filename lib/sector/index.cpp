@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/bytes.h"
+#include "damocles/base/log.h"
 #include "damocles/base/status.h"
 #include "damocles/filecoin/number_limits.h"
 #include "damocles/store/fields.h"
@@ -68,13 +69,17 @@ absl::StatusOr<Location> Decode(filecoin::SectorId sector, std::string_view key,
   };
   absl::StatusOr<Location> location = decode();
   if (location.ok()) return location;
-  const std::string name = storage::SectorFileName(sector);
-  if (!absl::IsDataLoss(location.status())) {
-    return Annotate(location.status(), absl::StrFormat("sector index: the row of %s", name));
-  }
-  return absl::DataLossError(
-      absl::StrFormat("sector index: the row of %s is damaged (%s): attach its store again", name,
-                      std::string(location.status().message())));
+  return Annotate(location.status(),
+                  absl::StrFormat("sector index: the row of %s", storage::SectorFileName(sector)));
+}
+
+// A damaged row is none: its sector is looked for in all stores and learnt anew, and what attaches
+// the store again puts it right.  One row must not keep a whole partition from being proven.
+void LogDamaged(const absl::Status& why) {
+  LogError("sector", "index_row_damaged",
+           {{"error", why},
+            {"now", "taken as not there: looked for in all stores"},
+            {"do", "attach the store of the sector again (util storage attach)"}});
 }
 
 }  // namespace
@@ -100,8 +105,11 @@ absl::StatusOr<std::optional<Location>> Index::Find(filecoin::SectorId sector,
   const std::string key = Key(sector, variant);
   DAMOCLES_ASSIGN_OR_RETURN(const auto row, store_.Get(key));
   if (!row.has_value()) return std::optional<Location>();
-  DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, key, *row));
-  return std::optional<Location>(std::move(location));
+  absl::StatusOr<Location> location = Decode(sector, key, *row);
+  if (location.ok()) return std::optional<Location>(*std::move(location));
+  if (!absl::IsDataLoss(location.status())) return location.status();
+  LogDamaged(location.status());
+  return std::optional<Location>();
 }
 
 absl::StatusOr<SectorEntry> Index::FindAll(filecoin::SectorId sector) const {
@@ -143,19 +151,25 @@ absl::Status Index::ScanRows(std::optional<filecoin::ActorId> miner,
     DAMOCLES_RETURN_IF_ERROR(
         store_.Scan(prefix, [&](std::string_view key, std::string_view value) -> absl::Status {
           if (key.size() != kPrefixBytes + 16) {
-            return absl::DataLossError("sector index: a key of a wrong length");
+            LogDamaged(absl::DataLossError("a key of a wrong length"));
+            return absl::OkStatus();
           }
           const auto* numbers = AsBytes(key).data() + kPrefixBytes;
           const filecoin::SectorId sector{.miner = LoadBe64(numbers),
                                           .number = LoadBe64(numbers + 8)};
           if (!filecoin::IsSectorId(sector)) {
-            return absl::DataLossError(
-                absl::StrFormat("sector index: the key of %s is damaged: no miner or sector has "
-                                "such a number",
-                                storage::SectorFileName(sector)));
+            LogDamaged(absl::DataLossError(
+                absl::StrFormat("the key of %s: no miner or sector has such a number",
+                                storage::SectorFileName(sector))));
+            return absl::OkStatus();
           }
-          DAMOCLES_ASSIGN_OR_RETURN(Location location, Decode(sector, key, value));
-          visit({.sector = sector, .variant = variant, .location = std::move(location)});
+          absl::StatusOr<Location> location = Decode(sector, key, value);
+          if (!location.ok()) {
+            if (!absl::IsDataLoss(location.status())) return location.status();
+            LogDamaged(location.status());
+            return absl::OkStatus();
+          }
+          visit({.sector = sector, .variant = variant, .location = *std::move(location)});
           return absl::OkStatus();
         }));
   }

@@ -39,6 +39,30 @@ absl::StatusOr<std::unique_ptr<Rows>> Rows::Open(Store& store, std::string_view 
 }
 
 absl::Status Rows::Write(const Batch& batch) {
+  Batch refused;
+  {
+    const MutexLock lock(mutex_);
+    refused = std::exchange(refused_aside_, Batch());
+  }
+  if (refused.Empty()) return WriteWithNumber(batch);
+  // First, or what is written now would take the place of what was to be kept.
+  Batch all = refused;
+  for (const Batch::Operation& operation : batch.Operations()) {
+    if (operation.value) {
+      all.Put(operation.key, *operation.value);
+    } else {
+      all.Delete(operation.key);
+    }
+  }
+  const absl::Status written = WriteWithNumber(all);
+  if (!written.ok()) {
+    const MutexLock lock(mutex_);
+    refused_aside_ = std::move(refused);
+  }
+  return written;
+}
+
+absl::Status Rows::WriteWithNumber(const Batch& batch) {
   if (said_ || batch.Empty()) return store_.Write(batch);
   Batch with_number = batch;
   with_number.Put(FormatKey(module_), absl::StrFormat("%d", format_));
@@ -60,10 +84,12 @@ void Rows::SetAside(Batch& batch, const Entry& row, std::string_view to, const a
 
 void Rows::WriteAside(const Batch& batch) {
   if (batch.Empty()) return;
-  if (const absl::Status status = Write(batch); !status.ok()) {
-    LogError(module_, "damaged_rows_not_set_aside",
-             {{"error", status}, {"then", "at the next start"}});
-  }
+  const absl::Status status = Write(batch);
+  if (status.ok()) return;
+  LogError(module_, "damaged_rows_not_set_aside",
+           {{"error", status}, {"then", "with the next row that the disk takes"}});
+  const MutexLock lock(mutex_);
+  refused_aside_ = batch;
 }
 
 }  // namespace damocles::store

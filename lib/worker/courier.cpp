@@ -25,10 +25,10 @@ kj::Promise<void> Courier::Pause() {
 }
 
 void Courier::List(ManagerLink& link) {
-  const auto results = results_.List(link.manager->Name());
-  if (!results.ok()) return;  // DeliverStored says so, again and again
-  for (const StoredResult& result : *results) link.stored.push_back(result.attempt);
-  link.listed = true;
+  const auto listing = results_.List(link.manager->Name());
+  if (!listing.ok()) return;  // DeliverStored says so, again and again
+  for (const StoredResult& result : listing->results) link.stored.push_back(result.attempt);
+  link.listed = listing->unread == 0;
 }
 
 async::Task<absl::Status> Courier::Deliver(ManagerLink& link, StoredResult result) {
@@ -56,16 +56,20 @@ async::Task<absl::Status> Courier::Deliver(ManagerLink& link, StoredResult resul
 }
 
 async::Task<void> Courier::DeliverStored(ManagerLink& link) {
-  auto results = results_.List(link.manager->Name());
-  if (!results.ok()) {
-    LogError("worker", "stored_results_unreadable", {{"error", results.status()}});
+  const auto listing = results_.List(link.manager->Name());
+  if (!listing.ok()) {
+    LogError("worker", "stored_results_unreadable", {{"error", listing.status()}});
     co_return;
   }
   std::vector<AttemptId> there;
-  for (const StoredResult& result : *results) there.push_back(result.attempt);
+  for (const StoredResult& result : listing->results) there.push_back(result.attempt);
+  // One that could not be read just now is still there, and its attempt is still ours.
+  link.listed = listing->unread == 0;
+  for (const AttemptId& known : link.stored) {
+    if (!link.listed && std::ranges::find(there, known) == there.end()) there.push_back(known);
+  }
   link.stored = std::move(there);
-  link.listed = true;
-  for (const StoredResult& result : *results) {
+  for (const StoredResult& result : listing->results) {
     const bool in_hand = std::ranges::any_of(
         link.works, [&](const auto& work) { return work->info.attempt == result.attempt; });
     if (in_hand) continue;  // its job delivers it

@@ -140,7 +140,7 @@ absl::Status ResultStore::Remove(const std::string& manager, const AttemptId& at
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<StoredResult>> ResultStore::List(std::string_view manager) {
+absl::StatusOr<ResultStore::Listing> ResultStore::List(std::string_view manager) {
   const std::string prefix = ManagerKey(manager) + "-";
   std::error_code error;
   std::filesystem::directory_iterator entries(folder_, error);
@@ -148,26 +148,28 @@ absl::StatusOr<std::vector<StoredResult>> ResultStore::List(std::string_view man
     return absl::UnavailableError(
         absl::StrFormat("%s: cannot list stored results: %s", folder_, error.message()));
   }
-  std::vector<StoredResult> results;
+  Listing listing;
   for (const auto end = std::filesystem::directory_iterator(); entries != end;) {
     const std::string name = entries->path().filename().string();
     if (name.starts_with(prefix) && name.ends_with(".result")) {
       const std::string path = entries->path().string();
       auto content = ReadFile(path, kFileBytesMax);
-      if (absl::IsResourceExhausted(content.status()) &&
-          entries->file_size(error) <= kFileBytesMax) {
-        return content.status();  // no descriptor left: says nothing about the file
-      }
-      const bool was_read = content.ok() || absl::IsResourceExhausted(content.status());
+      // A file that is too large was not written by us; that nothing could be had for reading says
+      // nothing about the file.
+      std::error_code unknown;
+      const std::uintmax_t size = entries->file_size(unknown);
+      const bool was_read = content.ok() || (absl::IsResourceExhausted(content.status()) &&
+                                             !unknown && size > kFileBytesMax);
       auto result = content.ok() ? DecodeResult(name, *content) : content.status();
       if (result.ok()) {
-        results.push_back(*std::move(result));
+        listing.results.push_back(*std::move(result));
       } else if (!was_read || absl::IsFailedPrecondition(result.status())) {
         LogError("worker", "stored_result_not_read",
                  {{"file", path},
                   {"error", result.status()},
                   {"now", "left as it is"},
-                  {"then", "tried again when the manager is connected to anew"}});
+                  {"then", "tried again with the next heartbeats"}});
+        ++listing.unread;
       } else {
         LogError("worker", "stored_result_unreadable",
                  {{"file", path}, {"error", result.status()}, {"now", "set aside as .corrupt"}});
@@ -181,7 +183,7 @@ absl::StatusOr<std::vector<StoredResult>> ResultStore::List(std::string_view man
           absl::StrFormat("%s: cannot list stored results: %s", folder_, error.message()));
     }
   }
-  return results;
+  return listing;
 }
 
 }  // namespace damocles::worker

@@ -458,6 +458,19 @@ TEST_F(QueueTest, DamagedRowIsSetAsideAndTheRestGoesOn) {
 }
 
 // Of every bit: none makes of a row another one, or one of a newer program.
+TEST_F(QueueTest, ALastAttemptThatIsNoNumberCostsNothing) {
+  for (const char* damaged : {"x", "", "18446744073709551615"}) {
+    ASSERT_OK(Put(store_, "job/last-attempt", damaged));
+    Reopen();
+    Add(1);
+    const auto assignment = Ask("w");
+    ASSERT_TRUE(assignment.has_value());
+    EXPECT_GE(assignment->attempt, static_cast<std::uint64_t>(absl::ToUnixMillis(clock_.Now())));
+    EXPECT_LT(assignment->attempt, std::uint64_t{1} << 62);
+    ASSERT_OK(queue_->Remove(assignment->id));
+  }
+}
+
 TEST_F(QueueTest, ARowWithAWrongBitIsSetAside) {
   const JobId id = Add(1);
   for (const std::string& key : {"job/spec/" + id.ToString(), "job/record/" + id.ToString()}) {

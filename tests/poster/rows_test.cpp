@@ -25,18 +25,21 @@ using testing_support::StatusIs;
 class HalfReadable final : public store::Store {
  public:
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
-    if (key.starts_with(unreadable)) return absl::UnavailableError("Input/output error");
+    if (key.starts_with(unreadable)) return trouble;
     return inner_->Get(key);
   }
   absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
-    if (prefix.starts_with(unreadable)) return absl::UnavailableError("Input/output error");
+    if (prefix.starts_with(unreadable)) return trouble;
     return inner_->Scan(prefix, visit);
   }
   absl::Status Commit(const store::Batch& batch, const store::Fence* fence) override {
+    if (is_full) return absl::UnavailableError("no space left");
     return inner_->Commit(batch, fence);
   }
 
   std::string unreadable = "none";
+  absl::Status trouble = absl::UnavailableError("Input/output error");
+  bool is_full = false;
 
  private:
   std::unique_ptr<store::Store> inner_ = store::OpenMemoryStore();
@@ -143,6 +146,33 @@ TEST_F(PosterRowsTest, WhatCouldNotBeReadIsNeitherDeletedNorSetAside) {
   }
   ASSERT_OK_AND_ASSIGN(const LoadedRows loaded, Load());
   EXPECT_FALSE(loaded.records.at(0).plan_lost);
+}
+
+// It never comes back, and can be made again.
+TEST_F(PosterRowsTest, APlanInADamagedPartOfTheFilesIsMadeAnew) {
+  store_.unreadable = kPlanPrefix;
+  store_.trouble = absl::DataLossError("block checksum mismatch");
+  ASSERT_OK_AND_ASSIGN(const LoadedRows loaded, Load());
+  ASSERT_EQ(loaded.records.size(), 1u);
+  EXPECT_TRUE(loaded.records[0].plan_lost);
+}
+
+// What takes the place of a damaged row must not destroy the only copy of it.
+TEST_F(PosterRowsTest, RowsThatAFullDiskDidNotSetAsideGoInFrontOfTheNext) {
+  const std::string key = RecoveryRowKey(record_.Key());
+  Put(key, "garbage");
+  store_.is_full = true;
+  ASSERT_OK_AND_ASSIGN(const auto rows, store::Rows::Open(store_, "poster", kRowFormat));
+  EXPECT_OK(LoadRows(store_, *rows).status());
+  store::Batch anew;
+  anew.Put(key, "anew");
+  EXPECT_FALSE(rows->Write(anew).ok());
+  store_.is_full = false;
+  ASSERT_OK(rows->Write(anew));
+  ASSERT_OK_AND_ASSIGN(const auto aside, store_.Get(std::string(kDamagedPrefix) + key));
+  EXPECT_EQ(aside, "garbage");
+  ASSERT_OK_AND_ASSIGN(const auto there, store_.Get(key));
+  EXPECT_EQ(there, "anew");
 }
 
 TEST_F(PosterRowsTest, ARowOfANewerProgramRefusesTheStartAndStays) {

@@ -100,7 +100,8 @@ TEST(ResultStoreTest, AFileOfANewerProgramIsLeftForIt) {
   ASSERT_OK(WriteFileAtomically(dir / name, store::FrameRow({"result", 3}, name, "\x03new")));
   ASSERT_OK(store.Save(MakeResult("m", 2)));
   ASSERT_OK_AND_ASSIGN(const auto listed, store.List("m"));
-  EXPECT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed.results.size(), 1U);
+  EXPECT_EQ(listed.unread, 1U);
   EXPECT_TRUE(PathExists(dir / name));
 }
 
@@ -110,7 +111,8 @@ TEST(ResultStoreTest, ListsByManager) {
   ASSERT_OK(store.Save(MakeResult("one:1789", 1)));
   ASSERT_OK(store.Save(MakeResult("one:1789", 2)));
   ASSERT_OK(store.Save(MakeResult("two:1789", 3)));
-  ASSERT_OK_AND_ASSIGN(std::vector<StoredResult> one, store.List("one:1789"));
+  ASSERT_OK_AND_ASSIGN(ResultStore::Listing all, store.List("one:1789"));
+  std::vector<StoredResult> one = std::move(all.results);
   ASSERT_EQ(one.size(), 2U);
   std::sort(one.begin(), one.end(), [](const StoredResult& a, const StoredResult& b) {
     return a.attempt.attempt < b.attempt.attempt;
@@ -118,10 +120,10 @@ TEST(ResultStoreTest, ListsByManager) {
   ExpectSame(one[0], MakeResult("one:1789", 1));
   ExpectSame(one[1], MakeResult("one:1789", 2));
   ASSERT_OK_AND_ASSIGN(const auto two, store.List("two:1789"));
-  ASSERT_EQ(two.size(), 1U);
-  ExpectSame(two[0], MakeResult("two:1789", 3));
+  ASSERT_EQ(two.results.size(), 1U);
+  ExpectSame(two.results[0], MakeResult("two:1789", 3));
   ASSERT_OK_AND_ASSIGN(const auto none, store.List("three:1789"));
-  EXPECT_TRUE(none.empty());
+  EXPECT_TRUE(none.results.empty());
 }
 
 TEST(ResultStoreTest, SurvivesAnotherOpening) {
@@ -132,8 +134,8 @@ TEST(ResultStoreTest, SurvivesAnotherOpening) {
   }
   ASSERT_OK_AND_ASSIGN(ResultStore store, ResultStore::Open(dir.Path()));
   ASSERT_OK_AND_ASSIGN(const auto listed, store.List("m"));
-  ASSERT_EQ(listed.size(), 1U);
-  ExpectSame(listed[0], MakeResult("m", 1));
+  ASSERT_EQ(listed.results.size(), 1U);
+  ExpectSame(listed.results[0], MakeResult("m", 1));
 }
 
 TEST(ResultStoreTest, RemoveIsIdempotent) {
@@ -145,8 +147,8 @@ TEST(ResultStoreTest, RemoveIsIdempotent) {
   EXPECT_OK(store.Remove("m", result.attempt));
   EXPECT_OK(store.Remove("m", result.attempt));
   ASSERT_OK_AND_ASSIGN(const auto left, store.List("m"));
-  ASSERT_EQ(left.size(), 1U);
-  ExpectSame(left[0], MakeResult("m", 2));
+  ASSERT_EQ(left.results.size(), 1U);
+  ExpectSame(left.results[0], MakeResult("m", 2));
 }
 
 TEST(ResultStoreTest, ADamagedFileIsSetAsideAndTheOthersAreListed) {
@@ -160,8 +162,8 @@ TEST(ResultStoreTest, ADamagedFileIsSetAsideAndTheOthersAreListed) {
   ASSERT_OK(WriteFileAtomically(dir / damaged, content));
   for (int i = 0; i < 2; ++i) {
     ASSERT_OK_AND_ASSIGN(const auto listed, store.List("m"));
-    ASSERT_EQ(listed.size(), 1U);
-    ExpectSame(listed[0], MakeResult("m", 2));
+    ASSERT_EQ(listed.results.size(), 1U);
+    ExpectSame(listed.results[0], MakeResult("m", 2));
   }
   EXPECT_FALSE(PathExists(dir / damaged));
   ASSERT_OK_AND_ASSIGN(const std::string kept, ReadFile(dir / (damaged + ".corrupt")));
@@ -178,12 +180,12 @@ TEST(ResultStoreTest, AFileThatCannotBeReadIsLeftWhereItIs) {
   std::filesystem::create_symlink(name, dir / name);  // leads to itself
   ASSERT_OK(store.Save(MakeResult("m", 2)));
   ASSERT_OK_AND_ASSIGN(auto listed, store.List("m"));
-  ASSERT_EQ(listed.size(), 1U);
-  ExpectSame(listed[0], MakeResult("m", 2));
+  ASSERT_EQ(listed.results.size(), 1U);
+  ExpectSame(listed.results[0], MakeResult("m", 2));
 
   std::filesystem::rename(dir / "elsewhere", dir / name);
   ASSERT_OK_AND_ASSIGN(listed, store.List("m"));
-  EXPECT_EQ(listed.size(), 2U);
+  EXPECT_EQ(listed.results.size(), 2U);
   for (const std::string& left : NamesIn(dir.Path()))
     EXPECT_TRUE(left.ends_with(".result")) << left;
 }

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "damocles/base/mutex.h"
 #include "damocles/store/store.h"
 
 namespace damocles::store {
@@ -42,17 +43,22 @@ class Rows {
   // without it.
   void SetAside(Batch& batch, const Entry& row, std::string_view to, const absl::Status& why,
                 std::string_view then) const;
-  // Writes such a batch.  If the disk refuses the next start meets the same rows.
+  // Writes such a batch.  If the disk refuses it goes with the next Write, in front of its rows; at
+  // the latest the next start meets the same rows.  Once, at the start.
   void WriteAside(const Batch& batch);
 
  private:
   Rows(Store& store, std::string_view module, std::uint32_t format, bool said)
       : store_(store), module_(module), format_(format), said_(said) {}
 
+  absl::Status WriteWithNumber(const Batch& batch);
+
   Store& store_;
   const std::string module_;
   const std::uint32_t format_;
   std::atomic<bool> said_;  // the number is on the disk
+  Mutex mutex_;
+  Batch refused_aside_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace damocles::store

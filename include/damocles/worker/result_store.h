@@ -34,11 +34,15 @@ class ResultStore {
   absl::Status Save(const StoredResult& result);
   absl::Status Remove(const std::string& manager, const AttemptId& attempt);
 
+  struct Listing {
+    std::vector<StoredResult> results;
+    // Files that are there and could not be read just now, or are of a newer program.
+    std::size_t unread = 0;
+  };
   // What is there for `manager`.  A file that is not ours or is damaged is set aside under the name
   // *.corrupt and logged; one that cannot be read, or is of a newer program, is logged and left:
   // none of them stops the others.
-  // RESOURCE_EXHAUSTED: no descriptor is left, try again later.
-  absl::StatusOr<std::vector<StoredResult>> List(std::string_view manager);
+  absl::StatusOr<Listing> List(std::string_view manager);
 
  private:
   explicit ResultStore(std::string folder) : folder_(std::move(folder)) {}
