@@ -499,7 +499,9 @@ TEST_F(QueueTest, ARowWithAWrongBitIsSetAside) {
 TEST_F(QueueTest, ANewerRecordIsNotSetAsideWithADamagedSpec) {
   const JobId id = Add(1);
   const std::string key = "job/record/" + id.ToString();
-  ASSERT_OK(Put(store_, "job/spec/" + id.ToString(), "garbage"));
+  const std::string spec = "job/spec/" + id.ToString();
+  ASSERT_OK_AND_ASSIGN(const auto row, store_.Get(spec));
+  ASSERT_OK(Put(store_, spec, row->substr(0, row->size() - 1)));
   ASSERT_OK(Put(store_, key, store::FrameRow({"job/record", kRecordFormat + 1}, key, "new")));
   EXPECT_THAT(Queue::Open(store_, clock_, policy_),
               StatusIs(absl::StatusCode::kFailedPrecondition, "job/record"));
