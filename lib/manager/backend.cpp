@@ -81,16 +81,16 @@ rpc::RecoverySummary SummaryOf(const poster::RecoveryRecord& record) {
                                .message_cid = ""});
   }
   for (const poster::RecoveryMessage& message : record.messages) {
-    const std::string cid = message.cid ? message.cid->ToString() : "";
+    const std::string cid = message.message.cid ? message.message.cid->ToString() : "";
     std::string why = "its declaration is pending";
-    if (message.done) {
+    if (message.phase == delivery::Phase::kConfirmed) {
       why = "it is declared";
     } else if (poster::IsFinal(record.state)) {
       why = absl::StrFormat("its declaration did not get through: %s", record.note);
     } else if (cid.empty()) {
-      why = record.note.empty()
+      why = message.note.empty()
                 ? "its declaration is about to be sent"
-                : absl::StrFormat("its declaration cannot be sent: %s", record.note);
+                : absl::StrFormat("its declaration cannot be sent: %s", message.note);
     }
     for (const poster::RecoveredPartition& partition : message.partitions) {
       for (const filecoin::SectorNumber number : partition.sectors) {

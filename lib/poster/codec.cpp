@@ -127,9 +127,9 @@ Bytes32 Decoder::Raw32() {
   return out;
 }
 
-chain::Uuid Decoder::Uuid() {
+delivery::Uuid Decoder::Uuid() {
   const Bytes bytes = Raw();
-  chain::Uuid out{};
+  delivery::Uuid out{};
   if (bytes.size() != out.size()) {
     Refuse(absl::StrFormat("%d bytes of uuid, want %d", bytes.size(), out.size()));
     return out;
@@ -228,6 +228,52 @@ std::optional<RecordKey> ParseRowKey(std::string_view prefix, std::string_view t
   const std::optional<std::uint64_t> open = number(kDigits + 1);
   if (!miner || !open || !filecoin::IsActorId(*miner)) return std::nullopt;
   return RecordKey{*miner, filecoin::ChainEpoch(static_cast<std::int64_t>(*open))};
+}
+
+void EncodeMessage(Encoder& out, const delivery::Message& message) {
+  out.Array(11);
+  out.Uint(message.attempt);
+  out.Raw(message.uuid);
+  out.Address(message.from);
+  out.Raw(message.params);
+  out.Raw(message.basis);
+  out.Int(message.gas_limit);
+  out.Epoch(message.sent_at);
+  out.Cid(message.cid);
+  out.Int(message.signed_gas_limit);
+  out.Raw(message.signed_message);
+  if (message.receipt) {
+    out.Array(3);
+    out.Int(message.receipt->exit_code);
+    out.Epoch(message.receipt->height);
+    out.Int(message.receipt->gas_used);
+  } else {
+    out.Null();
+  }
+}
+
+delivery::Message DecodeMessage(Decoder& in) {
+  in.Struct(11, "message");
+  delivery::Message message;
+  message.attempt = in.Uint32();
+  message.uuid = in.Uuid();
+  message.from = in.Address();
+  message.params = in.Raw();
+  message.basis = in.Raw32();
+  message.gas_limit = in.Int();
+  message.sent_at = in.Epoch();
+  message.cid = in.Cid();
+  message.signed_gas_limit = in.Int();
+  message.signed_message = in.Raw();
+  if (!in.TryNull()) {
+    in.Struct(3, "receipt");
+    delivery::Receipt receipt;
+    receipt.exit_code = in.Int();
+    receipt.height = in.Epoch();
+    receipt.gas_used = in.Int();
+    message.receipt = receipt;
+  }
+  return message;
 }
 
 }  // namespace damocles::poster::internal

@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 
 #include "damocles/base/bytes.h"
-#include "damocles/chain/types.h"
+#include "damocles/delivery/message.h"
 #include "damocles/filecoin/address.h"
 #include "damocles/filecoin/cbor.h"
 #include "damocles/filecoin/cid.h"
@@ -77,7 +77,7 @@ class Decoder {
   std::string Text();
   Bytes Raw();
   Bytes32 Raw32();
-  chain::Uuid Uuid();
+  delivery::Uuid Uuid();
   filecoin::ActorId Miner();
   filecoin::SectorNumber Sector();
   filecoin::ChainPartition Partition() { return filecoin::ChainPartition(Uint()); }
@@ -118,6 +118,10 @@ class Decoder {
   filecoin::cbor::Reader reader_;
   absl::Status status_;
 };
+
+// A message on its way: the same in the rows of deadlines and of recoveries.
+void EncodeMessage(Encoder& out, const delivery::Message& message);
+delivery::Message DecodeMessage(Decoder& in);
 
 // Text of a key: prefix, miner and epoch in 16 hexadecimal digits each, so that keys order as
 // numbers do.

@@ -22,52 +22,6 @@ constexpr std::uint64_t kRecordFieldsOfFormat1 = 12;
 constexpr std::uint64_t kBatchFields = 12;
 constexpr std::uint64_t kBatchFieldsOfFormat2 = 11;  // and of format 1
 
-void EncodeMessage(Encoder& out, const BatchMessage& message) {
-  out.Array(11);
-  out.Uint(message.attempt);
-  out.Raw(message.uuid);
-  out.Address(message.from);
-  out.Raw(message.params);
-  out.Raw(message.basis);
-  out.Int(message.gas_limit);
-  out.Epoch(message.sent_at);
-  out.Cid(message.cid);
-  out.Int(message.signed_gas_limit);
-  out.Raw(message.signed_message);
-  if (message.receipt) {
-    out.Array(3);
-    out.Int(message.receipt->exit_code);
-    out.Epoch(message.receipt->height);
-    out.Int(message.receipt->gas_used);
-  } else {
-    out.Null();
-  }
-}
-
-BatchMessage DecodeMessage(Decoder& in) {
-  in.Struct(11, "message");
-  BatchMessage message;
-  message.attempt = in.Uint32();
-  message.uuid = in.Uuid();
-  message.from = in.Address();
-  message.params = in.Raw();
-  message.basis = in.Raw32();
-  message.gas_limit = in.Int();
-  message.sent_at = in.Epoch();
-  message.cid = in.Cid();
-  message.signed_gas_limit = in.Int();
-  message.signed_message = in.Raw();
-  if (!in.TryNull()) {
-    in.Struct(3, "receipt");
-    Receipt receipt;
-    receipt.exit_code = in.Int();
-    receipt.height = in.Epoch();
-    receipt.gas_used = in.Int();
-    message.receipt = receipt;
-  }
-  return message;
-}
-
 void EncodeBatch(Encoder& out, const PartitionBatch& batch) {
   out.Array(kBatchFields);
   out.Array(batch.partitions.size());

@@ -158,10 +158,6 @@ class Node {
   Result<recovery::Looked> LookForRecovery(filecoin::ActorId miner, recovery::Look question,
                                            MinerPolicy policy, filecoin::TipSet head,
                                            absl::Time now);
-  Result<recovery::Repaired> RepairForRecovery(recovery::Repair question, FeePolicy fees,
-                                               filecoin::TipSet head);
-  Result<recovery::Declared> Declare(filecoin::ActorId miner, recovery::Declare declare,
-                                     FeePolicy fees);
 
  private:
   // A call of a look, with AskTwice.
@@ -194,13 +190,28 @@ class Node {
   async::Task<Searched> Search(filecoin::Cid cid, OwnCall call, Bytes signed_message,
                                filecoin::ActorId miner, std::int64_t limit,
                                filecoin::TipSetKey key);
-  // For the batch's message.  `pool` is what it shows.  An error: whether the message is there is
-  // not known.
-  async::Task<absl::Status> LookIntoPool(filecoin::ActorId miner, action::Survey question,
-                                         absl::StatusOr<chain::MinerInfo> info,
-                                         filecoin::TipSet head,
-                                         std::vector<filecoin::SignedMessage>& pool,
-                                         event::Surveyed& out);
+  // What a mempool shows, and to whom it may be ours.
+  struct Pool {
+    std::vector<filecoin::SignedMessage> pending;
+    MinerAddresses addresses;
+  };
+  // The parts that every look has.  On the chain, at most `limit` epochs back...
+  async::Task<void> SearchFor(filecoin::ActorId miner, delivery::action::Look question,
+                              OwnCall call, std::int64_t limit, filecoin::TipSetKey key,
+                              delivery::event::Looked& out);
+  // ... and what was not found there, in the pool; and who sends, unless all is done.
+  async::Task<void> LookFurther(filecoin::ActorId miner, delivery::action::Look question,
+                                OwnCall call, std::vector<filecoin::Address> senders, bool all_done,
+                                filecoin::TipSet head, absl::Time now, Pool& pool,
+                                delivery::event::Looked& out);
+  // An error: whether the message is there is not known.
+  async::Task<absl::Status> LookIntoPool(filecoin::ActorId miner, delivery::action::Look question,
+                                         OwnCall call, absl::StatusOr<chain::MinerInfo> info,
+                                         filecoin::TipSet head, Pool& pool,
+                                         delivery::event::Looked& out);
+  Result<std::vector<RecoveredPartition>> Undeclared(filecoin::ActorId miner,
+                                                     std::uint64_t deadline_index,
+                                                     filecoin::TipSetKey key);
   async::Task<std::optional<bool>> NonceUsed(Bytes signed_message, filecoin::TipSetKey key);
   class AsksAboutSenders;
   Result<SenderChoice> ChooseSender(filecoin::ActorId miner, chain::MinerInfo info,

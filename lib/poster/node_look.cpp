@@ -78,28 +78,25 @@ Receipt ReceiptOf(const chain::MsgLookup& lookup) {
   return {lookup.receipt.exit_code, lookup.height, lookup.receipt.gas_used};
 }
 
-// The batch's message among the pending ones: the very one, or what replaced it, or one that says
-// exactly the same.  Others about the same partitions are named.
+bool WasGivenUp(const filecoin::Message& message, const delivery::action::Look& question) {
+  return std::find(question.given_up.begin(), question.given_up.end(), message.from) !=
+         question.given_up.end();
+}
+
+// Our message among the pending ones: the very one, or what replaced it, or one that says exactly
+// the same.
 void FindPending(const std::vector<filecoin::SignedMessage>& pending,
                  const MinerAddresses& addresses, const OwnCall& call,
-                 const action::Survey& question, event::Surveyed& out) {
+                 const delivery::action::Look& question, delivery::event::Looked& out) {
   const filecoin::SignedMessage* found = nullptr;
   for (const filecoin::SignedMessage& signed_message : pending) {
-    const filecoin::Message& message = signed_message.message;
     if (question.cid && IsThat(signed_message, *question.cid)) {
       found = &signed_message;
-      continue;
+      break;
     }
-    if (message.method != call.method || !addresses.IsRecipientOf(message)) continue;
-    const bool given_up = std::find(question.given_up.begin(), question.given_up.end(),
-                                    message.from) != question.given_up.end();
-    if (given_up) continue;
-    if (IsOurs(message, addresses, call)) {
-      if (found == nullptr) found = &signed_message;
-    } else if (out.foreign.size() < kForeignPostsMax && IsAboutBatch(message, question)) {
-      const std::optional<SenderRole> role = addresses.RoleOf(message.from);
-      out.foreign.push_back({CidOf(signed_message), message.from, message.nonce,
-                             role ? std::string(Name(*role)) : std::string()});
+    if (found == nullptr && !WasGivenUp(signed_message.message, question) &&
+        IsOurs(signed_message.message, addresses, call)) {
+      found = &signed_message;
     }
   }
   if (found == nullptr) return;
@@ -107,6 +104,26 @@ void FindPending(const std::vector<filecoin::SignedMessage>& pending,
   out.cid = CidOf(*found);
   out.signed_message = filecoin::cbor::Encode(*found);
   out.signed_gas_limit = found->message.gas_limit;
+}
+
+// Other messages about the partitions of a batch.
+std::vector<ForeignPost> FindForeign(const std::vector<filecoin::SignedMessage>& pending,
+                                     const MinerAddresses& addresses, const OwnCall& call,
+                                     const action::Survey& question) {
+  std::vector<ForeignPost> out;
+  for (const filecoin::SignedMessage& signed_message : pending) {
+    const filecoin::Message& message = signed_message.message;
+    if (out.size() >= kForeignPostsMax) break;
+    if ((question.cid && IsThat(signed_message, *question.cid)) || message.method != call.method ||
+        !addresses.IsRecipientOf(message) || WasGivenUp(message, question) ||
+        IsOurs(message, addresses, call) || !IsAboutBatch(message, question)) {
+      continue;
+    }
+    const std::optional<SenderRole> role = addresses.RoleOf(message.from);
+    out.push_back({CidOf(signed_message), message.from, message.nonce,
+                   role ? std::string(Name(*role)) : std::string()});
+  }
+  return out;
 }
 
 }  // namespace
@@ -275,37 +292,86 @@ Node::Result<BitField> Node::PostedIn(filecoin::ActorId miner, std::uint64_t dea
   co_return posted;
 }
 
-async::Task<absl::Status> Node::LookIntoPool(filecoin::ActorId miner, action::Survey question,
+async::Task<void> Node::SearchFor(filecoin::ActorId miner, delivery::action::Look question,
+                                  OwnCall call, std::int64_t limit, TipSetKey key,
+                                  delivery::event::Looked& out) {
+  if (!question.cid) co_return;
+  Searched found = co_await Search(*question.cid, std::move(call), question.signed_message, miner,
+                                   limit, std::move(key));
+  out.message = found.where;
+  out.cid = std::move(found.cid);
+  out.receipt = found.receipt;
+  out.dead = std::move(found.dead);
+  out.search_trouble = std::move(found.trouble);
+}
+
+async::Task<absl::Status> Node::LookIntoPool(filecoin::ActorId miner,
+                                             delivery::action::Look question, OwnCall call,
                                              absl::StatusOr<chain::MinerInfo> info,
-                                             filecoin::TipSet head,
-                                             std::vector<filecoin::SignedMessage>& pool,
-                                             event::Surveyed& out) {
-  const OwnCall call = CallOf(question, out.commit_randomness);
+                                             filecoin::TipSet head, Pool& pool,
+                                             delivery::event::Looked& out) {
   absl::StatusOr<std::vector<filecoin::SignedMessage>> pending =
       co_await Read(&chain::MessagePool::MpoolPending, head.Key());
   if (!pending.ok() && HidesItsPool(pending.status())) co_return absl::OkStatus();
   if (!pending.ok()) co_return pending.status();
-  pool = *std::move(pending);
+  pool.pending = *std::move(pending);
   // The very message is known by its CID, whoever the miner's addresses are.
-  MinerAddresses addresses;
+  MinerAddresses& addresses = pool.addresses;
   addresses.miner = miner;
   addresses.doubt = info.status();
   if (info.ok()) {
     addresses = co_await AddressesOf(miner, *info, head.Key());
-    co_await LearnRecipients(addresses, call.method, pool, head.Key());
+    co_await LearnRecipients(addresses, call.method, pool.pending, head.Key());
   }
-  FindPending(pool, addresses, call, question, out);
-  // Nobody is called a stranger whose address, or whose words, could not be compared.
-  if (!addresses.doubt.ok() || !out.basis_trouble.ok()) out.foreign.clear();
+  FindPending(pool.pending, addresses, call, question, out);
   if (out.message == MessageWhereabouts::kPending) {
     out.pending_was_read = true;
     if (question.cid) {
-      out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
+      out.repair = co_await BlockBefore(addresses, out.signed_message, pool.pending, head);
     }
     co_return absl::OkStatus();
   }
   out.pending_was_read = addresses.doubt.ok();
   co_return addresses.doubt;
+}
+
+async::Task<void> Node::LookFurther(filecoin::ActorId miner, delivery::action::Look question,
+                                    OwnCall call, std::vector<Address> senders, bool all_done,
+                                    filecoin::TipSet head, absl::Time now, Pool& pool,
+                                    delivery::event::Looked& out) {
+  if (out.message != MessageWhereabouts::kNotFound) co_return;
+  absl::StatusOr<chain::MinerInfo> info = absl::UnavailableError("not asked for");
+  if (question.want_pending || question.want_sender) {
+    info = co_await Read(&chain::ChainReader::StateMinerInfo, Address::FromId(miner), head.Key());
+  }
+  if (question.want_pending) {
+    const absl::Status looked =
+        co_await LookIntoPool(miner, question, std::move(call), info, head, pool, out);
+    out.pool_trouble = Annotate(looked, "looking for the message in the pool");
+  }
+  // Of a message that waits and cannot be raised: can somebody else send?
+  const bool waits = out.message == MessageWhereabouts::kPending && question.cid;
+  if (out.message != MessageWhereabouts::kNotFound && !(waits && question.want_sender)) co_return;
+  if (question.cid && !waits) {
+    out.nonce_used = co_await NonceUsed(question.signed_message, head.Key());
+  }
+  // Who sends is asked only if anything can be sent now.
+  if (!question.want_sender || all_done || !out.basis_trouble.ok() || !out.done_trouble.ok() ||
+      !out.pool_trouble.ok()) {
+    co_return;
+  }
+  out.sender_unknown = info.status();
+  if (!info.ok()) co_return;
+  absl::StatusOr<SenderChoice> choice =
+      co_await ChooseSender(miner, *std::move(info), std::move(senders), pool.pending, head, now);
+  out.sender_unknown = choice.status();
+  if (!choice.ok()) co_return;
+  out.sender = std::move(choice->address);
+  out.sender_role = std::move(choice->role);
+  out.sender_trouble = std::move(choice->trouble);
+  out.warnings = std::move(choice->warnings);
+  // With a message in the pool only what is in front of that one.
+  if (!choice->repairs.empty() && !question.cid) out.repair = std::move(choice->repairs.front());
 }
 
 Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch open,
@@ -327,17 +393,10 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     out.basis_trouble =
         Annotate(randomness.ok() ? commit.status() : randomness.status(), "reading the randomness");
   }
-  if (question.cid) {
-    // An unlimited search that finds nothing would walk the whole chain.
-    const EpochDelta limit = head.Height() - question.challenge + kSearchMargin;
-    Searched found = co_await Search(*question.cid, CallOf(question, out.commit_randomness),
-                                     question.signed_message, miner, limit.Count(), head.Key());
-    out.message = found.where;
-    out.cid = std::move(found.cid);
-    out.receipt = found.receipt;
-    out.dead = std::move(found.dead);
-    out.search_trouble = std::move(found.trouble);
-  }
+  // An unlimited search that finds nothing would walk the whole chain.
+  const EpochDelta limit = head.Height() - question.challenge + kSearchMargin;
+  const OwnCall call = CallOf(question, out.commit_randomness);
+  co_await SearchFor(miner, question, call, limit.Count(), head.Key(), out);
   if (head.Height() >= open && out.message != MessageWhereabouts::kOnChain) {
     const absl::StatusOr<BitField> posted = co_await PostedIn(
         miner, question.deadline_index, open, question.close, question.wanted, head);
@@ -346,44 +405,12 @@ Node::Result<event::Surveyed> Node::Survey(filecoin::ActorId miner, ChainEpoch o
     }
     out.done_trouble = Annotate(posted.status(), "reading what is posted");
   }
-  if (out.message != MessageWhereabouts::kNotFound) co_return out;
-  absl::StatusOr<chain::MinerInfo> info = absl::UnavailableError("not asked for");
-  if (question.want_pending || question.want_sender) {
-    info = co_await Read(&chain::ChainReader::StateMinerInfo, Address::FromId(miner), head.Key());
-  }
-  std::vector<filecoin::SignedMessage> pool;
-  if (question.want_pending) {
-    const absl::Status looked = co_await LookIntoPool(miner, question, info, head, pool, out);
-    out.pool_trouble = Annotate(looked, "looking for the message in the pool");
-  }
-  // Of a message that waits and cannot be raised: can somebody else send?
-  const bool waits = out.message == MessageWhereabouts::kPending && question.cid;
-  if (out.message != MessageWhereabouts::kNotFound && !(waits && question.want_sender)) {
-    co_return out;
-  }
-  if (question.cid && !waits) {
-    out.nonce_used = co_await NonceUsed(question.signed_message, head.Key());
-  }
-  // Who sends is asked only if anything can be sent now.
-  if (!question.want_sender || out.posted.size() == question.partitions.size() ||
-      !out.basis_trouble.ok() || !out.done_trouble.ok() || !out.pool_trouble.ok()) {
-    co_return out;
-  }
-  out.sender_unknown = info.status();
-  if (info.ok()) {
-    absl::StatusOr<SenderChoice> choice =
-        co_await ChooseSender(miner, *std::move(info), policy.senders, std::move(pool), head, now);
-    out.sender_unknown = choice.status();
-    if (choice.ok()) {
-      out.sender = std::move(choice->address);
-      out.sender_role = std::move(choice->role);
-      out.sender_trouble = std::move(choice->trouble);
-      out.warnings = std::move(choice->warnings);
-      // With a message in the pool only what is in front of that one.
-      if (!choice->repairs.empty() && !question.cid) {
-        out.repair = std::move(choice->repairs.front());
-      }
-    }
+  Pool pool;
+  const bool all_posted = out.posted.size() == question.partitions.size();
+  co_await LookFurther(miner, question, call, policy.senders, all_posted, head, now, pool, out);
+  // Nobody is called a stranger whose address, or whose words, could not be compared.
+  if (pool.addresses.doubt.ok() && out.basis_trouble.ok()) {
+    out.foreign = FindForeign(pool.pending, pool.addresses, call, question);
   }
   co_return out;
 }
@@ -392,12 +419,27 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
                                                      recovery::Look question, MinerPolicy policy,
                                                      filecoin::TipSet head, absl::Time now) {
   recovery::Looked out;
-  out.message = question.message;
-  out.attempt = question.attempt;
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      const std::vector<chain::Partition> partitions,
-      co_await Read(&chain::ChainReader::StateMinerPartitions, Address::FromId(miner),
-                    question.deadline_index, head.Key()));
+  out.ref = question.ref;
+  out.head = head.Height();
+  out.base_fee = head.Blocks().front().parent_base_fee;
+  absl::StatusOr<std::vector<RecoveredPartition>> undeclared =
+      co_await Undeclared(miner, question.deadline_index, head.Key());
+  out.done_trouble = Annotate(undeclared.status(), "reading what is still to be declared");
+  if (undeclared.ok()) out.undeclared = *std::move(undeclared);
+  const OwnCall call{filecoin::kMethodDeclareFaultsRecovered, question.params};
+  co_await SearchFor(miner, question, call, kRecoverySearch, head.Key(), out);
+  Pool pool;
+  co_await LookFurther(miner, question, call, policy.senders, false, head, now, pool, out);
+  co_return out;
+}
+
+Node::Result<std::vector<RecoveredPartition>> Node::Undeclared(filecoin::ActorId miner,
+                                                               std::uint64_t deadline_index,
+                                                               TipSetKey key) {
+  std::vector<RecoveredPartition> out;
+  DAMOCLES_CO_ASSIGN_OR_RETURN(const std::vector<chain::Partition> partitions,
+                               co_await Read(&chain::ChainReader::StateMinerPartitions,
+                                             Address::FromId(miner), deadline_index, key));
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     const BitField faulty =
         Difference(partitions[i].faulty_sectors, partitions[i].recovering_sectors);
@@ -405,55 +447,7 @@ Node::Result<recovery::Looked> Node::LookForRecovery(filecoin::ActorId miner,
     RecoveredPartition undeclared;
     undeclared.index = filecoin::ChainPartition(i);
     DAMOCLES_CO_ASSIGN_OR_RETURN(undeclared.sectors, faulty.ToVector(kSectorsMax));
-    out.undeclared.push_back(std::move(undeclared));
-  }
-  out.base_fee = head.Blocks().front().parent_base_fee;
-  const OwnCall call{filecoin::kMethodDeclareFaultsRecovered, question.params};
-  if (question.cid) {
-    Searched found =
-        co_await Search(*question.cid, call, Bytes(), miner, kRecoverySearch, head.Key());
-    out.whereabouts = found.where;
-    out.receipt = found.receipt;
-    out.dead = std::move(found.dead);
-    // Without a search the sectors that are still to be declared tell.
-    if (found.where != MessageWhereabouts::kNotFound) co_return out;
-  }
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      const chain::MinerInfo info,
-      co_await Read(&chain::ChainReader::StateMinerInfo, Address::FromId(miner), head.Key()));
-  // Also without a message of ours: whose lane is free is seen there.
-  absl::StatusOr<std::vector<filecoin::SignedMessage>> read =
-      co_await Read(&chain::MessagePool::MpoolPending, head.Key());
-  if (!read.ok() && !HidesItsPool(read.status())) co_return read.status();
-  std::vector<filecoin::SignedMessage> pool;
-  if (read.ok()) pool = *std::move(read);
-  if (question.cid || !question.params.empty()) {
-    MinerAddresses addresses = co_await AddressesOf(miner, info, head.Key());
-    co_await LearnRecipients(addresses, call.method, pool, head.Key());
-    const filecoin::SignedMessage* found = nullptr;
-    for (const filecoin::SignedMessage& message : pool) {
-      const bool the_very = question.cid && IsThat(message, *question.cid);
-      if (the_very || (found == nullptr && IsOurs(message.message, addresses, call))) {
-        found = &message;
-      }
-      if (the_very) break;
-    }
-    if (found != nullptr) {
-      out.whereabouts = MessageWhereabouts::kPending;
-      out.cid = CidOf(*found);
-      out.signed_message = filecoin::cbor::Encode(*found);
-      out.repair = co_await BlockBefore(addresses, out.signed_message, pool, head);
-      if (!question.want_sender) co_return out;
-    }
-  }
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      SenderChoice choice,
-      co_await ChooseSender(miner, info, policy.senders, std::move(pool), head, now));
-  out.sender = std::move(choice.address);
-  out.sender_trouble = std::move(choice.trouble);
-  out.warnings = std::move(choice.warnings);
-  if (!choice.repairs.empty() && out.whereabouts != MessageWhereabouts::kPending) {
-    out.repair = std::move(choice.repairs.front());
+    out.push_back(std::move(undeclared));
   }
   co_return out;
 }

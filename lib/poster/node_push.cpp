@@ -183,27 +183,4 @@ Node::Result<delivery::event::Unblocked> Node::Unblock(delivery::action::Unblock
   co_return out;
 }
 
-Node::Result<recovery::Repaired> Node::RepairForRecovery(recovery::Repair question, FeePolicy fees,
-                                                         filecoin::TipSet head) {
-  DAMOCLES_CO_ASSIGN_OR_RETURN(Raised raised,
-                               co_await Repair(question.lane, std::move(fees), head));
-  recovery::Repaired out;
-  out.message = question.message;
-  out.attempt = question.attempt;
-  out.lane = std::move(question.lane);
-  out.pushed = !raised.signed_message.empty();
-  out.fee_cap = std::move(raised.fee_cap);
-  out.limited = std::move(raised.limited);
-  co_return out;
-}
-
-Node::Result<recovery::Declared> Node::Declare(filecoin::ActorId miner, recovery::Declare declare,
-                                               FeePolicy fees) {
-  delivery::action::Push push{declare.from, declare.params, declare.uuid, 0};
-  DAMOCLES_CO_ASSIGN_OR_RETURN(
-      const delivery::event::Pushed pushed,
-      co_await Push(miner, filecoin::kMethodDeclareFaultsRecovered, std::move(push), fees));
-  co_return recovery::Declared{declare.message, declare.attempt, pushed.cid};
-}
-
 }  // namespace damocles::poster::internal

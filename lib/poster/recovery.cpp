@@ -4,35 +4,22 @@
 
 #include <algorithm>
 #include <set>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_format.h"
-#include "lib/poster/fees.h"
 #include "lib/poster/step.h"
 
-#include "damocles/delivery/message_errors.h"
-#include "damocles/filecoin/bitfield.h"
 #include "damocles/filecoin/cbor.h"
-#include "damocles/filecoin/message.h"
-#include "damocles/filecoin/miner_params.h"
 
 namespace damocles::poster {
-
-using delivery::ClassifyReceipt;
-using delivery::ClassifySendError;
-using delivery::MessageTrouble;
 
 namespace {
 
 // Of one message, as the miner actor limits it.
 constexpr std::uint64_t kSectorsPerMessageMax = 25'000;
 constexpr std::uint64_t kDeclaredPartitionsMax = 3'000;
-// After so many epochs without a trace the message is made anew.
-constexpr filecoin::EpochDelta kLostAfter{5};
-// A message that could be included and is not asks for more after so many epochs.
-constexpr filecoin::EpochDelta kPassedOverAfter{4};
-// After so many pushes without an answer another sender declares.
-constexpr std::uint32_t kPushesUnanswered = 3;
 // So many sectors are named one by one in the log; records and listings have them all.
 constexpr std::size_t kNamedInLog = 20;
 
@@ -40,18 +27,6 @@ constexpr std::size_t kNamedInLog = 20;
 
 namespace recovery {
 namespace {
-
-Bytes ParamsOf(const RecoveryRecord& record, const RecoveryMessage& message) {
-  filecoin::DeclareFaultsRecoveredParams params;
-  for (const RecoveredPartition& partition : message.partitions) {
-    filecoin::PartitionSectors entry;
-    entry.deadline = record.target.index;
-    entry.partition = partition.index.Index();
-    entry.sectors = filecoin::BitField::Of(partition.sectors);
-    params.entries.push_back(std::move(entry));
-  }
-  return filecoin::cbor::Encode(params);
-}
 
 // The sectors of `message` that are still in `undeclared`.
 std::vector<RecoveredPartition> Left(const RecoveryMessage& message,
@@ -84,23 +59,26 @@ class Stepper {
 
   // What was declared may be off the chain again, and so may be what made a fault.
   void Handle(const Reorg& reorg) {
-    if (!InTime()) return;
-    if (IsFinal(record_.state)) {
-      if (!policy_.enabled || !policy_.recovery.enabled) return;
-      if (reorg.lowest > record_.finished.epoch) return;
-      machine_.flights.clear();
-      record_.finished = {};
-      record_.note.clear();
-      record_.state =
-          record_.messages.empty() ? RecoveryState::kReading : RecoveryState::kSubmitting;
-      Log(Severity::kWarning, "recoveries_judged_again", "a reorg");
+    const bool final = IsFinal(record_.state);
+    if (final && (!InTime() || !policy_.enabled || !policy_.recovery.enabled ||
+                  reorg.lowest > record_.finished.epoch)) {
+      return;
     }
-    for (RecoveryMessage& message : record_.messages) message.done = false;
-    for (auto& [key, flight] : machine_.flights) flight.answered_at.reset();
+    machine_.flights.RefreshAll();
+    bool opened = record_.messages.empty();
+    for (std::size_t i = 0; i < record_.messages.size(); ++i) {
+      Deliver(i, reorg);
+      opened = opened || !delivery::IsFinal(record_.messages[i].phase);
+    }
+    if (!final || !opened) return;
+    record_.finished = {};
+    record_.note.clear();
+    record_.state = record_.messages.empty() ? RecoveryState::kReading : RecoveryState::kSubmitting;
+    Log(Severity::kWarning, "recoveries_judged_again", "a reorg");
   }
 
   void Handle(const FaultsRead& read) {
-    Landed({Step::kRead});
+    machine_.flights.Landed(Step::kRead, now_.epoch);
     if (record_.state == RecoveryState::kSubmitting) {
       // After a restart: what was not declared yet is looked at further.
       machine_.proof_type = read.proof_type;
@@ -119,8 +97,7 @@ class Stepper {
 
   // Also a later look, at what could not be read before.
   void Handle(const FaultyChecked& checked) {
-    const Key key{Step::kCheck};
-    Landed(key);
+    machine_.flights.Landed(Step::kCheck, now_.epoch);
     if (record_.state != RecoveryState::kChecking && record_.state != RecoveryState::kSubmitting) {
       return;
     }
@@ -160,7 +137,7 @@ class Stepper {
     }
     Tell(left);
     record_.unreadable = std::move(left);
-    FlightOf(key).not_before = now_.time + RelookPause();
+    machine_.flights.NotBefore(Step::kCheck, now_.time + RelookPause());
     if (good.empty()) return;
     Log(Severity::kInfo, "recoveries_to_declare", std::to_string(sectors - in_messages.size()));
     Cut(std::move(good));
@@ -168,107 +145,36 @@ class Stepper {
   }
 
   void Handle(const Looked& looked) {
-    const Key key{Step::kLook, looked.message};
-    Landed(key);
-    if (record_.state != RecoveryState::kSubmitting || !IsCurrent(looked.message, looked.attempt)) {
-      return;
-    }
-    RecoveryMessage& message = record_.messages[looked.message];
-    if (message.cid && looked.whereabouts == MessageWhereabouts::kOnChain) {
-      if (looked.receipt.exit_code != 0) {
-        SetAside(message, ClassifyReceipt(looked.receipt.exit_code, ""),
-                 absl::StrFormat("exit code %d", looked.receipt.exit_code));
-        Refused(message,
-                absl::StrFormat("its message failed with exit code %d", looked.receipt.exit_code));
-      } else if (now_.epoch >= looked.receipt.height + policy_.poster.confirmation_depth) {
-        message.done = true;
+    delivery::event::Looked seen = looked;
+    std::vector<RecoveredPartition> left;
+    if (IsCurrent(looked.ref)) {
+      const RecoveryMessage& message = record_.messages[looked.ref.message];
+      left = Left(message, looked.undeclared);
+      if (looked.done_trouble.ok() && left != message.partitions) {
+        seen.done = left.empty() ? delivery::Done::kAll : delivery::Done::kPart;
       }
-      return;
+      seen.basis = Bytes32{};
+      seen.params = DeclareParamsOf(record_, message);
     }
-    if (message.cid && looked.whereabouts == MessageWhereabouts::kDead) {
-      Refused(message, absl::StrFormat("its message never counts: %s", looked.dead));
-      Log(Severity::kWarning, "recovery_message_dead", looked.dead);
-      return;
-    }
-    WarnOfSenders(looked.warnings);
-    if (looked.whereabouts == MessageWhereabouts::kPending) {
-      if (!message.cid) {
-        message.cid = looked.cid;
-        const auto found = filecoin::cbor::Decode<filecoin::SignedMessage>(looked.signed_message);
-        if (found.ok()) message.from = found->message.from;
-      }
-      message.sent_at = now_.epoch;
-      if (!SentByAnother(looked)) StillPending(looked);
-      return;
-    }
-    machine_.pending_since.erase(looked.message);
-    if (looked.repair && InTime()) {
-      RepairLane(looked, *looked.repair);
-    }
-    std::vector<RecoveredPartition> left = Left(message, looked.undeclared);
-    if (left.empty() && !message.cid) {
-      message.done = true;  // declared already, by us or by somebody else
-      return;
-    }
-    if (message.cid && now_.epoch < message.sent_at + kLostAfter) return;
-    if (left.empty()) {
-      message.done = true;
-      return;
-    }
-    if (!InTime()) return;
-    if (!looked.sender) {
-      record_.note = absl::StrFormat("nobody can send: %s", looked.sender_trouble);
-      Delay(key);
-      return;
-    }
-    const bool same = message.uuid != chain::Uuid{} && !message.cid && left == message.partitions;
-    DeclareBy(looked, std::move(left), same);
+    const delivery::Outcome outcome = DeliverAnswer(looked.ref, seen);
+    if (!outcome.partly_done) return;
+    // Declared by somebody else, or not faulty any more.
+    RecoveryMessage& message = record_.messages[looked.ref.message];
+    message.partitions = std::move(left);
+    message.phase = delivery::Phase::kWanted;
+    message.message.cid.reset();
+    message.message.receipt.reset();
   }
-
-  void Handle(const Declared& declared) {
-    Landed({Step::kDeclare, declared.message});
-    if (!IsCurrent(declared.message, declared.attempt)) return;
-    RecoveryMessage& message = record_.messages[declared.message];
-    message.cid = declared.cid;
-    message.sent_at = now_.epoch;
-    record_.note.clear();
-    FlightOf({Step::kLook, declared.message}).answered_at = now_.epoch;
-    Log(Severity::kInfo, "recovery_sent", declared.cid.ToString());
+  template <typename What>
+  void Handle(const OfMessage<What>& answer) {
+    DeliverAnswer(answer.ref, static_cast<const What&>(answer));
   }
 
   void Handle(const Failed& failed) {
-    Delay(failed.key);
+    machine_.flights.Delay(failed.step, now_.time, policy_.poster.retry);
+    if (IsFinal(record_.state)) return;
     record_.note = std::string(failed.status.message());
     Log(Severity::kWarning, "recovery_step_failed", record_.note);
-    if (!IsCurrent(failed.key.message, failed.attempt)) return;
-    if (failed.key.step == Step::kRepair) CannotRaise(failed);
-    if (failed.key.step != Step::kDeclare) return;
-    RecoveryMessage& message = record_.messages[failed.key.message];
-    FlightOf({Step::kLook, failed.key.message}).answered_at.reset();
-    const MessageTrouble trouble = ClassifySendError(failed.status);
-    if (trouble != MessageTrouble::kUnknownFate) {
-      SetAside(message, trouble, record_.note);
-      Refused(message, absl::StrFormat("%s: %s", std::string(Name(trouble)), record_.note));
-    } else if (FlightOf(failed.key).failures >= kPushesUnanswered) {
-      // A wallet that never answers.  If one of the pushes was done after all, its sectors are not
-      // to be declared any more.
-      SetAside(message, MessageTrouble::kCannotSign, record_.note);
-      Refused(message, record_.note);
-    }
-  }
-
-  void Handle(const Repaired& repaired) {
-    Landed({Step::kRepair, repaired.message});
-    if (repaired.pushed) machine_.cannot_raise.erase(repaired.message);
-    if (repaired.pushed) {
-      Log(Severity::kWarning, "recovery_fee_raised",
-          absl::StrFormat("sender %s nonce %d: fee cap %s", repaired.lane.sender.ToString(),
-                          repaired.lane.nonce, repaired.fee_cap));
-    }
-    if (!repaired.limited.empty() && record_.note != repaired.limited) {
-      Log(Severity::kWarning, "recovery_fee_limit_reached", repaired.limited);
-    }
-    if (!repaired.limited.empty()) record_.note = repaired.limited;
   }
 
   void Plan() {
@@ -318,28 +224,11 @@ class Stepper {
   }
 
  private:
-  Flight& FlightOf(const Key& key) { return machine_.flights[key]; }
-
-  void Ask(Action action) {
-    Flight& f = FlightOf(*KeyOf(action));
-    if (f.under_way) return;
-    if (now_.time < f.not_before) {
-      if (!wake_at_ || f.not_before < *wake_at_) wake_at_ = f.not_before;
-      return;
+  template <typename A>
+  void Ask(A action) {
+    if (machine_.flights.Begin(A::kStep, now_.time, wake_at_)) {
+      actions_.emplace_back(std::move(action));
     }
-    f.under_way = true;
-    actions_.push_back(std::move(action));
-  }
-  void Landed(const Key& key) {
-    Flight& f = FlightOf(key);
-    f = {};
-    f.answered_at = now_.epoch;
-  }
-  void Delay(const Key& key) {
-    Flight& f = FlightOf(key);
-    f.under_way = false;
-    ++f.failures;
-    f.not_before = now_.time + policy_.poster.retry.After(f.failures);
   }
   void Log(Severity severity, std::string event, std::string detail) {
     action::LogLine line;
@@ -414,92 +303,89 @@ class Stepper {
     return now_.epoch + filecoin::EpochDelta(1) + policy_.recovery.cutoff_margin <=
            record_.target.fault_cutoff;
   }
-  void WarnOfSenders(const std::vector<SenderWarning>& warnings) {
-    for (const SenderWarning& warning : warnings) {
-      action::LogLine line;
-      line.severity = Severity::kWarning;
-      line.event = "sender_trouble";
-      line.fields = {{"sender", warning.sender},
-                     {"role", warning.role},
-                     {"nonce", warning.nonce ? std::to_string(*warning.nonce) : ""},
-                     {"message", warning.message},
-                     {"reason", warning.what}};
-      actions_.emplace_back(std::move(line));
+  // What a message needs to be executed before the cut-off, as for proofs.
+  absl::Duration Reserve() const {
+    constexpr int kEpochsMin = 8;
+    const absl::Duration window =
+        now_.epoch_duration * (record_.target.close - record_.target.open).Count();
+    return std::min(window / 2, std::max(window * policy_.poster.reserve_share,
+                                         kEpochsMin * now_.epoch_duration));
+  }
+  delivery::Terms TermsOf(std::size_t i) const {
+    delivery::Terms terms;
+    terms.policy = policy_.poster;
+    terms.close = record_.target.fault_cutoff;
+    terms.until = terms.close - policy_.recovery.cutoff_margin + filecoin::EpochDelta(1);
+    terms.search_until = record_.target.open;
+    terms.window = record_.target.close - record_.target.open;
+    terms.late_from = now_.TimeOf(terms.until) - Reserve();
+    terms.may_begin = policy_.enabled && policy_.recovery.enabled;
+    terms.next_attempt = record_.messages[i].message.attempt + 1;
+    terms.next_uuid = UuidOf(i, terms.next_attempt);
+    terms.done_note = "its sectors are declared already";
+    return terms;
+  }
+  delivery::Outcome Deliver(std::size_t i, const delivery::Event& event) {
+    RecoveryMessage& message = record_.messages[i];
+    delivery::Record& delivered = message;
+    const delivery::Terms terms = TermsOf(i);
+    delivery::Machine before;
+    before.phase = message.phase;
+    before.record = std::move(delivered);
+    before.state = std::move(machine_.deliveries[i]);
+    delivery::StepResult result = delivery::Step(std::move(before), event, now_, terms);
+    message.phase = result.machine.phase;
+    delivered = std::move(result.machine.record);
+    machine_.deliveries[i] = std::move(result.machine.state);
+    if (result.wake_at && (!wake_at_ || *result.wake_at < *wake_at_)) wake_at_ = result.wake_at;
+    if (result.outcome.missed) {
+      const std::string& why = *result.outcome.missed;
+      message.note = absl::StrFormat("%s%s%s", why.empty() ? "the cut-off came first" : why,
+                                     message.note.empty() ? "" : ": ", message.note);
+      Log(Severity::kError, "recovery_message_missed", message.note);
     }
+    for (delivery::Action& action : result.actions) TakeAction(i, std::move(action));
+    return std::move(result.outcome);
   }
-  // Somebody else is to send what is sent until the cut-off.
-  void SetAside(const RecoveryMessage& message, MessageTrouble trouble, const std::string& why) {
-    const bool unknown = trouble == MessageTrouble::kRefused && !message.cid;
-    if (!message.from || (!IsOfSender(trouble) && !unknown)) return;
-    actions_.emplace_back(
-        action::SetAside{*message.from, why, now_.TimeOf(record_.target.fault_cutoff)});
+  // An answer about what the message is no more is only noted to have come.
+  delivery::Outcome DeliverAnswer(const MessageRef& ref, const delivery::Event& answer) {
+    if (IsCurrent(ref)) return Deliver(ref.message, answer);
+    delivery::Flights<delivery::Work>& flights = machine_.deliveries[ref.message].flights;
+    std::visit(
+        [&](const auto& came) {
+          if constexpr (requires { came.kWork; }) {
+            flights.Landed(came.kWork, now_.epoch);
+          } else if constexpr (requires { came.work; }) {
+            flights.Delay(came.work, now_.time, policy_.poster.retry);
+          }
+        },
+        answer);
+    return {};
   }
-  // What stands before it in its lane is repaired first, then its own fee.
-  void StillPending(const Looked& looked) {
-    const auto [since, fresh] = machine_.pending_since.try_emplace(looked.message, now_.epoch);
-    if (!InTime()) return;
-    if (looked.repair) {
-      RepairLane(looked, *looked.repair);
-      return;
-    }
-    const auto waiting = filecoin::cbor::Decode<filecoin::SignedMessage>(looked.signed_message);
-    if (!waiting.ok()) return;
-    const bool below = internal::IsBelowBaseFee(waiting->message, looked.base_fee);
-    if (!below && now_.epoch < since->second + kPassedOverAfter) return;
-    LaneRepair own;
-    own.sender = waiting->message.from;
-    own.nonce = waiting->message.nonce;
-    own.signed_message = looked.signed_message;
-    RepairLane(looked, std::move(own));
-  }
-  void RepairLane(const Looked& looked, LaneRepair lane) {
-    if (FlightOf({Step::kRepair, looked.message}).under_way) return;
-    machine_.repairing[looked.message] = lane.sender;
-    Ask(Repair{looked.message, looked.attempt, std::move(lane)});
-  }
-  // As with proofs (step_senders.cpp): a wallet that never answers is as good as none.
-  void CannotRaise(const Failed& failed) {
-    const std::size_t i = failed.key.message;
-    const RecoveryMessage& message = record_.messages[i];
-    const MessageTrouble trouble = ClassifySendError(failed.status);
-    if (!message.cid || trouble == MessageTrouble::kNonce || trouble == MessageTrouble::kFee) {
-      return;
-    }
-    if (machine_.repairing[i] != message.from) return;  // of no use to the message
-    if (trouble == MessageTrouble::kUnknownFate &&
-        FlightOf(failed.key).failures < kPushesUnanswered) {
-      return;
-    }
-    SetAside(message, MessageTrouble::kCannotSign, record_.note);
-    if (machine_.cannot_raise.insert(i).second) FlightOf({Step::kLook, i}).answered_at.reset();
-  }
-  // It waits, and another one can send.  Sectors may be declared twice.
-  bool SentByAnother(const Looked& looked) {
-    RecoveryMessage& message = record_.messages[looked.message];
-    if (!machine_.cannot_raise.contains(looked.message) || !InTime()) return false;
-    if (!looked.sender || looked.sender == message.from) return false;
-    std::vector<RecoveredPartition> left = Left(message, looked.undeclared);
-    if (left.empty()) return false;
-    Log(Severity::kWarning, "recovery_message_given_up",
-        absl::StrFormat("%s waits on, and %s declares: %s",
-                        message.cid ? message.cid->ToString() : "a message",
-                        looked.sender->ToString(), record_.note));
-    machine_.cannot_raise.erase(looked.message);
-    DeclareBy(looked, std::move(left), false);
-    return true;
-  }
-  void DeclareBy(const Looked& looked, std::vector<RecoveredPartition> left, bool same) {
-    RecoveryMessage& message = record_.messages[looked.message];
-    if (!same) {
-      message.partitions = std::move(left);
-      ++message.attempt;
-      message.uuid = UuidOf(looked.message, message.attempt);
-      message.cid.reset();
-      message.from = looked.sender;
-    }
-    message.sent_at = now_.epoch;
-    Ask(Declare{looked.message, message.attempt, *message.from, ParamsOf(record_, message),
-                message.uuid});
+  void TakeAction(std::size_t i, delivery::Action action) {
+    const MessageRef ref{i, record_.messages[i].message.attempt};
+    std::visit(
+        [&](auto& asked) {
+          using A = std::decay_t<decltype(asked)>;
+          if constexpr (std::is_same_v<A, delivery::action::Look>) {
+            Look look;
+            static_cast<delivery::action::Look&>(look) = std::move(asked);
+            look.ref = ref;
+            look.deadline_index = record_.target.index;
+            if (record_.messages[i].phase == delivery::Phase::kWanted) {
+              look.params = DeclareParamsOf(record_, record_.messages[i]);
+            }
+            actions_.emplace_back(std::move(look));
+          } else if constexpr (std::is_same_v<A, delivery::action::LogLine>) {
+            if (asked.event != "sender_trouble") asked.event = "recovery_" + asked.event;
+            actions_.emplace_back(std::move(asked));
+          } else if constexpr (requires { A::kWork; }) {
+            actions_.emplace_back(OfMessage<A>{std::move(asked), ref});
+          } else {
+            actions_.emplace_back(std::move(asked));
+          }
+        },
+        action);
   }
   bool TooLate() {
     if (InTime()) return false;
@@ -511,10 +397,11 @@ class Stepper {
     Log(Severity::kError, "recovery_too_late", record_.note);
     return true;
   }
-  bool IsCurrent(std::size_t message, std::uint32_t attempt) const {
-    return message < record_.messages.size() && record_.messages[message].attempt == attempt;
+  bool IsCurrent(const MessageRef& ref) const {
+    return record_.state == RecoveryState::kSubmitting && ref.message < record_.messages.size() &&
+           record_.messages[ref.message].message.attempt == ref.attempt;
   }
-  chain::Uuid UuidOf(std::size_t message, std::uint32_t attempt) const {
+  delivery::Uuid UuidOf(std::size_t message, std::uint32_t attempt) const {
     filecoin::cbor::Writer writer;
     writer.Array(5);
     writer.Text("damocles/recovery-message/1");
@@ -523,16 +410,6 @@ class Stepper {
     writer.Uint(message);
     writer.Uint(attempt);
     return internal::UuidOf(std::move(writer).Take());
-  }
-  void Refused(RecoveryMessage& message, std::string why) {
-    ++message.failures;
-    message.cid.reset();
-    message.uuid = {};
-    ++message.attempt;  // the next one is another message
-    record_.note = std::move(why);
-    const auto i = static_cast<std::size_t>(&message - record_.messages.data());
-    FlightOf({Step::kLook, i}).not_before =
-        now_.time + policy_.poster.retry.After(message.failures);
   }
   void Cut(std::vector<RecoveredPartition> partitions) {
     const std::uint64_t most =
@@ -564,39 +441,28 @@ class Stepper {
         LookAtTheLeft();
       }
     }
+    std::string missed;
     for (std::size_t i = 0; i < record_.messages.size(); ++i) {
+      Deliver(i, Tick{});
       const RecoveryMessage& message = record_.messages[i];
-      if (message.done) continue;
-      all_done = false;
-      if (!message.cid && !InTime()) {
-        End(RecoveryState::kTooLate, absl::StrFormat("the cut-off came first: %s", record_.note));
-        Log(Severity::kError, "recovery_too_late", record_.note);
-        return;
+      all_done = all_done && delivery::IsFinal(message.phase);
+      if (message.phase == delivery::Phase::kMissed && missed.empty()) missed = message.note;
+      if (!delivery::IsFinal(message.phase) && now_.epoch >= record_.target.open) {
+        missed = "the message was not confirmed before the window opened";
       }
-      if (now_.epoch >= record_.target.open) {
-        End(RecoveryState::kTooLate, "the message was not confirmed before the window opened");
-        return;
-      }
-      const Flight& declare = FlightOf({Step::kDeclare, i});
-      if (declare.under_way) continue;
-      if (now_.time < declare.not_before) {
-        if (!wake_at_ || declare.not_before < *wake_at_) wake_at_ = declare.not_before;
-        continue;
-      }
-      const Flight& last = FlightOf({Step::kLook, i});
-      if (last.answered_at == now_.epoch) continue;
-      Look look{i, message.attempt, record_.target.index, message.cid, {}, false};
-      look.want_sender = machine_.cannot_raise.contains(i);
-      if (message.attempt > 0) look.params = ParamsOf(record_, message);
-      Ask(std::move(look));
     }
-    if (all_done) {
-      End(RecoveryState::kDone,
-          record_.unreadable.empty()
-              ? ""
-              : absl::StrFormat("%d sectors stay faulty", record_.unreadable.size()));
-      Log(Severity::kInfo, "recoveries_declared", std::to_string(record_.messages.size()));
+    if (!all_done && now_.epoch < record_.target.open) return;
+    if (!missed.empty()) {
+      End(RecoveryState::kTooLate, missed);
+      Log(Severity::kError, "recovery_too_late", record_.note);
+      return;
     }
+    record_.note.clear();
+    End(RecoveryState::kDone,
+        record_.unreadable.empty()
+            ? ""
+            : absl::StrFormat("%d sectors stay faulty", record_.unreadable.size()));
+    Log(Severity::kInfo, "recoveries_declared", std::to_string(record_.messages.size()));
   }
 
   Machine machine_;
@@ -610,19 +476,6 @@ class Stepper {
 
 }  // namespace
 
-std::optional<Key> KeyOf(const Action& action) {
-  struct Visitor {
-    std::optional<Key> operator()(const ReadFaults&) const { return Key{Step::kRead}; }
-    std::optional<Key> operator()(const CheckFaulty&) const { return Key{Step::kCheck}; }
-    std::optional<Key> operator()(const Look& a) const { return Key{Step::kLook, a.message}; }
-    std::optional<Key> operator()(const Declare& a) const { return Key{Step::kDeclare, a.message}; }
-    std::optional<Key> operator()(const Repair& a) const { return Key{Step::kRepair, a.message}; }
-    std::optional<Key> operator()(const action::SetAside&) const { return std::nullopt; }
-    std::optional<Key> operator()(const action::LogLine&) const { return std::nullopt; }
-  };
-  return std::visit(Visitor{}, action);
-}
-
 Violations InvariantsOf(const Machine& machine) {
   Violations found;
   const RecoveryRecord& record = machine.record;
@@ -633,11 +486,10 @@ Violations InvariantsOf(const Machine& machine) {
   std::set<filecoin::SectorNumber> named;
   bool once = true;
   bool ascending = true;
-  bool sent_whole = true;
   bool all_done = true;
   for (const RecoveryMessage& message : record.messages) {
-    all_done = all_done && message.done;
-    sent_whole = sent_whole && (!message.cid || message.attempt > 0);
+    all_done = all_done && message.phase == delivery::Phase::kConfirmed;
+    found.Add("message", delivery::InvariantsOf(message.phase, message));
     for (const RecoveredPartition& partition : message.partitions) {
       ascending = ascending && std::is_sorted(partition.sectors.begin(), partition.sectors.end());
       for (const filecoin::SectorNumber sector : partition.sectors) {
@@ -650,7 +502,6 @@ Violations InvariantsOf(const Machine& machine) {
   }
   found.Require(once, "a sector is in one message, or among those that stay faulty, once");
   found.Require(ascending, "the sectors of a declaration ascend");
-  found.Require(sent_whole, "a message that is known to the chain was an attempt of ours");
   found.Require(record.state != RecoveryState::kDone || all_done,
                 "nothing is done while a message is open");
   return found;

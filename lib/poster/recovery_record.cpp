@@ -9,9 +9,55 @@
 #include "lib/poster/codec.h"
 
 #include "damocles/base/status.h"
+#include "damocles/filecoin/bitfield.h"
+#include "damocles/filecoin/cbor.h"
+#include "damocles/filecoin/miner_params.h"
 #include "damocles/poster/recovery.h"
 
 namespace damocles::poster {
+namespace {
+
+void DecodeFate(internal::Decoder& in, RecoveryMessage& message) {
+  message.phase = in.Choice<delivery::Phase>(delivery::kPhases, "phase");
+  message.message = internal::DecodeMessage(in);
+  for (std::uint64_t left = in.Array(); left > 0 && in.Ok(); --left) {
+    const std::optional<filecoin::Address> sender = in.Address();
+    if (!sender) in.Refuse("a message that was given up has no sender");
+    message.given_up.push_back(sender.value_or(filecoin::Address()));
+  }
+  message.posted_by_other = in.Bool();
+  message.posted_seen_at = in.Epoch();
+  message.failed_messages = in.Uint32();
+  message.note = in.Text();
+}
+
+// Format 1 had neither parameters nor signed bytes.  What it says is known all the same: the chain
+// and the mempool are searched for it, and where the signed bytes would be pushed again another
+// message is made.
+void DecodeFate1(internal::Decoder& in, const RecoveryRecord& record, RecoveryMessage& message) {
+  delivery::Message& sent = message.message;
+  sent.attempt = in.Uint32();
+  sent.uuid = in.Uuid();
+  sent.from = in.Address();
+  sent.cid = in.Cid();
+  sent.sent_at = in.Epoch();
+  message.failed_messages = in.Uint32();
+  const bool done = in.Bool();
+  if (sent.attempt == 0) sent.cid.reset();
+  const bool pushed = sent.cid || (sent.attempt > 0 && sent.uuid != delivery::Uuid{} && sent.from);
+  if (pushed) sent.params = DeclareParamsOf(record, message);
+  if (done) {
+    // A receipt is not in the row: after a reorg the list of declared sectors tells.
+    message.phase = delivery::Phase::kConfirmed;
+    message.posted_by_other = true;
+    message.posted_seen_at = record.target.fault_cutoff;
+  } else {
+    message.phase = pushed ? delivery::Phase::kPushed : delivery::Phase::kWanted;
+  }
+}
+
+}  // namespace
+
 std::string_view Name(RecoveryState state) {
   switch (state) {
     case RecoveryState::kReading:
@@ -62,13 +108,14 @@ std::string EncodeRecovery(const RecoveryRecord& record) {
       out.Array(partition.sectors.size());
       for (const filecoin::SectorNumber number : partition.sectors) out.Uint(number);
     }
-    out.Uint(message.attempt);
-    out.Raw(message.uuid);
-    out.Address(message.from);
-    out.Cid(message.cid);
-    out.Epoch(message.sent_at);
-    out.Uint(message.failures);
-    out.Bool(message.done);
+    out.Uint(static_cast<std::uint64_t>(message.phase));
+    internal::EncodeMessage(out, message.message);
+    out.Array(message.given_up.size());
+    for (const filecoin::Address& sender : message.given_up) out.Address(sender);
+    out.Bool(message.posted_by_other);
+    out.Epoch(message.posted_seen_at);
+    out.Uint(message.failed_messages);
+    out.Text(message.note);
   }
   out.Array(record.unreadable.size());
   for (const SkippedSector& sector : record.unreadable) {
@@ -82,11 +129,23 @@ std::string EncodeRecovery(const RecoveryRecord& record) {
   return std::move(out).Take();
 }
 
+Bytes DeclareParamsOf(const RecoveryRecord& record, const RecoveryMessage& message) {
+  filecoin::DeclareFaultsRecoveredParams params;
+  for (const RecoveredPartition& partition : message.partitions) {
+    filecoin::PartitionSectors entry;
+    entry.deadline = record.target.index;
+    entry.partition = partition.index.Index();
+    entry.sectors = filecoin::BitField::Of(partition.sectors);
+    params.entries.push_back(std::move(entry));
+  }
+  return filecoin::cbor::Encode(params);
+}
+
 absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
   internal::Decoder in(bytes);
   RecoveryRecord record;
   const std::uint64_t fields = in.Array();
-  (void)in.Format(kRecoveryFormat, "recovery record");
+  const std::uint64_t format = in.Format(kRecoveryFormat, "recovery record");
   if (fields != 8) in.Refuse(absl::StrFormat("recovery record with %d fields", fields));
   record.miner = in.Miner();
   record.target = in.Deadline();
@@ -103,13 +162,11 @@ absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes) {
       }
       message.partitions.push_back(std::move(partition));
     }
-    message.attempt = in.Uint32();
-    message.uuid = in.Uuid();
-    message.from = in.Address();
-    message.cid = in.Cid();
-    message.sent_at = in.Epoch();
-    message.failures = in.Uint32();
-    message.done = in.Bool();
+    if (format == 1) {
+      DecodeFate1(in, record, message);
+    } else {
+      DecodeFate(in, message);
+    }
     record.messages.push_back(std::move(message));
   }
   for (std::uint64_t sectors = in.Array(); sectors > 0 && in.Ok(); --sectors) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/poster/carried.h"
 #include "lib/poster/runner_impl.h"
 
 #include "damocles/base/log.h"
@@ -22,13 +23,6 @@ template <typename T>
 Event OrFailed(absl::StatusOr<T> answer, const ActionKey& key, const BatchRef& ref) {
   if (!answer.ok()) return event::Failed{key, ref, std::move(answer).status()};
   return Event(*std::move(answer));
-}
-
-// Of a delivery's action.
-template <typename T>
-Event OfOrFailed(absl::StatusOr<T> answer, const ActionKey& key, const BatchRef& ref) {
-  if (!answer.ok()) return event::Failed{key, ref, std::move(answer).status()};
-  return Event(OfBatch<T>{*std::move(answer), ref});
 }
 
 BatchRef RefIn(const Action& action) {
@@ -229,29 +223,6 @@ RunnerImpl::Done RunnerImpl::Perform(RecordKey key, Action action) {
   Post(key, std::move(answer));
 }
 
-// A batch raises its own message by itself, and its record must have the bytes first.  But not
-// beyond its miner's limits, and with patience while its own window has time: what it has not
-// raised just now may be in the way of another miner's.
-bool RunnerImpl::IsSeenTo(const LaneRepair& lane) const {
-  const filecoin::ChainEpoch now = CurrentTime().epoch;
-  const filecoin::ChainEpoch next = now + filecoin::EpochDelta(1);
-  for (const auto& [key, entry] : deadlines_) {
-    const DeadlineRecord& record = entry.machine.record;
-    if (next >= record.deadline.close) continue;
-    for (const PartitionBatch& batch : record.batches) {
-      if (batch.state != DeadlineState::kSubmitting || !batch.message.cid) continue;
-      const auto waiting =
-          filecoin::cbor::Decode<filecoin::SignedMessage>(batch.message.signed_message);
-      if (waiting.ok() && waiting->message.from == lane.sender &&
-          waiting->message.nonce == lane.nonce &&
-          now <= batch.message.sent_at + filecoin::EpochDelta(1)) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 // One call that is not answered must not take what is left of the window: there has to be time for
 // another.
 absl::Duration RunnerImpl::PatienceIn(const filecoin::DeadlineInfo& deadline,
@@ -320,43 +291,17 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
                                                        parts_.clock.Now())),
                        asked, ref);
   }
-  const absl::Duration push_takes = PatienceIn(deadline, options_.push_timeout);
-  if (auto* a = std::get_if<action::Push>(&action)) {
-    co_return OfOrFailed(
-        co_await WithLimit(
-            timer, push_takes,
-            node_.Push(key.miner, filecoin::kMethodSubmitWindowedPoSt, *a, policy.post_fees)),
-        asked, ref);
-  }
-  if (auto* a = std::get_if<action::PushAgain>(&action)) {
-    co_return OfOrFailed(co_await WithLimit(timer, push_takes, node_.PushAgain(*a)), asked, ref);
-  }
-  if (auto* a = std::get_if<action::SignReplacement>(&action)) {
-    co_return OfOrFailed(
-        co_await WithLimit(timer, push_takes, node_.SignReplacement(*a, policy.post_fees, head)),
-        asked, ref);
-  }
-  if (auto* a = std::get_if<action::PushReplacement>(&action)) {
-    co_return OfOrFailed(co_await WithLimit(timer, push_takes, node_.PushReplacement(*a)), asked,
-                         ref);
-  }
-  if (auto* a = std::get_if<action::Unblock>(&action)) {
-    if (IsSeenTo(a->lane)) {
-      event::Unblocked left_alone;
-      left_alone.ref = ref;
-      left_alone.lane = std::move(a->lane);
-      co_return left_alone;
-    }
-    co_return OfOrFailed(
-        co_await WithLimit(timer, push_takes, node_.Unblock(*a, policy.post_fees, head)), asked,
-        ref);
-  }
   if (auto* a = std::get_if<action::SetAside>(&action)) {
     node_.Senders().SetAside(a->sender, a->why, a->until);
   }
-  if (auto* a = std::get_if<action::Explain>(&action)) {
-    co_return OfOrFailed(co_await WithLimit(timer, options_.call_timeout, node_.Explain(*a)), asked,
-                         ref);
+  if (std::optional<delivery::Action> carried = CarriedIn(action)) {
+    delivery::Event event =
+        co_await Carry(key.miner, filecoin::kMethodSubmitWindowedPoSt, policy.post_fees,
+                       PatienceIn(deadline, options_.push_timeout), *std::move(carried));
+    if (auto* failed = std::get_if<delivery::event::Failed>(&event)) {
+      co_return event::Failed{asked, ref, std::move(failed->status)};
+    }
+    co_return WithRef<Event>(ref, std::move(event));
   }
   if (auto* a = std::get_if<action::DropJob>(&action)) parts_.jobs.Drop(a->job_id);
   co_return event::Tick{};

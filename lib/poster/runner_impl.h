@@ -98,7 +98,11 @@ class RunnerImpl final : public Runner, private kj::TaskSet::ErrorHandler {
   Done Pump(RecordKey key);
   Done Perform(RecordKey key, Action action);
   async::Task<Event> Answer(RecordKey key, Action action);
-  // Whether the message in a lane is that of a batch which raises its fee by itself, with its
+  // What a delivery asks for, but its looks (runner_carry.cpp).
+  async::Task<delivery::Event> Carry(filecoin::ActorId miner, filecoin::MethodNumber method,
+                                     FeePolicy fees, absl::Duration push_takes,
+                                     delivery::Action action);
+  // Whether the message in a lane is that of a delivery which raises its fee by itself, with its
   // record first.
   bool IsSeenTo(const LaneRepair& lane) const;
   void PostRecovery(const RecordKey& key, recovery::Event event);

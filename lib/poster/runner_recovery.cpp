@@ -4,9 +4,27 @@
 
 #include <utility>
 
+#include "lib/poster/carried.h"
 #include "lib/poster/runner_impl.h"
 
+#include "damocles/filecoin/miner_params.h"
+
 namespace damocles::poster::internal {
+namespace {
+
+recovery::MessageRef MessageRefIn(const recovery::Action& action) {
+  return std::visit(
+      [](const auto& a) -> recovery::MessageRef {
+        if constexpr (requires { a.ref; }) {
+          return a.ref;
+        } else {
+          return {};
+        }
+      },
+      action);
+}
+
+}  // namespace
 
 void RunnerImpl::PostRecovery(const RecordKey& key, recovery::Event event) {
   const auto found = recoveries_.find(key);
@@ -31,7 +49,8 @@ RunnerImpl::Done RunnerImpl::PumpRecovery(RecordKey key) {
     entry.events.pop_front();
     const MinerPolicy policy = PolicyOf(key.miner);
     recovery::StepResult result;
-    if (IsFinal(entry.machine.record.state) && !std::holds_alternative<recovery::Reorg>(event)) {
+    // An answer is taken in also then: a reorg may open the record again.
+    if (IsFinal(entry.machine.record.state) && std::holds_alternative<recovery::Tick>(event)) {
       result.machine = std::move(entry.machine);
     } else {
       result = recovery::Advance(std::move(entry.machine), event, CurrentTime(), policy);
@@ -61,7 +80,6 @@ RunnerImpl::Done RunnerImpl::PumpRecovery(RecordKey key) {
 }
 
 RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action action) {
-  const recovery::Key asked = recovery::KeyOf(action).value_or(recovery::Key{});
   MinerPolicy policy = PolicyOf(key.miner);
   const filecoin::TipSet head = *head_;
   kj::Timer& timer = parts_.timer;
@@ -72,7 +90,7 @@ RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action act
     if (got.ok()) {
       answer = *std::move(got);
     } else {
-      answer = recovery::Failed{asked, 0, got.status()};
+      answer = recovery::Failed{recovery::Step::kRead, got.status()};
     }
   } else if (auto* check = std::get_if<recovery::CheckFaulty>(&action)) {
     auto got = co_await WithLimit(timer, check->budget + kCheckGrace,
@@ -81,47 +99,31 @@ RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action act
     if (got.ok()) {
       answer = recovery::FaultyChecked{*std::move(got)};
     } else {
-      answer = recovery::Failed{asked, 0, got.status()};
+      answer = recovery::Failed{recovery::Step::kCheck, got.status()};
     }
   } else if (auto* look = std::get_if<recovery::Look>(&action)) {
-    const std::uint32_t attempt = look->attempt;
+    const recovery::MessageRef ref = look->ref;
     auto got = co_await WithLimit(
         timer, options_.call_timeout,
         node_.LookForRecovery(key.miner, *look, policy, head, parts_.clock.Now()));
     if (got.ok()) {
       answer = *std::move(got);
     } else {
-      answer = recovery::Failed{asked, attempt, got.status()};
-    }
-  } else if (auto* declare = std::get_if<recovery::Declare>(&action)) {
-    const std::uint32_t attempt = declare->attempt;
-    auto got = co_await WithLimit(timer, options_.push_timeout,
-                                  node_.Declare(key.miner, *declare, policy.recovery_fees));
-    if (got.ok()) {
-      answer = *std::move(got);
-    } else {
-      answer = recovery::Failed{asked, attempt, got.status()};
-    }
-  } else if (auto* repair = std::get_if<recovery::Repair>(&action)) {
-    const std::uint32_t attempt = repair->attempt;
-    if (IsSeenTo(repair->lane)) {
-      recovery::Repaired left_alone;
-      left_alone.message = repair->message;
-      left_alone.attempt = attempt;
-      left_alone.lane = std::move(repair->lane);
-      PostRecovery(key, std::move(left_alone));
-      co_return;
-    }
-    auto got = co_await WithLimit(timer, options_.push_timeout,
-                                  node_.RepairForRecovery(*repair, policy.recovery_fees, head));
-    if (got.ok()) {
-      answer = *std::move(got);
-    } else {
-      answer = recovery::Failed{asked, attempt, got.status()};
+      answer = recovery::DeliveryFailed{{delivery::Work::kLook, got.status()}, ref};
     }
   } else if (auto* aside = std::get_if<action::SetAside>(&action)) {
     node_.Senders().SetAside(aside->sender, aside->why, aside->until);
     co_return;
+  } else if (std::optional<delivery::Action> carried = CarriedIn(action)) {
+    const recovery::MessageRef ref = MessageRefIn(action);
+    delivery::Event event =
+        co_await Carry(key.miner, filecoin::kMethodDeclareFaultsRecovered, policy.recovery_fees,
+                       options_.push_timeout, *std::move(carried));
+    if (auto* failed = std::get_if<delivery::event::Failed>(&event)) {
+      answer = recovery::DeliveryFailed{std::move(*failed), ref};
+    } else {
+      answer = WithRef<recovery::Event>(ref, std::move(event));
+    }
   }
   PostRecovery(key, std::move(answer));
 }

@@ -83,7 +83,10 @@ std::optional<ActionKey> KeyOf(const Action& action) {
       [](const auto& a) -> std::optional<ActionKey> {
         if constexpr (requires { a.kWork; }) {
           return ActionKey{KindOf(a.kWork), a.ref.batch};
-        } else if constexpr (requires { a.kKind; a.ref; }) {
+        } else if constexpr (requires {
+                               a.kKind;
+                               a.ref;
+                             }) {
           return ActionKey{a.kKind, a.ref.batch};
         } else if constexpr (requires { a.kKind; }) {
           return ActionKey{a.kKind, kNoBatch};

@@ -171,11 +171,14 @@ TEST(KeptFilesTest, RecoveryRecord1) {
   want.state = poster::RecoveryState::kSubmitting;
   poster::RecoveryMessage message;
   message.partitions = {{filecoin::ChainPartition(0), {1, 3}}, {filecoin::ChainPartition(2), {5}}};
-  message.attempt = 2;
-  message.uuid[15] = 0xcd;
-  message.from = filecoin::Address::FromId(1001);
-  message.sent_at = filecoin::ChainEpoch(1031);
-  message.failures = 1;
+  message.message.attempt = 2;
+  message.message.uuid[15] = 0xcd;
+  message.message.from = filecoin::Address::FromId(1001);
+  message.message.sent_at = filecoin::ChainEpoch(1031);
+  message.failed_messages = 1;
+  // What format 1 did not have: it may have been pushed, and this is what it says.
+  message.phase = delivery::Phase::kPushed;
+  message.message.params = poster::DeclareParamsOf(want, message);
   want.messages = {message};
   want.unreadable = {{.partition = filecoin::ChainPartition(1), .number = 4, .reason = "gone"}};
   want.note = "exit 19";

@@ -135,13 +135,13 @@ TEST_F(BackendTest, LatestRecoveryOfEachDeadlineSaysWhatBecameOfEachSector) {
     record.unreadable = {{filecoin::ChainPartition(0), 7, "gone"}};
     record.messages.resize(3);
     record.messages[0].partitions = {{filecoin::ChainPartition(1), {8}}};
-    record.messages[0].done = true;
+    record.messages[0].phase = delivery::Phase::kConfirmed;
     record.messages[1].partitions = {{filecoin::ChainPartition(1), {9}}};
-    record.messages[1].cid = filecoin::Cid::OfDagCbor(Bytes{0x81, 1});
+    record.messages[1].message.cid = filecoin::Cid::OfDagCbor(Bytes{0x81, 1});
     record.messages[2].partitions = {{filecoin::ChainPartition(2), {10}}};
     recoveries_.push_back(record);
   }
-  recoveries_[0].note = "nobody can send: no key";
+  recoveries_[0].messages[2].note = "nobody can send: no key";
   const auto summaries = Await(backend_->Recoveries(std::nullopt));
   ASSERT_OK(summaries);
   ASSERT_EQ(summaries->size(), 1u);

@@ -137,7 +137,7 @@ TEST_F(NodeTest, ADeclarationIsFoundADayLater) {
                                         chain_->ChainHead(), absl::UnixEpoch());
   const auto looked = loop_.Wait(kj::mv(looking).ToPromise());
   ASSERT_OK(looked.status());
-  EXPECT_EQ(looked->whereabouts, MessageWhereabouts::kOnChain);
+  EXPECT_EQ(looked->message, MessageWhereabouts::kOnChain);
 }
 
 // Limit times cap is more than the node's own highest fee: ours counts.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
 // Declaring recovered sectors (method 11), two deadlines before they are to be proven again: a pure
-// state machine like the one of deadlines (state_machine.h), much smaller.
+// state machine like the one of deadlines (state_machine.h), much smaller.  Its messages are
+// delivered as proofs are (delivery/delivery.h).
 
 #pragma once
 
@@ -19,18 +20,18 @@
 
 #include "damocles/base/bytes.h"
 #include "damocles/base/invariant.h"
-#include "damocles/chain/types.h"
-#include "damocles/filecoin/address.h"
-#include "damocles/filecoin/cid.h"
+#include "damocles/delivery/delivery.h"
 #include "damocles/filecoin/deadline.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/partition.h"
 #include "damocles/filecoin/sector.h"
+#include "damocles/poster/actions.h"
+#include "damocles/poster/events.h"
 #include "damocles/poster/policy.h"
-#include "damocles/poster/senders.h"
-#include "damocles/poster/state_machine.h"
 
 namespace damocles::poster {
+
+using delivery::Now;
 
 // The numbers are on disk.
 enum class RecoveryState : std::uint8_t {
@@ -51,15 +52,9 @@ struct RecoveredPartition {
   friend bool operator==(const RecoveredPartition&, const RecoveredPartition&) = default;
 };
 
-struct RecoveryMessage {
+struct RecoveryMessage : delivery::Record {
   std::vector<RecoveredPartition> partitions;
-  std::uint32_t attempt = 0;
-  chain::Uuid uuid{};
-  std::optional<filecoin::Address> from;
-  std::optional<filecoin::Cid> cid;
-  filecoin::ChainEpoch sent_at{};
-  std::uint32_t failures = 0;
-  bool done = false;
+  delivery::Phase phase = delivery::Phase::kWanted;
   friend bool operator==(const RecoveryMessage&, const RecoveryMessage&) = default;
 };
 
@@ -78,9 +73,12 @@ struct RecoveryRecord {
 
 inline constexpr std::string_view kRecoveryPrefix = "recovery/";
 std::string RecoveryRowKey(const RecordKey& key);
-inline constexpr std::uint8_t kRecoveryFormat = 1;
+inline constexpr std::uint8_t kRecoveryFormat = 2;
 std::string EncodeRecovery(const RecoveryRecord& record);
 absl::StatusOr<RecoveryRecord> DecodeRecovery(std::string_view bytes);
+
+// DeclareFaultsRecovered parameters of one of its messages.
+Bytes DeclareParamsOf(const RecoveryRecord& record, const RecoveryMessage& message);
 
 // The window whose recoveries are to be declared while `current` is open: two later, more where the
 // chain's cut-off leaves less than half a window.
@@ -94,55 +92,43 @@ struct FaultyPartition {
 
 namespace recovery {
 
-using delivery::Flight;
+// Which message as it was when the question was asked; an answer to an older question is stale.
+struct MessageRef {
+  std::size_t message = 0;  // index in RecoveryRecord::messages
+  std::uint32_t attempt = 0;
+  friend auto operator<=>(const MessageRef&, const MessageRef&) = default;
+};
+template <typename What>
+using OfMessage = delivery::About<MessageRef, What>;
+
+enum class Step : std::uint8_t { kRead, kCheck };
 
 struct ReadFaults {
+  static constexpr Step kStep = Step::kRead;
   std::uint64_t deadline_index = 0;
 };
 struct CheckFaulty {
+  static constexpr Step kStep = Step::kCheck;
   filecoin::PoStProofType proof_type{};
   std::vector<PlannedSector> sectors;
   absl::Duration budget;
 };
-// Chooses the sender unless `from` is set; looks for `cid` if set.  Also says which sectors of the
-// message are still to be declared.
-struct Look {
-  std::size_t message = 0;
-  std::uint32_t attempt = 0;
+// Also says which sectors are still to be declared.
+struct Look : OfMessage<delivery::action::Look> {
   std::uint64_t deadline_index = 0;
-  std::optional<filecoin::Cid> cid;
-  Bytes params;              // not empty: look through the mempool for a message that says this
-  bool want_sender = false;  // also while it waits in the mempool
 };
-struct Declare {
-  std::size_t message = 0;
-  std::uint32_t attempt = 0;
-  filecoin::Address from;
-  Bytes params;
-  chain::Uuid uuid{};
-};
-// Raises the fees of the message that waits, or makes its lane free.
-struct Repair {
-  std::size_t message = 0;
-  std::uint32_t attempt = 0;
-  LaneRepair lane;
-};
-using Action =
-    std::variant<ReadFaults, CheckFaulty, Look, Declare, Repair, action::SetAside, action::LogLine>;
+// Method 11, DeclareFaultsRecovered.
+using Push = OfMessage<delivery::action::Push>;
+using PushAgain = OfMessage<delivery::action::PushAgain>;
+using SignReplacement = OfMessage<delivery::action::SignReplacement>;
+using PushReplacement = OfMessage<delivery::action::PushReplacement>;
+using Unblock = OfMessage<delivery::action::Unblock>;
+using Explain = OfMessage<delivery::action::Explain>;
+using Action = std::variant<ReadFaults, CheckFaulty, Look, Push, PushAgain, SignReplacement,
+                            PushReplacement, Unblock, Explain, action::SetAside, action::LogLine>;
 
-enum class Step : std::uint8_t { kRead, kCheck, kLook, kDeclare, kRepair };
-struct Key {
-  Step step{};
-  std::size_t message = kNoBatch;
-  friend auto operator<=>(const Key&, const Key&) = default;
-};
-std::optional<Key> KeyOf(const Action& action);
-
-struct Tick {};
-// Tipsets down to this height are no longer on the chain.
-struct Reorg {
-  filecoin::ChainEpoch lowest{};
-};
+using delivery::event::Reorg;
+using delivery::event::Tick;
 struct FaultsRead {
   filecoin::PoStProofType proof_type{};
   std::vector<FaultyPartition> partitions;
@@ -150,53 +136,33 @@ struct FaultsRead {
 struct FaultyChecked {
   std::vector<SectorVerdict> verdicts;
 };
-struct Looked {
-  std::size_t message = 0;
-  std::uint32_t attempt = 0;
+struct Looked : OfMessage<delivery::event::Looked> {
   // Faulty and not declared, of the whole deadline.
   std::vector<RecoveredPartition> undeclared;
-  std::optional<filecoin::Address> sender;
-  std::string sender_trouble;
-  MessageWhereabouts whereabouts = MessageWhereabouts::kNotFound;
-  std::optional<filecoin::Cid> cid;
-  Receipt receipt;
-  std::string dead;      // kDead: why
-  Bytes signed_message;  // kPending
-  std::vector<SenderWarning> warnings;
-  std::optional<LaneRepair> repair;
-  filecoin::TokenAmount base_fee;
 };
-struct Declared {
-  std::size_t message = 0;
-  std::uint32_t attempt = 0;
-  filecoin::Cid cid;
-};
-struct Repaired {
-  std::size_t message = 0;
-  std::uint32_t attempt = 0;
-  LaneRepair lane;
-  bool pushed = false;
-  std::string fee_cap;
-  std::string limited;
-};
+using Pushed = OfMessage<delivery::event::Pushed>;
+using PushedAgain = OfMessage<delivery::event::PushedAgain>;
+using ReplacementSigned = OfMessage<delivery::event::ReplacementSigned>;
+using ReplacementPushed = OfMessage<delivery::event::ReplacementPushed>;
+using Unblocked = OfMessage<delivery::event::Unblocked>;
+using Explained = OfMessage<delivery::event::Explained>;
+// Of what is asked for a message.
+using DeliveryFailed = OfMessage<delivery::event::Failed>;
 struct Failed {
-  Key key;
-  std::uint32_t attempt = 0;
+  Step step{};
   absl::Status status;
 };
-using Event =
-    std::variant<Tick, Reorg, FaultsRead, FaultyChecked, Looked, Declared, Repaired, Failed>;
+using Event = std::variant<Tick, Reorg, FaultsRead, FaultyChecked, Looked, Pushed, PushedAgain,
+                           ReplacementSigned, ReplacementPushed, Unblocked, Explained,
+                           DeliveryFailed, Failed>;
 
 struct Machine {
   RecoveryRecord record;
-  std::map<Key, Flight> flights;
-  // Read but not yet checked; not kept over a restart.
+  // Not kept over a restart.
+  delivery::Flights<Step> flights;
+  std::map<std::size_t, delivery::State> deliveries;  // by message
   filecoin::PoStProofType proof_type{};
-  std::vector<FaultyPartition> faulty;
-  std::map<std::size_t, filecoin::ChainEpoch> pending_since;  // by message
-  // Messages that wait and that their sender cannot raise any more: it cannot sign.
-  std::set<std::size_t> cannot_raise;
-  std::map<std::size_t, filecoin::Address> repairing;  // whose lane, by message
+  std::vector<FaultyPartition> faulty;  // read but not yet checked
 };
 
 struct StepResult {
