@@ -18,7 +18,6 @@ using chain::ChainReader;
 using chain::MessagePool;
 using chain::Permission;
 using chain::RpcError;
-using chain::Wallet;
 using filecoin::Address;
 using filecoin::ChainEpoch;
 using filecoin::Cid;
@@ -245,7 +244,7 @@ void MethodTable::AddWallet() {
   DAMOCLES_SERVE(ChainReader, StateLookupId);
   DAMOCLES_SERVE(ChainReader, StateAccountKey);
   DAMOCLES_SERVE(ChainReader, WalletBalance);
-  DAMOCLES_SERVE(Wallet, WalletHas);
+  DAMOCLES_SERVE(chain::Wallet, WalletHas);
   Add<>(
       "WalletList", [this]() { return chain_.WalletList(); }, Permission::kWrite);
   Add<>(
@@ -256,7 +255,7 @@ void MethodTable::AddWallet() {
         return all.front();
       },
       Permission::kWrite);
-  DAMOCLES_SERVE(Wallet, WalletSign);
+  DAMOCLES_SERVE(chain::Wallet, WalletSign);
   Add<Address, Message>(
       "WalletSignMessage",
       [this](const Address& address,
