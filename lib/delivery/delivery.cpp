@@ -55,8 +55,10 @@ absl::Status GapOf(const event::Looked& looked) {
 void State::Reset() {
   Flights<Work> still = std::move(flights);
   still.ForgetThose([](Work) { return true; });
+  const std::uint32_t pools = failed_pools;  // of the node, not of the message
   *this = State{};
   flights = std::move(still);
+  failed_pools = pools;
 }
 
 StepResult Step(Machine machine, const Event& event, const Now& now, const Terms& terms) {
@@ -150,6 +152,7 @@ void Carrier::Handle(const event::Reorg& reorg) {
   if (phase_ == Phase::kMissed) {
     message_.cid.reset();
     message_.receipt.reset();
+    record_.posted_by_other = false;
     Enter(Phase::kWanted);
   } else if (phase_ == Phase::kConfirmed && record_.posted_by_other) {
     if (reorg.lowest > record_.posted_seen_at) return;
@@ -162,6 +165,8 @@ void Carrier::Handle(const event::Reorg& reorg) {
 }
 
 void Carrier::Plan() {
+  // The owner has to see to it first: what is asked for now would be for what was wanted before.
+  if (outcome_.partly_done || outcome_.refuted) return;
   switch (phase_) {
     case Phase::kIdle:
       if (Closed()) PlanClosed();

@@ -52,6 +52,11 @@ void Carrier::Handle(const event::Looked& looked) {
     case Phase::kWanted:
       if (Closed()) {
         SeenAfterClose(looked);
+      } else if (message_.cid && looked.message == MessageWhereabouts::kOnChain &&
+                 looked.cid.value_or(*message_.cid) == *message_.cid) {
+        // The pool would not take it again because the chain had it.
+        Enter(Phase::kPushed);
+        SeenOnItsWay(looked);
       } else {
         SeenBeforePush(looked);
       }
@@ -116,6 +121,7 @@ bool Carrier::Adopt(const event::Looked& looked) {
   message_.signed_gas_limit = looked.signed_gas_limit;
   message_.receipt.reset();
   message_.sent_at = now_.epoch;
+  record_.posted_by_other = false;
   state_.cannot_raise.reset();
   Enter(Phase::kPushed);
   Log(Severity::kInfo, "message_found_pending", looked.cid->ToString());
@@ -150,6 +156,7 @@ void Carrier::MakeMessage(const event::Looked& looked) {
   message.gas_limit = message_.gas_limit;
   message.sent_at = now_.epoch;
   message_ = std::move(message);
+  record_.posted_by_other = false;  // what was, is off the chain again
   state_.sender_role = looked.sender_role;
   state_.unanswered_times = 0;
   state_.limit_said.clear();

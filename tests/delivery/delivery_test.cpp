@@ -246,6 +246,23 @@ TEST_F(DeliveryTest, BytesThatAreNotTakenAgainMakeWayForANewMessage) {
   EXPECT_EQ(Need<action::Push>().uuid[0], 2);
 }
 
+// The pool refuses them because the chain has just executed them: that is seen, and nothing is
+// made.
+TEST_F(DeliveryTest, BytesThatAreNotTakenAgainBecauseTheChainHasThemAreFollowed) {
+  Sent();
+  for (std::int64_t epoch = 101; epoch < 105; ++epoch) {
+    Head(epoch);
+    Look();
+  }
+  Need<action::PushAgain>();
+  Do(event::Failed{Work::kPushAgain, absl::UnknownError("minimum expected nonce is 8")});
+  ASSERT_EQ(machine_.phase, Phase::kWanted);
+  LookReceipt(0, 104);
+  EXPECT_EQ(machine_.phase, Phase::kOnChain);
+  EXPECT_EQ(Kept().receipt->height, ChainEpoch(104));
+  EXPECT_FALSE(Take<action::Push>());
+}
+
 TEST_F(DeliveryTest, MessageWhoseNonceAnotherOneUsedIsDead) {
   Sent();
   Head(101);
@@ -380,6 +397,15 @@ TEST_F(DeliveryTest, TheEndAsksTheChainBeforeItIsMissed) {
   Head(139);
   Do(event::Reorg{ChainEpoch(138)});
   EXPECT_EQ(machine_.phase, Phase::kWanted) << "its time is open again";
+}
+
+TEST_F(DeliveryTest, WhatAnotherDidAndTheChainLostIsOursWhenItsTimeIsOpenAgain) {
+  machine_.record.posted_by_other = true;
+  machine_.phase = Phase::kMissed;
+  Head(130);
+  Do(event::Reorg{ChainEpoch(129)});
+  ASSERT_EQ(machine_.phase, Phase::kWanted);
+  EXPECT_FALSE(machine_.record.posted_by_other);
 }
 
 // Whatever comes, in whatever state: nothing is pushed twice at once, and what is pushed is in the

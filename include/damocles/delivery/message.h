@@ -62,7 +62,6 @@ struct Record {
   friend bool operator==(const Record&, const Record&) = default;
 };
 
-// The numbers are on disk.
 enum class Phase : std::uint8_t {
   kIdle = 0,       // there is nothing to say yet
   kWanted = 1,     // a message is to be made
