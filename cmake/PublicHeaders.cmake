@@ -26,4 +26,4 @@ set(DAMOCLES_PUBLIC_HEADERS
 # Of component devnet.
 set(DAMOCLES_DEVNET_HEADERS
     devnet/chain.h devnet/direct_api.h devnet/genesis.h devnet/lotus_server.h devnet/presets.h
-    devnet/report.h)
+    devnet/report.h simulation/world.h)

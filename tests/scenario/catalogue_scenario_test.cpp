@@ -9,12 +9,12 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/base/log.h"
 #include "damocles/filecoin/miner_params.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::ChainEpoch;
@@ -300,4 +300,4 @@ TEST_F(CatalogueScenarioTest, ReloadThatDisablesOneMinerLeavesTheOthersAlone) {
 }
 
 }  // namespace
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

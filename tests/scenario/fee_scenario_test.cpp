@@ -12,11 +12,11 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/base/log.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using devnet::Traffic;
@@ -249,4 +249,4 @@ TEST_F(FeeScenarioTest, PushThatIsNotAnsweredNearTheCloseIsMadeAgainInTime) {
 }
 
 }  // namespace
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

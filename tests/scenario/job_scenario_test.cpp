@@ -9,11 +9,11 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/base/log.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::ChainEpoch;
@@ -113,4 +113,4 @@ TEST_F(JobScenarioTest, AManagerThatDiesWithAFullDiskCostsNoWindow) {
 }
 
 }  // namespace
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -17,7 +17,7 @@
 
 #include "damocles/devnet/direct_api.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using devnet::testing_support::AdvanceTo;
@@ -163,4 +163,4 @@ TEST_F(NodeTest, NoPremiumAboveTheCapAndNoLimitAboveWhatABlockHolds) {
 }
 
 }  // namespace
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

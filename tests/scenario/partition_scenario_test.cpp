@@ -14,13 +14,13 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/base/log.h"
 #include "damocles/filecoin/cbor.h"
 #include "damocles/filecoin/miner_params.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::ChainEpoch;
@@ -218,4 +218,4 @@ INSTANTIATE_TEST_SUITE_P(Hands, PartitionScenarioTest,
                          });
 
 }  // namespace
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -12,14 +12,14 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/scenario/world.h"
 #include "tests/support/log_lines.h"
 
 #include "damocles/base/log.h"
 #include "damocles/filecoin/miner_params.h"
 #include "damocles/poster/recovery.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::ChainEpoch;
@@ -829,4 +829,4 @@ TEST_F(PosterScenarioTest, EverythingAtOnceMissesNothing) {
 }
 
 }  // namespace
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

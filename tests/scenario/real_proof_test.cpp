@@ -8,16 +8,16 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/scenario/world.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
 #include "damocles/base/log.h"
 #include "damocles/practice/practice_sector.h"
 #include "damocles/prover/local_proving.h"
+#include "damocles/simulation/world.h"
 #include "damocles/storage/sector_paths.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 constexpr auto kType = filecoin::PoStProofType::kWindow2KiBV1_1;
@@ -107,4 +107,4 @@ TEST(RealProofScenarioTest, OnePeriodMissesNothing) {
 }
 
 }  // namespace
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

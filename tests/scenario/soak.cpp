@@ -14,9 +14,10 @@
 #include "tests/scenario/soak_draw.h"
 #include "tests/scenario/soak_judge.h"
 #include "tests/scenario/soak_senders.h"
-#include "tests/scenario/world.h"
 
-namespace damocles::scenario {
+#include "damocles/simulation/world.h"
+
+namespace damocles::simulation {
 namespace {
 
 using filecoin::ChainEpoch;
@@ -302,4 +303,4 @@ SoakResult RunSoak(std::uint64_t seed) {
   return Life(seed).Run();
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

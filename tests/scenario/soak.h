@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 struct SoakResult {
   std::string cluster;   // what was drawn, one line
@@ -19,4 +19,4 @@ struct SoakResult {
 // The same seed gives the same life, as long as what is drawn is not changed.
 SoakResult RunSoak(std::uint64_t seed);
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -9,7 +9,7 @@
 
 #include "damocles/filecoin/token_amount.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::EpochDelta;
@@ -150,4 +150,4 @@ Cluster DrawCluster(Dice& dice, std::uint64_t seed) {
   return cluster;
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

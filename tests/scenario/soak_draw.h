@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/base/random.h"
 #include "damocles/filecoin/sector.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 class Dice {
  public:
@@ -52,4 +52,4 @@ inline constexpr std::uint64_t kSoakPeriods = 3;
 
 Cluster DrawCluster(Dice& dice, std::uint64_t seed);
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -12,7 +12,7 @@
 #include "damocles/base/check.h"
 #include "damocles/base/invariant.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::ChainEpoch;
@@ -164,4 +164,4 @@ void SoakJudge::JudgeBounds() {
   }
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -10,12 +10,12 @@
 #include <string>
 
 #include "tests/scenario/soak_draw.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/token_amount.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 class SoakJudge {
  public:
@@ -50,4 +50,4 @@ class SoakJudge {
   std::string problems_;
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

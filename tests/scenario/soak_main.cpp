@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   }
   int failed = 0;
   for (const std::uint64_t seed : seeds) {
-    const damocles::scenario::SoakResult result = damocles::scenario::RunSoak(seed);
+    const damocles::simulation::SoakResult result = damocles::simulation::RunSoak(seed);
     std::printf("seed %llu: %s\n  troubles: %s\n%s", static_cast<unsigned long long>(seed),
                 result.cluster.c_str(), result.troubles.c_str(), result.problems.c_str());
     if (result.problems.empty()) continue;

@@ -9,7 +9,7 @@
 #include "damocles/base/check.h"
 #include "damocles/filecoin/miner_params.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::Address;
@@ -226,4 +226,4 @@ void SoakSenders::OnPushed(const filecoin::SignedMessage& pushed) {
   if (PushSigned(std::move(other)).ok()) happened_("nonce taken by another message");
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -15,13 +15,13 @@
 
 #include "absl/status/status.h"
 #include "tests/scenario/soak_draw.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/filecoin/address.h"
 #include "damocles/filecoin/epoch.h"
 #include "damocles/filecoin/message.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 class SoakSenders {
  public:
@@ -68,4 +68,4 @@ class SoakSenders {
   std::set<Window> stranded_;
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

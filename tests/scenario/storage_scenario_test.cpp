@@ -8,11 +8,11 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/base/log.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::ChainEpoch;
@@ -277,4 +277,4 @@ TEST_F(StorageScenarioTest, SectorThatIsPutBackLateIsRecovered) {
 }
 
 }  // namespace
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

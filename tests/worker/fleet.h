@@ -17,11 +17,11 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "lib/simulation/wire.h"
 #include "tests/job/job_support.h"
 #include "tests/support/loop.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
-#include "tests/worker/wire.h"
 #include "tests/worker/worker_support.h"
 
 #include "damocles/base/clock.h"
@@ -59,7 +59,7 @@ class Fleet {
   struct Worker {
     std::string name;
     std::string address;
-    std::shared_ptr<Wire> wire = std::make_shared<Wire>();
+    std::shared_ptr<simulation::Wire> wire = std::make_shared<simulation::Wire>();
     std::unique_ptr<TimedExecutor> executor;
     std::unique_ptr<ResultStore> results;
     std::unique_ptr<Agent> agent;
@@ -187,13 +187,14 @@ class Fleet {
     const std::string& Name() const override { return name_; }
     async::Task<absl::StatusOr<std::shared_ptr<Session>>> Connect(
         Capabilities capabilities) override {
-      if (!worker_.wire->up || fleet_.hub_ == nullptr) co_return WiredSession::Down();
+      if (!worker_.wire->up || fleet_.hub_ == nullptr) co_return simulation::WiredSession::Down();
       auto session = fleet_.hub_->Register(std::move(capabilities), worker_.address);
       if (!session.ok()) {
         worker_.refusal = std::string(session.status().message());
         co_return session.status();
       }
-      co_return std::shared_ptr<Session>(std::make_shared<WiredSession>(*session, worker_.wire));
+      co_return std::shared_ptr<Session>(
+          std::make_shared<simulation::WiredSession>(*session, worker_.wire));
     }
 
    private:

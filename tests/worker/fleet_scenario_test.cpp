@@ -86,7 +86,7 @@ class Life {
   }
 
   void Wires() {
-    Wire& wire = *fleet_.worker(random_.Below(kWorkers)).wire;
+    simulation::Wire& wire = *fleet_.worker(random_.Below(kWorkers)).wire;
     if (Chance(30)) wire.Cut();
     if (Chance(30)) wire.cut_at_next_assignment = true;
   }

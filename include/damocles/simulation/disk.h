@@ -17,7 +17,7 @@
 
 #include "damocles/store/store.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 class Disk final : public store::Store {
  public:
@@ -44,4 +44,4 @@ class Disk final : public store::Store {
   std::deque<store::Batch> undo_;  // of each write, the latest last
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

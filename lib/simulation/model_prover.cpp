@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "tests/scenario/model_prover.h"
+#include "damocles/simulation/model_prover.h"
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@
 #include "damocles/filecoin/randomness.h"
 #include "damocles/hash/blake2b.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 constexpr std::size_t kPartBytes = 64;
@@ -68,4 +68,4 @@ absl::Duration ModelProver::Takes(const job::JobSpec& spec) const {
   return per_partition_ * static_cast<std::int64_t>(job::ProofPartitionsOf(spec).Count());
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

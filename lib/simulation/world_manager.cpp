@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "tests/scenario/world_parts.h"
+#include "lib/simulation/world_parts.h"
 
 #include "damocles/base/check.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 using filecoin::EpochDelta;
 
@@ -94,7 +94,7 @@ void World::StartManager() {
   DAMOCLES_CHECK(queue.ok());
   manager->queue = *std::move(queue);
   manager->job_changes = manager->queue->OnChange([this](const job::JobRecord& job) {
-    LogInfo("scenario", "job",
+    LogInfo("simulation", "job",
             {{"epoch", Head().Value()},
              {"id", job.id.ToString()},
              {"miner", job.spec->miner},
@@ -111,7 +111,7 @@ void World::StartManager() {
       poster::RunnerParts{api_->Node(), api_->Node(), api_->Node(), *manager->jobs,
                           *manager->sectors, *disk_, manager_clock_, timer_, manager->writes},
       runner_options, Policies());
-  if (!runner.ok()) LogError("scenario", "no_runner", {{"error", runner.status()}});
+  if (!runner.ok()) LogError("simulation", "no_runner", {{"error", runner.status()}});
   DAMOCLES_CHECK(runner.ok());
   manager->runner = *std::move(runner);
   manager_ = std::move(manager);
@@ -157,4 +157,4 @@ std::size_t World::Jobs() const {
   return ManagerRuns() ? manager_->queue->List().size() : 0;
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

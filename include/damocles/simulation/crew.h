@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "tests/scenario/model_prover.h"
 
 #include "damocles/base/clock.h"
 #include "damocles/job/queue.h"
+#include "damocles/simulation/model_prover.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 // Another clock, set wrong.
 class SkewedClock final : public Clock {
@@ -83,4 +83,4 @@ class Crew {
   std::uint64_t instances_ = 0;
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

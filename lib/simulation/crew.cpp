@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "tests/scenario/crew.h"
+#include "damocles/simulation/crew.h"
 
 #include <map>
 #include <stop_token>
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "tests/scenario/late_executor.h"
-#include "tests/support/temp_dir.h"
-#include "tests/worker/wire.h"
+#include "lib/simulation/late_executor.h"
+#include "lib/simulation/scratch_folder.h"
+#include "lib/simulation/wire.h"
 
 #include "damocles/async/duration.h"
 #include "damocles/base/check.h"
 #include "damocles/worker/agent.h"
 #include "damocles/worker/hub.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 const std::string& CrewKey() {
@@ -101,9 +101,9 @@ struct Crew::Member {
 
   const std::string name;
   SkewedClock clock;
-  std::shared_ptr<worker::Wire> wire = std::make_shared<worker::Wire>();
+  std::shared_ptr<Wire> wire = std::make_shared<Wire>();
   std::shared_ptr<CrewProver> prover;
-  testing_support::TempDir folder;
+  ScratchFolder folder;
   worker::ResultStore results;
   std::unique_ptr<LateExecutor> executor;
   std::unique_ptr<worker::Agent> agent;
@@ -127,13 +127,13 @@ class Crew::Door final : public worker::Manager {
   async::Task<absl::StatusOr<std::shared_ptr<worker::Session>>> Connect(
       worker::Capabilities capabilities) override {
     if (!member_.wire->up || crew_.manager_ == nullptr || !crew_.alive_()) {
-      co_return worker::WiredSession::Down();
+      co_return WiredSession::Down();
     }
     auto session =
         crew_.manager_->hub.Register(std::move(capabilities), member_.name, crew_.options_.local);
     if (!session.ok()) co_return session.status();
     co_return std::shared_ptr<worker::Session>(
-        std::make_shared<worker::WiredSession>(*session, member_.wire));
+        std::make_shared<WiredSession>(*session, member_.wire));
   }
 
  private:
@@ -232,4 +232,4 @@ void Crew::SetBlind(const std::set<std::size_t>& workers) {
   }
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

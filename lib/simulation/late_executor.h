@@ -12,7 +12,7 @@
 
 #include "damocles/async/offload.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 // Work that takes (virtual) time: what does not wait for it is ahead of it.
 class LateExecutor final : public async::Executor, private kj::TaskSet::ErrorHandler {
@@ -34,4 +34,4 @@ class LateExecutor final : public async::Executor, private kj::TaskSet::ErrorHan
   kj::TaskSet jobs_{*this};
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "tests/scenario/world_parts.h"
+#include "lib/simulation/world_parts.h"
 
 #include "damocles/base/check.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 void World::KillWorker(std::size_t worker, absl::Duration back_after) {
   if (crew_ != nullptr && options_.hands == WorldOptions::Hands::kLocal) return KillManager();
@@ -99,4 +99,4 @@ async::Task<void> World::Work(std::size_t worker) {
   }
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

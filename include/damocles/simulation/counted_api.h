@@ -19,7 +19,7 @@
 
 #include "damocles/chain/api.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 enum class CallFault {
   kNone,
@@ -116,4 +116,4 @@ class CountedApi {
   std::unique_ptr<Counter> counter_;  // last: its promises use everything above
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

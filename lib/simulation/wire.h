@@ -17,7 +17,7 @@
 
 #include "damocles/worker/session.h"
 
-namespace damocles::worker {
+namespace damocles::simulation {
 
 // The connections of one worker.  Cut drops them with all calls under way; what was asked is lost.
 struct Wire {
@@ -34,9 +34,9 @@ struct Wire {
   }
 };
 
-class WiredSession final : public Session {
+class WiredSession final : public worker::Session {
  public:
-  WiredSession(std::shared_ptr<Session> session, std::shared_ptr<Wire> wire)
+  WiredSession(std::shared_ptr<worker::Session> session, std::shared_ptr<Wire> wire)
       : session_(std::move(session)), wire_(std::move(wire)), generation_(wire_->generation) {}
 
   async::Task<absl::StatusOr<std::optional<job::Assignment>>> Allocate(
@@ -51,7 +51,7 @@ class WiredSession final : public Session {
     }
     co_return answer;
   }
-  async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(std::vector<AttemptId> attempts,
+  async::Task<absl::StatusOr<std::vector<bool>>> Heartbeat(std::vector<worker::AttemptId> attempts,
                                                            bool leaving) override {
     if (!Alive()) co_return Down();
     co_return co_await Carry(session_->Heartbeat(std::move(attempts), leaving));
@@ -62,18 +62,19 @@ class WiredSession final : public Session {
   absl::Duration HeartbeatInterval() const override {
     return Alive() ? session_->HeartbeatInterval() : absl::Seconds(1);
   }
-  async::Task<absl::StatusOr<Receipt>> Finish(AttemptId attempt, Bytes proof) override {
+  async::Task<absl::StatusOr<worker::Receipt>> Finish(worker::AttemptId attempt,
+                                                      Bytes proof) override {
     if (!Alive()) co_return Down();
     co_return co_await Carry(session_->Finish(std::move(attempt), std::move(proof)));
   }
-  async::Task<absl::Status> ReportFaults(AttemptId attempt,
+  async::Task<absl::Status> ReportFaults(worker::AttemptId attempt,
                                          std::vector<job::SectorFault> faults) override {
     if (!Alive()) co_return Down();
     const absl::Status told =
         co_await session_->ReportFaults(std::move(attempt), std::move(faults));
     co_return Alive() ? told : Down();
   }
-  async::Task<absl::Status> Fail(AttemptId attempt, job::FailureKind kind,
+  async::Task<absl::Status> Fail(worker::AttemptId attempt, job::FailureKind kind,
                                  std::string reason) override {
     if (!Alive()) co_return Down();
     const absl::Status told = co_await session_->Fail(std::move(attempt), kind, std::move(reason));
@@ -99,9 +100,9 @@ class WiredSession final : public Session {
             [](kj::Exception&&) -> Answer { return Down(); });
   }
 
-  std::shared_ptr<Session> session_;
+  std::shared_ptr<worker::Session> session_;
   const std::shared_ptr<Wire> wire_;
   const std::uint64_t generation_;
 };
 
-}  // namespace damocles::worker
+}  // namespace damocles::simulation

@@ -8,14 +8,14 @@
 
 #include <memory>
 
-#include "tests/scenario/late_executor.h"
-#include "tests/scenario/world.h"
+#include "lib/simulation/late_executor.h"
 
 #include "damocles/async/duration.h"
 #include "damocles/poster/proof_jobs.h"
 #include "damocles/poster/sector_source.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 using async::ToKj;
 
@@ -31,4 +31,4 @@ struct World::Manager {
   kj::Promise<void> tick = nullptr;
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -14,7 +14,7 @@
 #include "damocles/job/record.h"
 #include "damocles/job/spec.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 struct Proved {
   Bytes proof;  // empty if there are faults
@@ -51,4 +51,4 @@ class ModelProver final : public Prover {
   absl::Duration per_partition_;
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "tests/scenario/disk.h"
+#include "damocles/simulation/disk.h"
 
 #include <utility>
 #include <vector>
 
 #include "damocles/base/check.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 Disk::Disk(std::function<absl::Status(const store::Batch&)> admit, std::function<void()> written)
     : admit_(std::move(admit)), written_(std::move(written)), inner_(store::OpenMemoryStore()) {}
@@ -65,4 +65,4 @@ void Disk::Damage(std::string_view prefix) {
   Apply(batch);
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -20,10 +20,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "tests/scenario/counted_api.h"
-#include "tests/scenario/crew.h"
-#include "tests/scenario/disk.h"
-#include "tests/scenario/model_prover.h"
 
 #include "damocles/async/task.h"
 #include "damocles/base/clock.h"
@@ -33,9 +29,13 @@
 #include "damocles/devnet/genesis.h"
 #include "damocles/job/queue.h"
 #include "damocles/poster/runner.h"
+#include "damocles/simulation/counted_api.h"
+#include "damocles/simulation/crew.h"
+#include "damocles/simulation/disk.h"
+#include "damocles/simulation/model_prover.h"
 #include "damocles/store/store.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 struct WorldOptions {
   std::uint64_t seed = 1;
@@ -182,4 +182,4 @@ class World {
   std::vector<kj::Promise<void>> repeated_;
 };
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

@@ -2,16 +2,16 @@
 //
 // Time and chain of the world.
 
-#include "tests/scenario/world.h"
+#include "damocles/simulation/world.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "tests/scenario/world_parts.h"
+#include "lib/simulation/world_parts.h"
 
 #include "damocles/base/check.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 namespace {
 
 using filecoin::ChainEpoch;
@@ -83,7 +83,7 @@ World::World(WorldOptions options, Prover& prover)
   };
   absl::StatusOr<std::unique_ptr<devnet::Chain>> chain =
       devnet::Chain::InMemory(options_.config, genesis, std::move(chain_options));
-  if (!chain.ok()) LogError("scenario", "no_chain", {{"error", chain.status()}});
+  if (!chain.ok()) LogError("simulation", "no_chain", {{"error", chain.status()}});
   DAMOCLES_CHECK(chain.ok());
   chain_ = *std::move(chain);
   direct_ = std::make_unique<devnet::DirectApi>(*chain_);
@@ -166,7 +166,7 @@ void World::MakeBlock() {
     KillWorker(random_.Below(options_.workers), absl::Seconds(20));
   }
   if (Chance(options_.manager_deaths)) KillManager();
-  LogInfo("scenario", "block", {{"epoch", Head().Value()}});
+  LogInfo("simulation", "block", {{"epoch", Head().Value()}});
   if (on_block) on_block(Head());
   if (crew_ != nullptr) crew_->SetBlind(blind_workers);
 }
@@ -191,4 +191,4 @@ void World::RunTo(ChainEpoch epoch) {
   scope_.poll();
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

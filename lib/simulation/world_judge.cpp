@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "tests/scenario/world.h"
 
 #include "damocles/base/check.h"
+#include "damocles/simulation/world.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 using filecoin::ChainEpoch;
 using filecoin::EpochDelta;
@@ -91,4 +91,4 @@ std::string World::Problems(ChainEpoch from, const MaySkip& may_skip) const {
   return out;
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation

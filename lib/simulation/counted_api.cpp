@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-#include "tests/scenario/counted_api.h"
+#include "damocles/simulation/counted_api.h"
 
 #include <new>
 #include <optional>
@@ -9,7 +9,7 @@
 
 #include "damocles/chain/methods.h"
 
-namespace damocles::scenario {
+namespace damocles::simulation {
 
 namespace {
 
@@ -190,4 +190,4 @@ chain::FullNode& CountedApi::Node() {
   return *counter_;
 }
 
-}  // namespace damocles::scenario
+}  // namespace damocles::simulation
