@@ -65,6 +65,7 @@ class CountingReporter final : public Base {
   std::size_t& errors_;
 };
 
+// In one piece: the commands and their flags, a list.
 int Main(int argc, char** argv) {
   std::vector<std::string> arguments = {argv[0]};
   std::string command = "damocles-bench";

@@ -261,6 +261,7 @@ absl::StatusOr<int> Report(const ReportFlags& flags) {
   return cli::kExitDone;
 }
 
+// In one piece: the commands and their flags, a list.
 int Main(int argc, char** argv) {
   cli::Program program("damocles-devnet",
                        "A simulated Filecoin chain that verifies every proof for real");

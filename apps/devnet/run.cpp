@@ -127,6 +127,7 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
 
 }  // namespace
 
+// In one piece: what is started here stops in the opposite order, which is that of the locals.
 absl::StatusOr<int> RunDevnet(const RunOptions& options) {
   cli::LeaveToTheLoop({});
   cli::StopSignals stop_signals;

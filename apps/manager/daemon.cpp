@@ -117,6 +117,7 @@ absl::StatusOr<int> InitDaemon(const Home& home) {
   return cli::kExitDone;
 }
 
+// In one piece: what is started here stops in the opposite order, which is that of the locals.
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   // KJ keeps one signal for itself, and SIGUSR1 is the operators'.
   kj::UnixEventPort::setReservedSignal(SIGUSR2);

@@ -19,6 +19,7 @@ absl::Status NotYet(std::string_view what) {
   return cli::UsageError(std::string(what) + " is not part of this version of damocles-manager");
 }
 
+// In one piece: the flags of a command, a list.
 void AddDaemon(cli::Program& program, Globals& globals) {
   CLI::App* daemon = program.App().add_subcommand("daemon", "The manager itself");
   daemon->require_subcommand(1);

@@ -153,6 +153,7 @@ async::Task<void> ExplainOnReload(kj::UnixEventPort& port) {
 
 }  // namespace
 
+// In one piece: what is started here stops in the opposite order, which is that of the locals.
 absl::StatusOr<int> RunDaemon(const DaemonOptions& options) {
   // KJ keeps one signal for itself.
   kj::UnixEventPort::setReservedSignal(SIGUSR2);

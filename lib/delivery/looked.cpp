@@ -218,6 +218,7 @@ void Carrier::SeenWhilePushed(const event::Looked& looked) {
   Push();
 }
 
+// In one piece: where a message may be, case by case.
 void Carrier::SeenOnItsWay(const event::Looked& looked) {
   switch (looked.message) {
     case MessageWhereabouts::kOnChain:

@@ -9,6 +9,8 @@
 #include "absl/strings/str_format.h"
 #include "lib/poster/step.h"
 
+#include "damocles/poster/recovery.h"
+
 namespace damocles::poster {
 
 Violations InvariantsOf(const PartitionBatch& batch) {
@@ -68,4 +70,38 @@ Violations InvariantsOf(const DeadlineRecord& record) {
   return found;
 }
 
+namespace recovery {
+
+Violations InvariantsOf(const Machine& machine) {
+  Violations found;
+  const RecoveryRecord& record = machine.record;
+  found.Require(IsFinal(record.state) == (record.finished.time != absl::InfinitePast()),
+                "a record has its end if and only if it is final");
+  found.Require(record.state != RecoveryState::kSubmitting || !record.messages.empty(),
+                "what is submitted has a message");
+  std::set<filecoin::SectorNumber> named;
+  bool once = true;
+  bool ascending = true;
+  bool all_done = true;
+  for (const RecoveryMessage& message : record.messages) {
+    all_done = all_done && message.phase == delivery::Phase::kConfirmed;
+    found.Add("message", delivery::InvariantsOf(message.phase, message));
+    for (const RecoveredPartition& partition : message.partitions) {
+      ascending = ascending && std::is_sorted(partition.sectors.begin(), partition.sectors.end());
+      for (const filecoin::SectorNumber sector : partition.sectors) {
+        once = named.insert(sector).second && once;
+      }
+    }
+  }
+  for (const SkippedSector& sector : record.unreadable) {
+    once = named.insert(sector.number).second && once;
+  }
+  found.Require(once, "a sector is in one message, or among those that stay faulty, once");
+  found.Require(ascending, "the sectors of a declaration ascend");
+  found.Require(record.state != RecoveryState::kDone || all_done,
+                "nothing is done while a message is open");
+  return found;
+}
+
+}  // namespace recovery
 }  // namespace damocles::poster

@@ -232,6 +232,7 @@ absl::Duration RunnerImpl::PatienceIn(const filecoin::DeadlineInfo& deadline,
   return std::min(usual, std::max(left / 4, kShortest));
 }
 
+// In one piece: an action, a call; a list.
 async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
   const auto found = deadlines_.find(key);
   const std::optional<ActionKey> action_key = KeyOf(action);

@@ -162,6 +162,7 @@ RunnerImpl::Done RunnerImpl::ReadPeriod(filecoin::ActorId miner) {
   OpenWindows(PolicyOf(miner));
 }
 
+// In one piece: which windows are near, and what each of them needs, by the same few epochs.
 void RunnerImpl::OpenWindows(const MinerPolicy& miner) {
   if (!miner.enabled || !head_) return;
   const auto period = periods_.find(miner.miner);

@@ -253,6 +253,7 @@ void SenderRoom::Say(const SenderFacts& facts, std::string what, const LaneBlock
   out.warnings.push_back(std::move(warning));
 }
 
+// In one piece: the rules stand in the order in which they are asked.
 SenderChoice SenderRoom::Choose(const std::vector<SenderFacts>& facts, const TokenAmount& base_fee,
                                 ChainEpoch epoch, absl::Time now) {
   SenderChoice out;

@@ -97,6 +97,7 @@ bool Stepper::MustWaitForEarlier(std::size_t i) const {
   return false;
 }
 
+// In one piece: each state of a job has its case, and they are read one beside the other.
 void Stepper::Handle(const event::JobChanged& changed) {
   std::size_t i = kNoBatch;
   if (changed.ref) {

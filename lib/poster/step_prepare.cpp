@@ -131,6 +131,8 @@ void Stepper::PlanChecks() {
   Ask(std::move(check));
 }
 
+// In one piece: what one look says of a sector is weighed against what is known of it, case by
+// case.
 void Stepper::Handle(const event::SectorsChecked& checked) {
   Landed(ActionKind::kCheckSectors);
   if (record_.plan == nullptr || IsFinal(record_.state)) return;

@@ -124,6 +124,7 @@ std::vector<std::vector<bls12_381::Fr>> InputsOfPartitions(
 
 }  // namespace
 
+// In one piece: what the threads share is seen together with what they do.
 absl::StatusOr<VanillaOutcome> ProveVanilla(const PostClaim& claim,
                                             std::span<const SectorToProve> sectors,
                                             ThreadPool& pool, const std::stop_token& stop,

@@ -18,15 +18,15 @@
 namespace damocles::devnet::internal {
 namespace {
 
+using ::damocles::testing_support::StatusIs;
 using filecoin::Address;
 using filecoin::ChainEpoch;
 using filecoin::SignedMessage;
-using testing::ElementsAre;
-using testing_support::StatusIs;
+using ::testing::ElementsAre;
 
 // ---------------------------------------------------------------- judge
 
-class ProofJudgeTest : public testing::Test {
+class ProofJudgeTest : public ::testing::Test {
  protected:
   Verdict Ask(const Bytes& proof) { return judge_.Judge(PostStatement{}, proof, said_); }
 
@@ -76,7 +76,7 @@ TEST_F(ProofJudgeTest, RepeatsWhatTheJournalHas) {
 
 // ---------------------------------------------------------------- pool
 
-class PoolTest : public testing::Test {
+class PoolTest : public ::testing::Test {
  protected:
   PoolTest() {
     auto accounts = std::make_shared<std::map<filecoin::ActorId, Account>>();

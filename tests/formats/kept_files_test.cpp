@@ -164,7 +164,8 @@ TEST(KeptFilesTest, DeadlinePlan1) {
   EXPECT_EQ(got, Plan());
 }
 
-TEST(KeptFilesTest, RecoveryRecord1) {
+// As format 1 had it.
+poster::RecoveryRecord Recovery() {
   poster::RecoveryRecord want;
   want.miner = 1000;
   want.target = Deadline();
@@ -183,9 +184,12 @@ TEST(KeptFilesTest, RecoveryRecord1) {
   want.unreadable = {{.partition = filecoin::ChainPartition(1), .number = 4, .reason = "gone"}};
   want.note = "exit 19";
   want.finished = {filecoin::ChainEpoch(1040), absl::FromUnixSeconds(1'700'000'001)};
-  ASSERT_OK_AND_ASSIGN(
-      const poster::RecoveryRecord got,
-      poster::DecodeRecovery(Kept("poster/recovery-1.bin", poster::EncodeRecovery(want))));
+  return want;
+}
+
+void ExpectRecovery(const std::string& file, const poster::RecoveryRecord& want) {
+  ASSERT_OK_AND_ASSIGN(const poster::RecoveryRecord got,
+                       poster::DecodeRecovery(Kept(file, poster::EncodeRecovery(want))));
   EXPECT_EQ(got.Key(), want.Key());
   EXPECT_EQ(got.state, want.state);
   EXPECT_EQ(got.messages, want.messages);
@@ -195,6 +199,27 @@ TEST(KeptFilesTest, RecoveryRecord1) {
   EXPECT_EQ(got.unreadable[0].reason, "gone");
   EXPECT_EQ(got.note, want.note);
   EXPECT_EQ(got.finished, want.finished);
+}
+
+TEST(KeptFilesTest, RecoveryRecord1) {
+  ExpectRecovery("poster/recovery-1.bin", Recovery());
+}
+
+TEST(KeptFilesTest, RecoveryRecord2) {
+  poster::RecoveryRecord want = Recovery();
+  poster::RecoveryMessage& message = want.messages[0];
+  message.message.cid = filecoin::Cid::OfDagCbor(Bytes{1, 2, 3});
+  message.message.signed_message = {4, 5, 6};
+  message.given_up = {filecoin::Address::FromId(1002)};
+  message.note = "base fee";
+  poster::RecoveryMessage other;
+  other.partitions = {{filecoin::ChainPartition(3), {7}}};
+  other.phase = delivery::Phase::kOnChain;
+  other.message = message.message;
+  other.message.attempt = 3;
+  other.message.receipt = {.exit_code = 0, .height = filecoin::ChainEpoch(1033), .gas_used = 5};
+  want.messages.push_back(other);
+  ExpectRecovery("poster/recovery-2.bin", want);
 }
 
 void ExpectKeptResult(const std::string& file) {

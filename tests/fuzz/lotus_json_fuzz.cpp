@@ -142,7 +142,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       TryBoth<std::vector<chain::SectorOnChainInfo>>(text);
       break;
     case 9:
-      TryBoth<std::optional<chain::MsgLookup>>(text);
+      Try<chain::MsgLookup>(text);
       break;
     case 10:
       TryBoth<chain::InvocResult>(text);
@@ -154,7 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       TryBoth<chain::SyncStatus>(text);
       break;
     case 13:
-      TryBoth<chain::NetworkParams>(text);
+      Try<chain::NetworkParams>(text);
       break;
     case 14:
       TryBoth<std::optional<chain::MiningBaseInfo>>(text);
@@ -166,13 +166,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       Try<damocles::Bytes>(text);
       break;
     case 17:
-      TryBoth<filecoin::BitField>(text);
+      Try<filecoin::BitField>(text);
       break;
     case 18:
       TryBoth<std::vector<filecoin::SignedMessage>>(text);
       break;
     default:
-      TryBoth<chain::MsgLookup>(text);
+      TryBoth<std::optional<chain::MsgLookup>>(text);
       break;
   }
   return 0;

@@ -405,7 +405,7 @@ TEST_F(GateTest, AJobGoesAllTheWayOverTheSocket) {
 
   agent.Drain();
   Await(kj::mv(running));
-  EXPECT_TRUE(results.List(Options("works").address)->empty());
+  EXPECT_TRUE(results.List(Options("works").address)->results.empty());
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ class HubAgentTest : public testing::Test {
     return id;
   }
   job::JobRecord Record(const job::JobId& id) { return queue_->Get(id).value(); }
-  std::size_t Stored() { return results_->List("local").value().size(); }
+  std::size_t Stored() { return results_->List("local").value().results.size(); }
 
   Loop loop_;
   SimClock clock_{kStart};

@@ -178,6 +178,7 @@ ExitCode History(rpc::ManagerClient& manager, rpc::DeadlineQuery query, bool jso
 
 }  // namespace
 
+// In one piece: the commands and their flags, a list.
 void AddProvingCommands(cli::Program& program, CLI::App& util_sealer, Globals& globals) {
   const auto flags = std::make_shared<ProvingFlags>();
   CLI::App* proving = util_sealer.add_subcommand("proving", "What is to be proven, and when");

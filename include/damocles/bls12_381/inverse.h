@@ -81,6 +81,7 @@ struct SignedWords {
 // 1 / value modulo the odd prime `modulus` of kLimbs words, with negative_inverse = -1 / modulus
 // mod 2^64 and room for a sign: modulus < 2^(64 kLimbs - 1).  0 <= value < modulus; zero gives
 // zero. Variable time.
+// In one piece: what one step leaves in registers the next one takes from there.
 template <std::size_t kLimbs>
 DAMOCLES_HD constexpr void InvertModulo(std::uint64_t (&value)[kLimbs],
                                         const std::uint64_t (&modulus)[kLimbs],

@@ -62,6 +62,7 @@ struct Record {
   friend bool operator==(const Record&, const Record&) = default;
 };
 
+// The numbers are on disk, in the rows of recoveries.
 enum class Phase : std::uint8_t {
   kIdle = 0,       // there is nothing to say yet
   kWanted = 1,     // a message is to be made
