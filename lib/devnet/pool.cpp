@@ -126,6 +126,8 @@ std::vector<SignedMessage> Pool::Select(Offer offer) const {
     }
     gas += message->message.gas_limit;
     best->funds -= message->message.gas_fee_cap * message->message.gas_limit;
+    // What it moves the next one of its sender does not have; a value that it cannot pay stays.
+    if (best->funds >= message->message.value) best->funds -= message->message.value;
     ++best->nonce;
     selected.push_back(*message);
   }

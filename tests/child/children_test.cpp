@@ -14,6 +14,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_format.h"
@@ -406,44 +407,43 @@ TEST_F(ChildrenTest, ChildThatDoesNotReadHoldsUpNobody) {
   for (auto& answer : answers) EXPECT_EQ(ProofOf(kj::mv(answer)), "proof");
 }
 
-TEST_F(ChildrenTest, WhatAWrapperStartedDiesWithTheParent) {
-  setenv("DAMOCLES_TEST_PID_FILE", (dir_ / "pid").c_str(), 1);
-  setenv("DAMOCLES_TEST_MODE", "wraps", 1);
-  const pid_t parent = fork();
-  if (parent == 0) {
-    execl("/proc/self/exe", "child_test", "--gtest_also_run_disabled_tests",
-          "--gtest_filter=ChildrenTest.DISABLED_BeTheParent", nullptr);
+// A parent in a process of its own: what happens when it is killed.
+class ChildrenOfTheKilledTest : public ChildrenTest {
+ protected:
+  ~ChildrenOfTheKilledTest() noexcept override {}
+
+  void BecomeParent(const std::string& mode) {
+    parent_ = fork();
+    if (parent_ != 0) return;
+    // This thread has the loop of the test.
+    std::thread([&] {
+      kj::AsyncIoContext io = kj::setupAsyncIo();
+      const auto children = Children::Start(*io.lowLevelProvider, io.unixEventPort,
+                                            Stage::kWindowPost, {Child(mode, dir_ / "pid")});
+      kj::Promise<void>(kj::NEVER_DONE).wait(io.waitScope);
+    }).join();
     _exit(127);
   }
-  const pid_t grandchild = PidIn(dir_ / "pid");
-  ASSERT_GT(grandchild, 0);
-  ASSERT_TRUE(Lives(grandchild));
-  kill(parent, SIGKILL);
-  EXPECT_TRUE(Until([&] { return !Lives(grandchild); }));
-  EXPECT_EQ(waitpid(parent, nullptr, 0), parent);
-}
-
-// The parent of two tests, in a process of its own.
-TEST_F(ChildrenTest, DISABLED_BeTheParent) {
-  Start({Child(getenv("DAMOCLES_TEST_MODE"), getenv("DAMOCLES_TEST_PID_FILE"))});
-  kj::Promise<void>(kj::NEVER_DONE).wait(io_.waitScope);
-}
-
-TEST_F(ChildrenTest, NoneIsLeftWhenTheParentIsKilled) {
-  setenv("DAMOCLES_TEST_PID_FILE", (dir_ / "pid").c_str(), 1);
-  setenv("DAMOCLES_TEST_MODE", "ignores_term", 1);
-  const pid_t parent = fork();
-  if (parent == 0) {
-    execl("/proc/self/exe", "child_test", "--gtest_also_run_disabled_tests",
-          "--gtest_filter=ChildrenTest.DISABLED_BeTheParent", nullptr);
-    _exit(127);
+  void ExpectGone() {
+    const pid_t pid = PidIn(dir_ / "pid");
+    ASSERT_GT(pid, 0);
+    ASSERT_TRUE(Lives(pid));
+    kill(parent_, SIGKILL);
+    EXPECT_TRUE(Until([&] { return !Lives(pid); }));
+    EXPECT_EQ(waitpid(parent_, nullptr, 0), parent_);
   }
-  const pid_t child = PidIn(dir_ / "pid");
-  ASSERT_GT(child, 0);
-  ASSERT_TRUE(Lives(child));
-  kill(parent, SIGKILL);
-  EXPECT_TRUE(Until([&] { return !Lives(child); }));
-  EXPECT_EQ(waitpid(parent, nullptr, 0), parent);
+
+  pid_t parent_ = -1;
+};
+
+TEST_F(ChildrenOfTheKilledTest, NoneIsLeft) {
+  BecomeParent("ignores_term");
+  ExpectGone();
+}
+
+TEST_F(ChildrenOfTheKilledTest, NorWhatAWrapperStarted) {
+  BecomeParent("wraps");
+  ExpectGone();
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ for header in $headers; do
   echo "#include \"$header\""
 done >"$work/all.cpp"
 [[ $headers == *damocles/poster/runner.h* ]] || { echo "public headers are missing"; exit 1; }
-for header in chain/lotus_json.h config/ext_prover.h poster/message_errors.h practice/case.h; do
+for header in chain/json_rpc.h config/ext_prover.h poster/message_errors.h practice/case.h; do
   [[ ! -e $work/prefix/include/damocles/$header ]] || { echo "$header is installed: it is private"; exit 1; }
 done
 # Words on purpose.
