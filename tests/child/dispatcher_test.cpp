@@ -89,7 +89,7 @@ TEST(DispatcherTest, WhatWaitsGoesToWhoeverIsFreeFirstEarliestCloseInFront) {
   EXPECT_THAT(dispatcher.Assign(), IsEmpty());
   EXPECT_EQ(dispatcher.Waiting(), 4);
   std::vector<Dispatcher::Assignment> begun;
-  for (const TaskId ended : {2, 4, 5, 6}) {
+  for (const TaskId ended : {2U, 4U, 5U, 6U}) {
     dispatcher.End(ended);
     for (const auto& one : dispatcher.Assign()) begun.push_back(one);
   }

@@ -2,6 +2,7 @@
 
 #include "damocles/child/supervision.h"
 
+#include <iterator>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -169,11 +170,11 @@ TEST_F(SupervisionTest, AnyEventIsFineInAnyPhase) {
     for (int i = 0; i < 300; ++i) {
       const SupervisionEvent events[] = {
           event::Tick{},       event::Started{}, event::NotStarted{}, event::SaidReady{},
-          event::Misbehaved{}, event::Ended{},   event::Tick{}};
+          event::Misbehaved{}, event::Ended{},   event::WasUseful{},  event::Revive{}};
       now_ += absl::Seconds(static_cast<std::int64_t>(random.Below(20)));
       const bool stop = random.Below(100) == 0;
       for (const Action action :
-           Feed(stop ? SupervisionEvent(event::Stop{}) : events[random.Below(8)])) {
+           Feed(stop ? SupervisionEvent(event::Stop{}) : events[random.Below(std::size(events))])) {
         if (action == Action::kUp) {
           EXPECT_FALSE(up);
           up = true;
