@@ -110,9 +110,9 @@ else
 fi
 if [[ $mode == ci ]]; then
   stage "asan build" build asan damocles_unit_tests
-  # The large collection of answers of others and the scenarios, which take minutes more, are dev's
-  # only; --full has them here too.
-  stage "asan tests" run_tests asan -L 'unit|fuzz' -LE 'golden|scenario'
+  # The large collection of answers of others, the scenarios and prover_test, which take minutes
+  # more, are the ordinary build's only (CaseTest makes whole proofs here); --full has them here too.
+  stage "asan tests" run_tests asan -L 'unit|fuzz' -LE 'golden|scenario' -E '^prover_test$'
   stage "tsan build" build tsan damocles_thread_tests damocles_header_check
   # Not what only takes long there: --full has it.
   stage "tsan tests" run_tests tsan -L threads -E 'FftTest.Large|MultiExpTest.(Special|FixedBase)|ParamsTest|HubAgentTest.Registrations'
