@@ -209,9 +209,25 @@ void SoakSenders::NoteStranded() {
   }
 }
 
+// Where calls fail a signature may: another sender then sends the same, and one of the two costs
+// its fee.
+void SoakSenders::NoteTakenOver(const filecoin::Message& message) {
+  if (cluster_.options.call_faults == 0) return;
+  const auto params = filecoin::DecodeParams<filecoin::SubmitWindowedPoStParams>(message.params);
+  const std::optional<filecoin::ActorId> miner = message.to.Id();
+  DAMOCLES_CHECK(params.ok() && miner);
+  const Window window{*miner, params->deadline, params->chain_commit_epoch};
+  for (const auto& partition : params->partitions) {
+    std::set<filecoin::Address>& senders = senders_of_[{window, partition.index}];
+    senders.insert(message.from);
+    if (senders.size() > 1) stranded_.insert(window);
+  }
+}
+
 // Some messages are lost in the network, and of some another process takes the nonce.
 void SoakSenders::OnPushed(const filecoin::SignedMessage& pushed) {
   if (pushed.message.method != filecoin::kMethodSubmitWindowedPoSt) return;
+  NoteTakenOver(pushed.message);
   if (dice_.Chance(10) && may_()) {
     // The answer to a push that was repeated may be about a message that a block has already.
     if (world_.chain().DropMessage(CidOf(pushed)).ok()) happened_("message dropped");

@@ -47,6 +47,7 @@ class SoakSenders {
   // them too, and one of the two fails.
   void NoteStranded();
   void OnPushed(const filecoin::SignedMessage& pushed);
+  void NoteTakenOver(const filecoin::Message& message);
   // To itself, so that no miner's money moves.
   absl::Status PushSigned(filecoin::Message message);
   std::vector<filecoin::Address> SendersOf(filecoin::ActorId miner) const;
@@ -66,6 +67,8 @@ class SoakSenders {
   // Miner, deadline and challenge.
   using Window = std::tuple<filecoin::ActorId, std::uint64_t, filecoin::ChainEpoch>;
   std::set<Window> stranded_;
+  // By window and partition: who has sent for it.
+  std::map<std::pair<Window, std::uint64_t>, std::set<filecoin::Address>> senders_of_;
 };
 
 }  // namespace damocles::simulation
