@@ -39,27 +39,16 @@ absl::StatusOr<std::unique_ptr<Rows>> Rows::Open(Store& store, std::string_view 
 }
 
 absl::Status Rows::Write(const Batch& batch) {
-  Batch refused;
   {
+    // Before anything else, whoever comes first: what is written now may take the place of what was
+    // to be kept.
     const MutexLock lock(mutex_);
-    refused = std::exchange(refused_aside_, Batch());
-  }
-  if (refused.Empty()) return WriteWithNumber(batch);
-  // First, or what is written now would take the place of what was to be kept.
-  Batch all = refused;
-  for (const Batch::Operation& operation : batch.Operations()) {
-    if (operation.value) {
-      all.Put(operation.key, *operation.value);
-    } else {
-      all.Delete(operation.key);
+    if (!refused_aside_.Empty()) {
+      DAMOCLES_RETURN_IF_ERROR(WriteWithNumber(refused_aside_));
+      refused_aside_ = {};
     }
   }
-  const absl::Status written = WriteWithNumber(all);
-  if (!written.ok()) {
-    const MutexLock lock(mutex_);
-    refused_aside_ = std::move(refused);
-  }
-  return written;
+  return WriteWithNumber(batch);
 }
 
 absl::Status Rows::WriteWithNumber(const Batch& batch) {

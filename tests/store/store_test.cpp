@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -264,6 +266,58 @@ TEST_P(StoreTest, BehavesAsAnOrderedMap) {
 
 INSTANTIATE_TEST_SUITE_P(All, StoreTest, ::testing::Values(false, true),
                          [](const auto& param) { return param.param ? "LevelDb" : "Memory"; });
+
+// A store that refuses while it is full, and takes its time over what deletes.
+class SlowStore final : public Store {
+ public:
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const override {
+    return inner_->Get(key);
+  }
+  absl::Status Scan(std::string_view prefix, const Visitor& visit) const override {
+    return inner_->Scan(prefix, visit);
+  }
+  absl::Status Commit(const Batch& batch, const Fence* fence) override {
+    if (is_full) return absl::UnavailableError("no space left");
+    for (const Batch::Operation& operation : batch.Operations()) {
+      if (operation.value) continue;
+      is_deleting = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+    return inner_->Commit(batch, fence);
+  }
+
+  std::atomic<bool> is_full = false;
+  std::atomic<bool> is_deleting = false;
+
+ private:
+  const std::unique_ptr<Store> inner_ = OpenMemoryStore();
+};
+
+// While one thread catches up on what a full disk refused, another one writes the row anew.
+TEST(RowsTest, ASetAsideThatIsMadeLateDeletesNoRowThatWasWrittenMeanwhile) {
+  SlowStore store;
+  ASSERT_OK(Put(store, "job/1", "damaged"));
+  ASSERT_OK_AND_ASSIGN(const auto rows, Rows::Open(store, "job", 1));
+  Batch aside;
+  rows->SetAside(aside, {"job/1", "damaged"}, "job/damaged/1", absl::DataLossError("a bit"), "");
+  store.is_full = true;
+  rows->WriteAside(aside);
+  store.is_full = false;
+  std::thread catches_up([&] {
+    Batch other;
+    other.Put("job/2", "x");
+    EXPECT_OK(rows->Write(other));
+  });
+  while (!store.is_deleting) std::this_thread::yield();
+  Batch anew;
+  anew.Put("job/1", "anew");
+  EXPECT_OK(rows->Write(anew));
+  catches_up.join();
+  ASSERT_OK_AND_ASSIGN(const auto there, store.Get("job/1"));
+  EXPECT_EQ(there, "anew");
+  ASSERT_OK_AND_ASSIGN(const auto kept, store.Get("job/damaged/1"));
+  EXPECT_EQ(kept, "damaged");
+}
 
 TEST(LevelDbTest, SecondOpeningInThisProcessIsRefused) {
   TempDir dir;

@@ -43,8 +43,8 @@ class Rows {
   // without it.
   void SetAside(Batch& batch, const Entry& row, std::string_view to, const absl::Status& why,
                 std::string_view then) const;
-  // Writes such a batch.  If the disk refuses it goes with the next Write, in front of its rows; at
-  // the latest the next start meets the same rows.  Once, at the start.
+  // Writes such a batch.  If the disk refuses, the next Write writes it before its own rows; at the
+  // latest the next start meets the same rows.  Once, at the start.
   void WriteAside(const Batch& batch);
 
  private:
