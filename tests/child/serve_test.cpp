@@ -79,13 +79,13 @@ TEST(ServeTest, AnswersInAnyOrderAndEndsWithItsInput) {
   std::atomic<bool> go = false;
   Served child([&](const prover::WindowPostTask& task, const std::stop_token&) -> Outcome {
     while (task.miner == 1 && !go) std::this_thread::yield();
-    go = true;
     return prover::WindowPostOutcome{.proof = {static_cast<std::uint8_t>(task.miner)},
                                      .faults = {}};
   });
   EXPECT_EQ(child.Line(), "window_post processor ready\n");
   child.Send(EncodeRequest(1, OneSectorOf(1), false) + EncodeRequest(2, OneSectorOf(2), false));
   const auto first = DecodeResponse(child.Line());
+  go = true;
   const auto second = DecodeResponse(child.Line());
   ASSERT_TRUE(first.ok() && second.ok());
   EXPECT_EQ(first->id, 2);
