@@ -53,18 +53,6 @@ std::string ParentOf(const std::string& path) {
   return parent.empty() ? "." : parent;
 }
 
-absl::Status WriteAll(int fd, std::string_view content, const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t written = write(fd, content.data(), content.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return IoError(errno, "write", path);
-    }
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return absl::OkStatus();
-}
-
 // Behind the name of the file that a draft is to become; 16 hexadecimal digits follow.
 constexpr std::string_view kDraft = ".tmp-";
 // Behind them stood in version 0.1.0 the number of the process, and perhaps a count.
@@ -243,6 +231,18 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view conte
     return status;
   }
   return SyncFolder(ParentOf(path));
+}
+
+absl::Status WriteAll(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t written = write(fd, content.data(), content.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return IoError(errno, "write", path);
+    }
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return absl::OkStatus();
 }
 
 bool PathExists(const std::string& path) {

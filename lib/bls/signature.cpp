@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 
 #include "damocles/base/status.h"
+#include "damocles/base/wipe.h"
 #include "damocles/bls12_381/curve.h"
 #include "damocles/bls12_381/pairing.h"
 
@@ -56,7 +57,7 @@ SecretKey SecretKey::Generate(Random& random) {
 }
 
 SecretKey::~SecretKey() {
-  for (volatile std::uint64_t& word : secret_.limb) word = 0;
+  WipeWords(secret_.limb);
 }
 
 PublicKey SecretKey::Public() const {

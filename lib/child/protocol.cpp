@@ -161,11 +161,12 @@ absl::StatusOr<Bytes> ProofOf(const Json& json) {
 }
 
 // A list, or nothing: an empty list of Go's may be null.
-absl::StatusOr<Json> ListOf(const Json& output, const char* name) {
+absl::StatusOr<const Json*> ListOf(const Json& output, const char* name) {
+  static const Json none = Json::array();
   const auto at = output.find(name);
-  if (at == output.end() || at->is_null()) return Json::array();
+  if (at == output.end() || at->is_null()) return &none;
   if (!at->is_array()) return Wrong(name, "a list");
-  return *at;
+  return &*at;
 }
 
 std::string Plain(std::string_view text) {
@@ -173,10 +174,10 @@ std::string Plain(std::string_view text) {
 }
 
 absl::StatusOr<std::vector<prover::UnprovableSector>> FaultsOf(const Json& output) {
-  DAMOCLES_ASSIGN_OR_RETURN(const Json list, ListOf(output, "faults"));
-  if (list.size() > kFaultsMax) return Wrong("faults", "a list of less than 100,000");
+  DAMOCLES_ASSIGN_OR_RETURN(const Json* const list, ListOf(output, "faults"));
+  if (list->size() > kFaultsMax) return Wrong("faults", "a list of less than 100,000");
   std::map<filecoin::SectorNumber, prover::UnprovableSector> faults;
-  for (const Json& number : list) {
+  for (const Json& number : *list) {
     if (!number.is_number_unsigned()) return Wrong("faults", "a list of sector numbers");
     const auto sector = number.get<std::uint64_t>();
     faults[sector] = {.number = sector,
@@ -184,8 +185,8 @@ absl::StatusOr<std::vector<prover::UnprovableSector>> FaultsOf(const Json& outpu
                       .reason = "the child that proves calls it faulty",
                       .kind = prover::FaultKind::kUnreadable};
   }
-  DAMOCLES_ASSIGN_OR_RETURN(const Json reasons, ListOf(output, "reasons"));
-  for (const Json& reason : reasons) {
+  DAMOCLES_ASSIGN_OR_RETURN(const Json* const reasons, ListOf(output, "reasons"));
+  for (const Json& reason : *reasons) {
     if (!reason.is_object()) return Wrong("reasons", "a list of objects");
     DAMOCLES_ASSIGN_OR_RETURN(const std::uint64_t sector, Number(reason, "sector"));
     const auto fault = faults.find(sector);
@@ -226,8 +227,8 @@ absl::StatusOr<prover::WindowPostOutcome> OutcomeOf(const Json& json) {
   }
   prover::WindowPostOutcome outcome;
   DAMOCLES_ASSIGN_OR_RETURN(outcome.faults, FaultsOf(*output));
-  DAMOCLES_ASSIGN_OR_RETURN(const Json proofs, ListOf(*output, "proofs"));
-  for (const Json& proof : proofs) {
+  DAMOCLES_ASSIGN_OR_RETURN(const Json* const proofs, ListOf(*output, "proofs"));
+  for (const Json& proof : *proofs) {
     DAMOCLES_ASSIGN_OR_RETURN(const Bytes bytes, ProofOf(proof));
     Append(outcome.proof, bytes);
   }
@@ -254,13 +255,6 @@ std::string FaultsAsText(const std::vector<prover::UnprovableSector>& faults) {
 
 std::string_view NameOf(Stage stage) {
   return stage == Stage::kWindowPost ? "window_post" : "winning_post";
-}
-
-std::optional<Stage> StageOf(std::string_view name) {
-  for (const Stage stage : {Stage::kWindowPost, Stage::kWinningPost}) {
-    if (NameOf(stage) == name) return stage;
-  }
-  return std::nullopt;
 }
 
 std::string ReadyLine(Stage stage) {

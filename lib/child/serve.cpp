@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_format.h"
 
+#include "damocles/base/file.h"
 #include "damocles/base/io_error.h"
 #include "damocles/base/log.h"
 #include "damocles/base/mutex.h"
@@ -22,16 +23,6 @@
 
 namespace damocles::child {
 namespace {
-
-absl::Status WriteAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return IoError(errno, "answer", "the parent's pipe");
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return absl::OkStatus();
-}
 
 class Server {
  public:
@@ -45,7 +36,7 @@ class Server {
 
   absl::Status Write(std::string_view line) {
     const MutexLock lock(write_mutex_);
-    return WriteAll(output_, line);
+    return WriteAll(output_, line, "the parent's pipe");
   }
 
   void Take(std::string_view line) {

@@ -118,11 +118,7 @@ StepResult Carrier::Finish() && {
 }
 
 void Carrier::Log(Severity severity, std::string event, Fields fields) {
-  action::LogLine line;
-  line.severity = severity;
-  line.event = std::move(event);
-  line.fields.assign(fields.begin(), fields.end());
-  actions_.emplace_back(std::move(line));
+  actions_.emplace_back(action::LogLine{severity, std::move(event), fields});
 }
 
 void Carrier::Enter(Phase phase) {

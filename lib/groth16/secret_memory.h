@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "damocles/base/wipe.h"
 #include "damocles/bls12_381/fr.h"
 
 namespace damocles::groth16 {
@@ -31,13 +32,6 @@ struct WipingAllocator {
   }
   friend bool operator==(const WipingAllocator&, const WipingAllocator&) { return true; }
 };
-
-// Overwrites words by hand.  The first call of a function of another library, as explicit_bzero is
-// one, may save the registers on the stack, with what they hold of the words.
-template <std::size_t N>
-inline void WipeWords(volatile std::uint64_t (&words)[N]) {
-  for (volatile std::uint64_t& word : words) word = 0;
-}
 
 // Overwrites the stack below the caller's frame: what the functions that it called have worked on
 // still lies there.

@@ -32,6 +32,20 @@ std::optional<delivery::Action> CarriedIn(const std::variant<A...>& action) {
       action);
 }
 
+// Whose the action is; of one that is nobody's a Ref made by default.
+template <typename Ref, typename... A>
+Ref RefIn(const std::variant<A...>& action) {
+  return std::visit(
+      [](const auto& a) -> Ref {
+        if constexpr (requires { a.ref; }) {
+          return a.ref;
+        } else {
+          return {};
+        }
+      },
+      action);
+}
+
 // Of an answer to anything but a look, which has more to say, or a failure.
 template <typename Event, typename Ref>
 Event WithRef(const Ref& ref, delivery::Event event) {

@@ -231,11 +231,8 @@ class Stepper {
     }
   }
   void Log(Severity severity, std::string event, std::string detail) {
-    action::LogLine line;
-    line.severity = severity;
-    line.event = std::move(event);
-    line.fields = {{"detail", std::move(detail)}};
-    actions_.emplace_back(std::move(line));
+    actions_.emplace_back(
+        action::LogLine{severity, std::move(event), {{"detail", std::move(detail)}}});
   }
   void End(RecoveryState state, std::string note) {
     record_.state = state;
@@ -285,13 +282,11 @@ class Stepper {
         ++more;
         continue;
       }
-      action::LogLine line;
-      line.severity = Severity::kWarning;
-      line.event = "sector_stays_faulty";
-      line.fields = {{"partition", ToString(sector.partition)},
-                     {"sector", std::to_string(sector.number)},
-                     {"why", sector.reason}};
-      actions_.emplace_back(std::move(line));
+      actions_.emplace_back(action::LogLine{Severity::kWarning,
+                                            "sector_stays_faulty",
+                                            {{"partition", ToString(sector.partition)},
+                                             {"sector", std::to_string(sector.number)},
+                                             {"why", sector.reason}}});
     }
     if (more > 0) {
       Log(Severity::kWarning, "sectors_stay_faulty",

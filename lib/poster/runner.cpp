@@ -25,18 +25,6 @@ Event OrFailed(absl::StatusOr<T> answer, const ActionKey& key, const BatchRef& r
   return Event(*std::move(answer));
 }
 
-BatchRef RefIn(const Action& action) {
-  return std::visit(
-      [](const auto& a) -> BatchRef {
-        if constexpr (requires { a.ref; }) {
-          return a.ref;
-        } else {
-          return {};
-        }
-      },
-      action);
-}
-
 }  // namespace
 
 std::string Describe(const RecordKey& key) {
@@ -206,7 +194,7 @@ RunnerImpl::Done RunnerImpl::WakeAt(RecordKey key, absl::Time at, std::uint64_t 
 
 RunnerImpl::Done RunnerImpl::Perform(RecordKey key, Action action) {
   const std::optional<ActionKey> asked = KeyOf(action);
-  const BatchRef ref = RefIn(action);
+  const BatchRef ref = RefIn<BatchRef>(action);
   Event answer = event::Tick{};
   absl::Status thrown;
   try {
@@ -238,7 +226,7 @@ async::Task<Event> RunnerImpl::Answer(RecordKey key, Action action) {
   const std::optional<ActionKey> action_key = KeyOf(action);
   if (found == deadlines_.end() || !head_) co_return event::Tick{};
   const ActionKey asked = action_key.value_or(ActionKey{});
-  const BatchRef ref = RefIn(action);
+  const BatchRef ref = RefIn<BatchRef>(action);
   MinerPolicy policy = PolicyOf(key.miner);
   const filecoin::DeadlineInfo deadline = found->second.machine.record.deadline;
   const filecoin::TipSet head = *head_;

@@ -10,21 +10,6 @@
 #include "damocles/filecoin/miner_params.h"
 
 namespace damocles::poster::internal {
-namespace {
-
-recovery::MessageRef MessageRefIn(const recovery::Action& action) {
-  return std::visit(
-      [](const auto& a) -> recovery::MessageRef {
-        if constexpr (requires { a.ref; }) {
-          return a.ref;
-        } else {
-          return {};
-        }
-      },
-      action);
-}
-
-}  // namespace
 
 void RunnerImpl::PostRecovery(const RecordKey& key, recovery::Event event) {
   const auto found = recoveries_.find(key);
@@ -115,7 +100,7 @@ RunnerImpl::Done RunnerImpl::PerformRecovery(RecordKey key, recovery::Action act
     node_.Senders().SetAside(aside->sender, aside->why, aside->until);
     co_return;
   } else if (std::optional<delivery::Action> carried = CarriedIn(action)) {
-    const recovery::MessageRef ref = MessageRefIn(action);
+    const recovery::MessageRef ref = RefIn<recovery::MessageRef>(action);
     delivery::Event event =
         co_await Carry(key.miner, filecoin::kMethodDeclareFaultsRecovered, policy.recovery_fees,
                        options_.push_timeout, *std::move(carried));

@@ -207,11 +207,7 @@ void Stepper::Wake(absl::Time at) {
 }
 
 void Stepper::Log(Severity severity, std::string event, Fields fields) {
-  action::LogLine line;
-  line.severity = severity;
-  line.event = std::move(event);
-  line.fields.assign(fields.begin(), fields.end());
-  actions_.emplace_back(std::move(line));
+  actions_.emplace_back(action::LogLine{severity, std::move(event), fields});
 }
 
 void Stepper::LogBatch(Severity severity, std::string event, std::size_t i, std::string detail) {

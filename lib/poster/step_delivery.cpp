@@ -205,13 +205,10 @@ void Stepper::TakeAction(std::size_t i, delivery::Action action) {
           actions_.emplace_back(SurveyOf(i, std::move(asked)));
         } else if constexpr (std::is_same_v<A, delivery::action::LogLine>) {
           const PartitionBatch& batch = record_.batches[i];
-          action::LogLine line;
-          line.severity = asked.severity;
-          line.event = std::move(asked.event);
-          line.fields.emplace_back("partitions", JoinPartitions(batch.partitions));
-          line.fields.emplace_back("state", std::string(Name(batch.state)));
-          for (auto& field : asked.fields) line.fields.push_back(std::move(field));
-          actions_.emplace_back(std::move(line));
+          asked.fields.insert(asked.fields.begin(),
+                              {{"partitions", JoinPartitions(batch.partitions)},
+                               {"state", std::string(Name(batch.state))}});
+          actions_.emplace_back(std::move(asked));
         } else if constexpr (requires { A::kWork; }) {
           actions_.emplace_back(OfBatch<A>{std::move(asked), RefOf(i)});
         } else {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "lib/rpc/convert.h"
 #include "lib/rpc/line.h"
+#include "lib/worker/clock_news.h"
 
 #include "damocles/base/clock_skew.h"
 #include "damocles/base/log.h"
@@ -32,17 +33,7 @@ class ClockCompare {
     if (theirs_unix_ms == 0) return;
     const absl::Time now = wall_.Now();
     const absl::Duration ahead = asked + (now - asked) / 2 - FromUnixMs(theirs_unix_ms);
-    if (!watch_.IsNews(ahead)) return;
-    const auto seconds = absl::StrFormat("%.1f", absl::ToDoubleSeconds(ahead));
-    if (!watch_.Differ()) {
-      LogInfo("worker", "clocks_agree_again", {{"manager", manager_}, {"ahead_seconds", seconds}});
-      return;
-    }
-    LogWarning("worker", "clock_skew",
-               {{"manager", manager_},
-                {"ahead_seconds", seconds},
-                {"effect", "none on proofs: jobs carry the time that is left"},
-                {"do", "set both clocks, by NTP: times in logs and listings do not fit together"}});
+    worker::LogClocks(watch_, ahead, "manager", manager_);
   }
 
  private:

@@ -8,11 +8,11 @@
 
 #include "absl/strings/str_format.h"
 #include "lib/simulation/late_executor.h"
-#include "lib/simulation/scratch_folder.h"
 #include "lib/simulation/wire.h"
 
 #include "damocles/async/duration.h"
 #include "damocles/base/check.h"
+#include "damocles/base/scratch_folder.h"
 #include "damocles/worker/agent.h"
 #include "damocles/worker/hub.h"
 

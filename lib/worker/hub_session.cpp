@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/worker/clock_news.h"
 
 #include "damocles/async/duration.h"
 #include "damocles/base/log.h"
@@ -211,17 +212,7 @@ void HubSession::NoteClock(absl::Duration ahead) {
   if (!CheckPresent().ok()) return;
   Roster::Worker& worker = Self();
   worker.info.clock_ahead = ahead;
-  if (!worker.clock.IsNews(ahead)) return;
-  const auto seconds = absl::StrFormat("%.1f", absl::ToDoubleSeconds(ahead));
-  if (!worker.clock.Differ()) {
-    LogInfo("worker", "clocks_agree_again", {{"worker", name_}, {"ahead_seconds", seconds}});
-    return;
-  }
-  LogWarning("worker", "clock_skew",
-             {{"worker", name_},
-              {"ahead_seconds", seconds},
-              {"effect", "none on proofs: jobs carry the time that is left"},
-              {"do", "set both clocks, by NTP: times in logs and listings do not fit together"}});
+  LogClocks(worker.clock, ahead, "worker", name_);
 }
 
 absl::Duration HubSession::HeartbeatInterval() const {

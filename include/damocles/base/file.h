@@ -47,6 +47,9 @@ absl::Status ReadAt(const File& file, std::uint64_t offset, std::span<std::uint8
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      std::uint64_t bytes_max = std::uint64_t{1} << 30);
 
+// All of `content`, whatever a single write takes; `path` names the place in errors.
+absl::Status WriteAll(int fd, std::string_view content, const std::string& path);
+
 // Replaces `path` in one step: after a power failure there is the old content or the new.
 // `mode` holds for the new file.
 absl::Status WriteFileAtomically(const std::string& path, std::string_view content,

@@ -33,7 +33,6 @@ namespace damocles::child {
 enum class Stage { kWindowPost, kWinningPost };
 // "window_post", "winning_post".
 std::string_view NameOf(Stage stage);
-std::optional<Stage> StageOf(std::string_view name);
 
 // With its newline, to the byte.
 std::string ReadyLine(Stage stage);
